@@ -1,0 +1,51 @@
+// What /proc tells of processes: identity, command, limits, descriptors, mappings, children. Read
+// fresh at each call. It cannot know what happened between two calls; a process or descriptor that
+// went in between is kGone, and one that we may not see is kDenied, never absent. Any thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/code.h"
+#include "model/connection.h"
+#include "model/limit.h"
+#include "model/process.h"
+
+namespace unclosed {
+
+class ProcFs {
+ public:
+  explicit ProcFs(std::string root = "/proc") : x_root(std::move(root)) {}
+
+  // Pid and start time of whoever has the number now.
+  Result<ProcessId> identify(pid_t pid) const;
+  // True while the process with exactly this start time exists and is not a zombie.
+  bool alive(const ProcessId& process) const;
+  // Everything shown of a process; secrets (passwords in DSNs and flags, tokens) are cut from the
+  // command. `runtime` is left empty: it is read from the binary.
+  Result<ProcessInfo> info(const ProcessId& process) const;
+  Result<std::vector<Mapping>> mappings(const ProcessId& process) const;
+  // Soft RLIMIT_NOFILE and the number of descriptors in use.
+  Result<LimitUse> nofile(const ProcessId& process) const;
+  // The numbers in the process's table, ascending.
+  Result<std::vector<int>> descriptors(const ProcessId& process) const;
+  // What the descriptor's link says, e.g. "socket:[123]" or a path. kGone: closed in between.
+  Result<std::string> link(const ProcessId& process, int fd) const;
+  // All processes that can be listed.
+  Result<std::vector<ProcessId>> all() const;
+  // Direct children, oldest first.
+  Result<std::vector<ProcessId>> children(const ProcessId& process) const;
+  // The path through which files of the process's own root can be opened, e.g. "/proc/42/root".
+  std::string root_of(const ProcessId& process) const;
+
+ private:
+  std::string x_root;
+};
+
+// `command` with the values of secrets cut to "***": passwords in URLs and key=value DSNs, values
+// of flags and variables whose name speaks of a password, secret, token or key.
+std::vector<std::string> cut_secrets(std::vector<std::string> command);
+
+}  // namespace unclosed

@@ -1,0 +1,20 @@
+// The floors and factors behind "long", "far" and "many". Tests and drills scale them; the code is
+// the same. Value type; any thread.
+#pragma once
+
+#include "base/clock.h"
+
+namespace unclosed {
+
+struct Policy {
+  Duration long_floor = std::chrono::seconds(30);  // least time that counts as "long"
+  uint32_t many_floor = 5;      // least number of connections that counts as "many"
+  uint32_t passing_dials = 3;   // dials that must have passed an idle connection over
+  uint32_t rising_windows = 4;  // windows over which a floor must rise
+  double far_factor = 20;       // × the siblings' p99 is "far beyond" them
+
+  // The same policy for a course that runs `factor` times as fast (0.1: 3 s instead of 30 s).
+  Policy scaled(double factor) const;
+};
+
+}  // namespace unclosed

@@ -1,0 +1,89 @@
+// The code of a target as the walker of stacks needs it: mappings, unwind rows, where Go keeps its
+// goroutine. Bytes are read elsewhere (symbolize); a collector asks through CodeSource, so that
+// neither room knows the other. Value types; any thread. A CodeSource: one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/process.h"
+#include "model/stack.h"
+
+namespace unclosed {
+
+// One line of /proc/PID/maps.
+struct Mapping {
+  uint64_t start = 0, end = 0;  // addresses in the process
+  uint64_t offset = 0;          // in the file
+  uint32_t device_major = 0, device_minor = 0;
+  uint64_t inode = 0;
+  bool executable = false, writable = false;
+  std::string path;  // without " (deleted)"; "[heap]", "[vdso]", … ; "" for anonymous memory
+  bool deleted = false;
+};
+
+// How to step from a frame to its caller, from `pc` up to the next row's pc. CFA is the value of
+// rsp before the call. The return address is at CFA-8. 8 bytes a row; a table is searched by pc.
+enum class UnwindType : uint8_t {
+  kEnd = 0,         // no caller: outermost frame, or a hole between functions
+  kRsp = 1,         // CFA = rsp + 8*cfa
+  kRbp = 2,         // CFA = rbp + 8*cfa
+  kPlt = 3,         // CFA = rsp + 8 + ((pc & 15) >= 11 ? 8 : 0): lazy-binding stubs
+  kExpression = 4,  // needs a full DWARF expression: cannot be stepped by table
+  kFramePointer =
+      5,          // CFA = rbp + 16, rbp saved at CFA-16: code that keeps frame pointers throughout
+  kSignal = 6,    // the signal trampoline: registers are in the ucontext at rsp
+  kRbpDeref = 7,  // CFA = *(rbp + 8*(int16)cfa): realigned stacks (DRAP)
+};
+struct UnwindRow {
+  uint32_t pc = 0;   // from UnwindTable::base
+  uint16_t cfa = 0;  // in units of 8 bytes
+  uint8_t rbp = 0;   // caller's rbp is at CFA - 8*rbp; 0: unchanged; 255: lost
+  UnwindType type = UnwindType::kEnd;
+  bool operator==(const UnwindRow&) const = default;
+};
+struct UnwindTable {
+  ElfAddr base;                 // lowest executable p_vaddr, page aligned
+  uint32_t size = 0;            // bytes of code that the rows speak of
+  std::vector<UnwindRow> rows;  // sorted by pc, no two equal; the first may start behind `base`
+};
+
+// Where a Go binary keeps what the kernel side reads (offsets by release, checked against DWARF
+// where present).
+struct GoLayout {
+  std::string version;        // "go1.26.8"
+  uint32_t goid_offset = 0;   // in runtime.g
+  int32_t g_tls_offset = -8;  // of the pointer to g from the thread's fs base
+  // Code that makes system calls without a frame of its own: the return address is at *(rsp).
+  std::vector<std::pair<ElfAddr, ElfAddr>> frameless;
+};
+
+struct ModuleCode {
+  std::string path;             // as the process names it
+  std::string build_id;         // hex; "" when it has none
+  bool frame_pointers = false;  // Go text: the walker follows rbp
+  std::shared_ptr<const UnwindTable>
+      table;  // null where frame_pointers hold or there is no unwind information
+  std::optional<GoLayout> go;
+};
+
+class CodeSource {
+ public:
+  virtual ~CodeSource() = default;
+  // The module behind a file-backed executable mapping of `process`, opened through the process's
+  // own root, and kept open so that it is still readable after the process is gone. The same file
+  // gives the same id. kGone: the file was deleted or replaced and cannot be reached any more.
+  // kCorrupt: not a readable ELF file.
+  virtual Result<ModuleId> open_module(const ProcessId& process, const Mapping& mapping) = 0;
+  // Unwind rows are made at the first call, which may take some 10 ms for a large library.
+  virtual const ModuleCode& code(ModuleId module) = 0;
+  // pc - bias is the ELF address of a pc in `mapping`; nullopt when no executable segment of the
+  // file covers it.
+  virtual std::optional<uint64_t> bias(ModuleId module, const Mapping& mapping) = 0;
+};
+
+}  // namespace unclosed

@@ -1,0 +1,45 @@
+// All that one report says, whatever its format. Value type; any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "model/finding.h"
+#include "model/process.h"
+#include "model/stack.h"
+
+namespace unclosed {
+
+struct ProbeNote {
+  std::string function;
+  std::string why;
+};
+
+// How much was seen. What a number cannot include is said in its name or in `notes`.
+struct Coverage {
+  uint64_t open = 0;           // descriptors open now
+  uint64_t traced = 0;         // of them: with a stack of their opening
+  uint64_t before_attach = 0;  // of them: opened before the attach
+  uint64_t events_lost = 0;
+  uint64_t stacks_truncated = 0;  // among those of open connections
+  uint64_t stacks_sampled_out = 0;
+  int64_t drift = 0;  // descriptors on which our table and /proc disagree, at the last scan
+  std::vector<ProbeNote> probes;
+  std::vector<std::string> notes;  // what was not seen, in sentences
+};
+
+struct Report {
+  std::vector<ProcessInfo> processes;
+  WallClock clock;
+  Instant started, ended;  // the window
+  std::string rung;        // "bpf"
+  Coverage coverage;
+  Judgement judgement;
+  StackBook stacks;
+  bool interrupted = false;  // ended early by Ctrl-C
+};
+
+}  // namespace unclosed
