@@ -1,0 +1,41 @@
+// One look at running processes, from attach to judgement: the engine behind `attach` and `run`.
+// Blocks until its window is over; everything it made in the kernel is gone when it returns. One
+// session at a time, on one thread; only `interrupts` may be changed from elsewhere.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "model/process.h"
+#include "model/report.h"
+
+namespace unclosed {
+
+// Exactly one of `targets` and `command` is set.
+struct SessionSettings {
+  std::vector<ProcessId> targets;    // attach: running processes
+  std::vector<std::string> command;  // run: what to start
+  std::optional<Duration> window;    // nullopt: until interrupted, or until the targets are gone
+  double policy_scale = 1.0;         // below 1 the policy's clocks run faster
+  std::vector<std::string> own, not_own;  // patterns of the user's own code, and of what is not
+  // One line of progress for stderr; `final` lines stay, the others may be overwritten.
+  std::function<void(const std::string& line, bool final)> progress;
+};
+
+struct SessionResult {
+  Report report;
+  std::optional<int> child_status;  // wait status of run's child; nullopt: still running, or attach
+  bool incomplete = false;          // records were lost and could not be made good
+};
+
+// Runs the whole flow: collect, ledger, judge. Returns early, still with a report, when
+// `interrupts` becomes positive. Errors carry an id of the catalogue.
+Result<SessionResult> run_session(const SessionSettings& settings,
+                                  const std::atomic<int>& interrupts);
+
+}  // namespace unclosed
