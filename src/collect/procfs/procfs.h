@@ -15,12 +15,24 @@
 
 namespace unclosed {
 
+// What anybody may know of a process, for lists of candidates. Secrets are cut from `command`. All
+// text is as the process wrote it: it may hold any byte, and is made printable where it is shown.
+struct ProcessSummary {
+  ProcessId id;
+  pid_t parent = 0;
+  std::string comm;                  // the kernel's short name, at most 15 bytes
+  std::string exe;                   // "" when we may not look, or for a kernel thread
+  std::vector<std::string> command;  // empty for a kernel thread
+  uid_t uid = 0;
+};
+
 class ProcFs {
  public:
   explicit ProcFs(std::string root = "/proc") : x_root(std::move(root)) {}
 
   // Pid and start time of whoever has the number now.
   Result<ProcessId> identify(pid_t pid) const;
+  Result<ProcessSummary> summary(pid_t pid) const;
   // True while the process with exactly this start time exists and is not a zombie.
   bool alive(const ProcessId& process) const;
   // Everything shown of a process; secrets (passwords in DSNs and flags, tokens) are cut from the
@@ -35,8 +47,10 @@ class ProcFs {
   Result<std::string> link(const ProcessId& process, int fd) const;
   // All processes that can be listed.
   Result<std::vector<ProcessId>> all() const;
-  // Direct children, oldest first.
+  // Direct children, oldest first. One that is born or dies meanwhile may be missing.
   Result<std::vector<ProcessId>> children(const ProcessId& process) const;
+  // Inodes of the sockets among its descriptors, ascending, each once.
+  Result<std::vector<uint64_t>> socket_inodes(const ProcessId& process) const;
   // The path through which files of the process's own root can be opened, e.g. "/proc/42/root".
   std::string root_of(const ProcessId& process) const;
 
