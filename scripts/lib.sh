@@ -1,0 +1,29 @@
+# Helpers of the scripts here; sourced, never run.
+
+# Debian's administrators' programs are not in everybody's PATH.
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+export PATH
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# need_packages NAME…: installs those Debian packages that are not there yet. The services in them are not started.
+need_packages() {
+  local missing=() name
+  for name in "$@"; do
+    if [ "$(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null)" != installed ]; then
+      missing+=("$name")
+    fi
+  done
+  if [ ${#missing[@]} = 0 ]; then return; fi
+  echo "installing ${missing[*]}"
+  as_root apt-get update -q
+  local policy=/usr/sbin/policy-rc.d keep=no
+  if [ -e "$policy" ]; then keep=yes; else printf '#!/bin/sh\nexit 101\n' | as_root install -m 755 /dev/stdin "$policy"; fi
+  local status=0
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" </dev/null ||
+    status=$?
+  if [ "$keep" = no ]; then as_root rm -f "$policy"; fi
+  return $status
+}
