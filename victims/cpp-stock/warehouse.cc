@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-#include "wire.h"
+#include "../internal/wire/wire.h"
 
 int Warehouses::quantity(const std::string& sku) {
   const int socket = wire::dial(port_);  // LEAK[opened]: stock-early-return

@@ -1,4 +1,4 @@
-// Line protocol over TCP, shared by everything in this service that talks to another one.
+// Line protocol over TCP: dial, ask, close.
 #pragma once
 
 #include <string>
