@@ -21,9 +21,9 @@ using SourceReader =
 
 struct TextOptions {
   bool colour = false;
-  size_t width = 100;        // columns
-  bool all_groups = false;   // also cohorts that are healthy or held
-  std::string next_command;  // printed last; "" for none
+  size_t width = 100;             // columns
+  bool all_groups = false;        // also cohorts that are healthy or held
+  std::string next_command = {};  // printed last; "" for none
 };
 
 std::string report_text(const Report& report, const TextOptions& options,

@@ -1,0 +1,439 @@
+#include "report/report_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <set>
+
+#include "report/printable.h"
+#include "report/text_page.h"
+#include "report/text_words.h"
+
+namespace unclosed {
+namespace {
+
+constexpr size_t kMostGroups = 12;
+constexpr size_t kMostSamples = 3;
+constexpr size_t kMostCallers = 6;
+constexpr uint32_t kAround = 2;  // source lines before and after the blamed one
+constexpr size_t kTab = 4;
+
+class TextReport {
+ public:
+  TextReport(const Report& report, const TextOptions& options, const SourceReader& source)
+      : x_report(report),
+        x_options(options),
+        x_source(source),
+        x_page(std::max<size_t>(options.width, 40), options.colour) {}
+
+  std::string write() {
+    header();
+    for (const auto& finding : x_report.judgement.findings) write_finding(finding);
+    if (x_report.judgement.findings.empty()) nothing_found();
+    if (x_options.all_groups || x_report.judgement.findings.empty()) groups();
+    limits();
+    failures();
+    coverage();
+    if (!x_options.next_command.empty()) {
+      x_page.blank();
+      x_page.item(0, "next", x_options.next_command);
+    }
+    return x_page.take();
+  }
+
+ private:
+  void header();
+  void write_finding(const Finding& finding);
+  void headline(const Finding& finding);
+  void blame(const Finding& finding);
+  void snippet(const Site& site);
+  void sites(const Finding& finding);
+  void site_item(std::string_view label, const std::optional<Site>& site,
+                 const std::vector<SiteCount>& all);
+  void callers(const Finding& finding);
+  void evidence(const Finding& finding);
+  void samples(const Finding& finding);
+  void nothing_found();
+  void groups();
+  void limits();
+  void failures();
+  void coverage();
+
+  double window() const { return seconds(x_report.ended - x_report.started); }
+
+  const Report& x_report;
+  const TextOptions& x_options;
+  const SourceReader& x_source;
+  TextPage x_page;
+};
+
+void TextReport::header() {
+  std::string who;
+  const auto& processes = x_report.processes;
+  for (size_t i = 0; i < std::min<size_t>(processes.size(), 4); ++i) {
+    if (i > 0) who += ", ";
+    who += process_name(processes[i]);
+  }
+  if (processes.size() > 4) who += fmt::format(" and {} more", processes.size() - 4);
+  if (who.empty()) who = "no process";
+  std::string text = who;
+  if (!processes.empty() && !processes.front().runtime.empty()) {
+    text += "  " + printable(processes.front().runtime);
+  }
+  text += fmt::format("  {}{} from {}", duration_words(window()),
+                      x_report.interrupted ? " (ended early)" : "",
+                      x_report.clock.format(x_report.started));
+  x_page.bullet(0, "unclosed", Ink::kBold, text);
+  if (processes.empty() || processes.front().command.empty()) return;
+  std::string command;
+  for (const auto& argument : processes.front().command) {
+    if (!command.empty()) command += ' ';
+    command += argument;
+    if (command.size() > 4096) break;
+  }
+  x_page.line(2, fit(printable(command), x_page.width() - 2));
+}
+
+void TextReport::write_finding(const Finding& finding) {
+  x_page.blank();
+  headline(finding);
+  blame(finding);
+  sites(finding);
+  callers(finding);
+  evidence(finding);
+  samples(finding);
+  x_page.item(2, "diagnosis", remedy(finding.diagnosis));
+}
+
+void TextReport::headline(const Finding& finding) {
+  const auto look = look_of(finding.verdict);
+  std::string head = fmt::format("{} {}", look.glyph, look.word);
+  std::string text = fmt::format("{}  {} {}", printable(finding.fingerprint),
+                                 grouped(finding.count), things(finding.kind, finding.count));
+  if (!finding.peer.empty()) {
+    text += finding.role == Role::kServer ? " accepted on " : " → ";
+    text += printable(finding.peer);
+  }
+  text +=
+      fmt::format("  {} in {}", growth_words(finding.growth_per_minute), duration_words(window()));
+  x_page.bullet(0, head, look.ink, text);
+
+  std::vector<std::string> parts;
+  for (const auto& [state, count] : finding.states) {
+    if (state != TcpState::kNone)
+      parts.push_back(fmt::format("{} {}", grouped(count), to_string(state)));
+  }
+  if (finding.older_matched > 0) {
+    parts.push_back(
+        fmt::format("{} of them opened before the attach", grouped(finding.older_matched)));
+  }
+  if (finding.healed > 0) {
+    parts.push_back(fmt::format("{} more healed by the collector", grouped(finding.healed)));
+  }
+  std::set<pid_t> pids;
+  for (const auto& connection : finding.connections) pids.insert(connection.descriptor.process.pid);
+  if (pids.size() > 1) parts.push_back(fmt::format("in {} processes", pids.size()));
+  if (!parts.empty()) x_page.bullet(2, "", Ink::kPlain, fmt::format("{}", fmt::join(parts, " · ")));
+}
+
+void TextReport::blame(const Finding& finding) {
+  if (!finding.blame) {
+    const auto& reason = finding.no_blame_reason;
+    x_page.item(2, "blamed",
+                "no line: " + (reason.empty() ? "the stacks do not tell" : printable(reason)),
+                Ink::kBold);
+    return;
+  }
+  const auto& blame = *finding.blame;
+  x_page.item(2, "blamed", name_and_place(blame.site), Ink::kBold);
+  snippet(blame.site);
+  x_page.item(2, "rule",
+              fmt::format("{} ({}); confidence {:.0f} %", printable(blame.rule),
+                          to_string(blame.role), blame.confidence * 100));
+}
+
+// The line and its neighbours, without the indentation that they share.
+void TextReport::snippet(const Site& site) {
+  if (!x_source || site.file.empty() || site.line == 0) return;
+  const uint32_t first = site.line > kAround ? site.line - kAround : 1;
+  auto lines = x_source(site.file, first, site.line + kAround);
+  size_t shared = SIZE_MAX;
+  for (auto& line : lines) {
+    std::string spaced;
+    for (const char c : line.text) {
+      if (c == '\t')
+        spaced.append(kTab - spaced.size() % kTab, ' ');
+      else if (c != '\r')
+        spaced += c;
+    }
+    line.text = std::move(spaced);
+    const size_t start = line.text.find_first_not_of(' ');
+    if (start != std::string::npos) shared = std::min(shared, start);
+  }
+  for (const auto& line : lines) {
+    const bool here = line.number == site.line;
+    const std::string code = line.text.size() > shared ? printable(line.text.substr(shared)) : "";
+    std::string text = fmt::format("{} {:>5} │ ", here ? "▶" : " ", line.number);
+    const size_t indent = 4;
+    text += fit(code, x_page.width() - std::min(x_page.width() - 1, indent + columns(text)));
+    while (text.ends_with(' ')) text.pop_back();
+    x_page.line(indent, x_page.paint(text, here ? Ink::kBold : Ink::kPlain));
+  }
+}
+
+void TextReport::site_item(std::string_view label, const std::optional<Site>& site,
+                           const std::vector<SiteCount>& all) {
+  if (!site) return;
+  std::string text = name_and_place(*site);
+  uint64_t total = 0, here = 0;
+  for (const auto& one : all) {
+    total += one.count;
+    if (one.site == *site) here += one.count;
+  }
+  if (total > here && here > 0) text += fmt::format("  ({} of {})", grouped(here), grouped(total));
+  x_page.item(2, label, text);
+  size_t shown = 0;
+  for (const auto& one : all) {
+    if (one.site == *site || shown == 2) continue;
+    ++shown;
+    x_page.item(2, "", fmt::format("also {}  ({})", name_and_place(one.site), grouped(one.count)));
+  }
+}
+
+void TextReport::sites(const Finding& finding) {
+  site_item("opened", finding.opened, finding.all_opened);
+  site_item("borrowed", finding.borrowed, {});
+  site_item("last used", finding.used, finding.all_used);
+  site_item("held", finding.held, {});
+  if (!finding.normally_closed_at) {
+    x_page.item(2, "siblings", "no sibling was seen being closed or handed back");
+    return;
+  }
+  const auto& normal = *finding.normally_closed_at;
+  x_page.item(2, "siblings",
+              fmt::format("are {} at {}", to_string(normal.how), name_and_place(normal.site)));
+}
+
+// The user's own frames of one member, innermost first, for each stack that it has.
+void TextReport::callers(const Finding& finding) {
+  if (finding.connections.empty()) return;
+  const auto& connections = finding.connections;
+  auto member = std::find_if(connections.begin(), connections.end(), [&](const auto& one) {
+    return x_report.stacks.count(one.opened) > 0 && x_report.stacks.count(one.used) > 0;
+  });
+  if (member == connections.end()) {
+    member = std::find_if(connections.begin(), connections.end(), [&](const auto& one) {
+      return x_report.stacks.count(one.opened) > 0 || x_report.stacks.count(one.used) > 0;
+    });
+  }
+  if (member == connections.end()) return;
+  const auto chain = [&](std::string_view label, StackId id) {
+    const auto found = x_report.stacks.find(id);
+    if (id == kNoStack || found == x_report.stacks.end()) return;
+    const auto& [frames, truncated] = found->second;
+    std::vector<std::string> own;
+    for (const auto& frame : frames) {
+      if (!frame.own) continue;
+      const auto file = frame.file.empty() ? "" : printable(base_name(frame.file));
+      own.push_back(file.empty()
+                        ? printable(frame.function)
+                        : fmt::format("{} {}:{}", printable(frame.function), file, frame.line));
+    }
+    const size_t all = own.size();
+    if (all > kMostCallers) own.resize(kMostCallers);
+    std::string text = own.empty() ? fmt::format("{}, none of them the service's own code",
+                                                 counted(frames.size(), "frame", "frames"))
+                                   : fmt::format("{}", fmt::join(own, " ← "));
+    if (all > own.size() && !own.empty()) text += fmt::format(" ← {} more", all - own.size());
+    if (truncated != Truncation::kNone) {
+      text += fmt::format(" [truncated: {}]", to_string(truncated));
+    }
+    x_page.item(2, label, text);
+  };
+  chain("open stack", member->opened);
+  chain("use stack", member->used);
+}
+
+void TextReport::evidence(const Finding& finding) {
+  for (const bool in_favour : {true, false}) {
+    for (const auto& one : finding.evidence) {
+      if (one.in_favour != in_favour) continue;
+      x_page.bullet(2, in_favour ? "+" : "-", in_favour ? Ink::kBad : Ink::kGood,
+                    fmt::format("{}{}: {}", printable(one.kind),
+                                one.conclusive ? " (conclusive)" : "", printable(one.text)));
+    }
+  }
+}
+
+void TextReport::samples(const Finding& finding) {
+  size_t shown = 0;
+  for (const auto& one : finding.connections) {
+    if (shown++ == kMostSamples) break;
+    std::vector<std::string> parts;
+    parts.push_back(fmt::format("fd {} of {}", one.descriptor.fd, one.descriptor.process.pid));
+    if (one.state != TcpState::kNone) parts.emplace_back(to_string(one.state));
+    if (!one.local.empty() && !one.peer.empty()) {
+      parts.push_back(fmt::format("{} → {}", printable(one.local), printable(one.peer)));
+    } else if (!one.peer.empty() || !one.local.empty()) {
+      parts.push_back(printable(one.peer.empty() ? one.local : one.peer));
+    }
+    parts.push_back(
+        fmt::format("{}{} old", one.before_attach ? "over " : "", duration_words(one.age_seconds)));
+    if (one.idle_seconds) parts.push_back("idle " + duration_words(*one.idle_seconds));
+    if (one.recv_queue > 0) parts.push_back(grouped(one.recv_queue) + " B unread");
+    if (one.send_queue > 0) parts.push_back(grouped(one.send_queue) + " B not acknowledged");
+    if (one.last_actor.goroutine != 0) {
+      parts.push_back(fmt::format("goroutine {}", one.last_actor.goroutine));
+    } else if (one.last_actor.thread != 0) {
+      parts.push_back(fmt::format("thread {}", one.last_actor.thread));
+    }
+    x_page.item(2, shown == 1 ? "oldest" : "", fmt::format("{}", fmt::join(parts, " · ")));
+  }
+  const auto all = finding.connections.size();
+  if (all > kMostSamples)
+    x_page.item(2, "", fmt::format("and {} more", grouped(all - kMostSamples)));
+}
+
+void TextReport::nothing_found() {
+  const auto& coverage = x_report.coverage;
+  const auto& all = x_report.judgement.groups;
+  const auto unknown = static_cast<uint64_t>(std::count_if(
+      all.begin(), all.end(), [](const Finding& one) { return one.verdict == Verdict::kUnknown; }));
+  const bool blind = coverage.events_lost > 0 || unknown > 0;
+  const auto look = look_of(blind ? Verdict::kUnknown : Verdict::kHealthy);
+  x_page.blank();
+  std::string text = fmt::format("no leak was seen in {}", duration_words(window()));
+  if (blind) text += ", but not everything was seen";
+  x_page.bullet(0, fmt::format("{} {}", look.glyph, look.word), look.ink, text);
+
+  std::map<std::string, uint64_t> kinds;
+  for (const auto& group : all) kinds[things(group.kind, 2)] += group.count;
+  std::vector<std::string> parts;
+  for (const auto& [kind, count] : kinds) parts.push_back(grouped(count) + " " + kind);
+  x_page.item(2, "looked at",
+              counted(coverage.open, "open descriptor", "open descriptors") +
+                  (parts.empty() ? "" : fmt::format(": {}", fmt::join(parts, ", "))));
+  x_page.item(2, "this says",
+              "nothing of a path that was not taken meanwhile, nor of a leak slower than the time "
+              "that was looked; look longer, or under load, to say more");
+  if (coverage.before_attach > 0) {
+    x_page.item(2, "",
+                fmt::format("{} opened before the attach: judged by state, queue and idle "
+                            "time, without the line that opened them",
+                            counted(coverage.before_attach, "was", "were")));
+  }
+  if (unknown > 0) {
+    x_page.item(2, "", counted(unknown, "group", "groups") + " could not be judged");
+  }
+}
+
+void TextReport::groups() {
+  auto all = x_report.judgement.groups;
+  if (all.empty()) return;
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Finding& a, const Finding& b) { return a.count > b.count; });
+  x_page.blank();
+  x_page.line(0, x_page.paint("groups of open descriptors", Ink::kDim));
+  const size_t shown = x_options.all_groups ? all.size() : std::min(all.size(), kMostGroups);
+  for (size_t i = 0; i < shown; ++i) {
+    const auto& group = all[i];
+    const auto look = look_of(group.verdict);
+    std::string text =
+        fmt::format("{:>6} {}", grouped(group.count), things(group.kind, group.count));
+    if (!group.peer.empty()) text += " → " + printable(group.peer);
+    if (group.opened) text += "  opened at " + name_and_place(*group.opened);
+    x_page.bullet(2, fmt::format("{} {:<7}", look.glyph, look.word), look.ink, text);
+  }
+  if (all.size() > shown) x_page.line(2, fmt::format("and {} more groups", all.size() - shown));
+}
+
+void TextReport::limits() {
+  const auto& all = x_report.judgement.limits;
+  if (all.empty()) return;
+  x_page.blank();
+  for (const auto& limit : all) {
+    std::string text = fmt::format("{} of {}: {} in use", printable(limit.use.name),
+                                   limit.use.process.pid, grouped(limit.use.used));
+    auto ink = Ink::kPlain;
+    if (limit.use.max) {
+      const double share = *limit.use.max == 0 ? 1
+                                               : static_cast<double>(limit.use.used) /
+                                                     static_cast<double>(*limit.use.max);
+      text += fmt::format(" of {} ({:.0f} %)", grouped(*limit.use.max), share * 100);
+    } else {
+      text += ", unlimited";
+    }
+    if (limit.exhausted_in_seconds) {
+      const double left = *limit.exhausted_in_seconds;
+      text += left <= 0 ? ", exhausted now" : ", exhausted in about " + duration_words(left);
+      ink = left < 3600 ? Ink::kWarn : Ink::kPlain;
+    } else if (limit.use.max) {
+      text += ", not growing towards it";
+    }
+    if (limit.diagnosis != Diagnosis::kUnknown) {
+      text += fmt::format("; diagnosis: {}", to_string(limit.diagnosis));
+    }
+    x_page.item(0, "limit", text, ink);
+  }
+}
+
+void TextReport::failures() {
+  const auto& all = x_report.judgement.failures;
+  for (const bool limit : {true, false}) {
+    bool first = true;
+    size_t shown = 0;
+    for (const auto& one : all) {
+      if (is_of_a_limit(one.errno_value) != limit || shown == kMostGroups) continue;
+      if (first) {
+        x_page.blank();
+        x_page.bullet(0, limit ? "failed opens" : "failed attempts", Ink::kDim,
+                      limit ? "(victims of the limit, not its cause)"
+                            : "(answers of a peer or of the system; no limit was met)");
+      }
+      first = false;
+      ++shown;
+      const char* name = ::strerrorname_np(one.errno_value);
+      std::string text = fmt::format("{:>6} × {} {}", grouped(one.count), to_string(one.attempt),
+                                     name == nullptr ? std::to_string(one.errno_value) : name);
+      if (!one.peer.empty()) text += " → " + printable(one.peer);
+      if (one.site) text += "  at " + name_and_place(*one.site);
+      x_page.bullet(2, "", Ink::kPlain, text);
+    }
+  }
+}
+
+void TextReport::coverage() {
+  const auto& coverage = x_report.coverage;
+  x_page.blank();
+  std::vector<std::string> parts;
+  parts.push_back("rung " + printable(x_report.rung));
+  parts.push_back(fmt::format(
+      "{} open, {} with the stack of their opening, {} from before the attach",
+      grouped(coverage.open), grouped(coverage.traced), grouped(coverage.before_attach)));
+  parts.push_back(counted(coverage.events_lost, "event lost", "events lost"));
+  if (coverage.stacks_truncated > 0) {
+    parts.push_back(counted(coverage.stacks_truncated, "stack truncated", "stacks truncated"));
+  }
+  if (coverage.stacks_sampled_out > 0) {
+    parts.push_back(counted(coverage.stacks_sampled_out, "stack", "stacks") + " sampled out");
+  }
+  parts.push_back(fmt::format("drift {}", coverage.drift));
+  x_page.item(0, "coverage", fmt::format("{}", fmt::join(parts, " · ")));
+  for (const auto& probe : coverage.probes) {
+    x_page.item(0, "",
+                fmt::format("probe on {}: {}", printable(probe.function), printable(probe.why)));
+  }
+  for (const auto& note : coverage.notes) x_page.item(0, "", printable(note));
+}
+
+}  // namespace
+
+std::string report_text(const Report& report, const TextOptions& options,
+                        const SourceReader& source) {
+  return TextReport(report, options, source).write();
+}
+
+}  // namespace unclosed

@@ -1,0 +1,162 @@
+#include "report/report_text.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "report/printable.h"
+#include "report/report_json.h"
+#include "report/sample_report.h"
+
+namespace unclosed {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+const std::string kGolden = UNCLOSED_SOURCE_DIR "/tests/data/golden/";
+
+// Compares with the kept file; UNCLOSED_UPDATE_GOLDEN=1 writes it anew, to be read in the diff.
+void expect_golden(const std::string& name, const std::string& text) {
+  if (std::getenv("UNCLOSED_UPDATE_GOLDEN") != nullptr) {
+    std::ofstream(kGolden + name, std::ios::binary) << text;
+    return;
+  }
+  std::ifstream file(kGolden + name, std::ios::binary);
+  std::stringstream kept;
+  kept << file.rdbuf();
+  EXPECT_EQ(text, kept.str()) << "look differs from tests/data/golden/" << name;
+}
+
+std::vector<SourceLine> source(const std::string& file, uint32_t first, uint32_t last) {
+  if (file != "/src/app/main.go") return {};
+  const std::vector<std::string> text = {"func leakyQuery(db *sql.DB) error {",
+                                         "\trows, err := db.Query(\"select \x1b[31m pg_sleep\")",
+                                         "\tif err != nil || !rows.Next() {", "\t\treturn err\r",
+                                         "\t}"};
+  std::vector<SourceLine> lines;
+  for (uint32_t n = first; n <= last && n <= text.size(); ++n) lines.push_back({n, text[n - 1]});
+  return lines;
+}
+
+std::string text_of(const Report& report, TextOptions options) {
+  options.next_command = "unclosed attach 4242 --for 60s --json";
+  return report_text(report, options, source);
+}
+
+TEST(ReportText, two_findings_look_as_kept_at_the_usual_width) {
+  expect_golden("findings.txt", text_of(sample::two_findings(), {}));
+}
+
+TEST(ReportText, two_findings_look_as_kept_narrow_and_wide) {
+  expect_golden("findings-60.txt", text_of(sample::two_findings(), {.width = 60}));
+  expect_golden("findings-120.txt",
+                text_of(sample::two_findings(), {.width = 120, .all_groups = true}));
+}
+
+TEST(ReportText, colours_look_as_kept_and_take_no_columns) {
+  const auto coloured = text_of(sample::two_findings(), {.colour = true});
+  expect_golden("findings-colour.txt", coloured);
+  std::string plain;
+  for (size_t i = 0; i < coloured.size(); ++i) {
+    if (coloured[i] == '\x1b') {
+      i = coloured.find('m', i);
+    } else {
+      plain += coloured[i];
+    }
+  }
+  EXPECT_EQ(plain, text_of(sample::two_findings(), {}));
+}
+
+TEST(ReportText, finding_nothing_is_said_with_its_limits) {
+  const auto text = text_of(sample::nothing_found(), {});
+  expect_golden("nothing.txt", text);
+  EXPECT_THAT(text, HasSubstr("no leak was seen in 1 min"));
+  EXPECT_THAT(text, Not(HasSubstr("UNKNOWN")));
+}
+
+TEST(ReportText, finding_nothing_with_losses_is_not_called_ok) {
+  auto report = sample::nothing_found();
+  report.coverage.events_lost = 7;
+  const auto text = text_of(report, {});
+  EXPECT_THAT(text, HasSubstr("UNKNOWN no leak was seen"));
+  EXPECT_THAT(text, HasSubstr("7 events lost"));
+}
+
+TEST(ReportText, no_line_is_wider_than_the_page) {
+  for (const size_t width : {60, 80, 100, 120}) {
+    std::istringstream lines(text_of(sample::two_findings(), {.width = width, .all_groups = true}));
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(columns(line), width) << line;
+  }
+}
+
+TEST(ReportText, no_byte_of_a_target_reaches_the_terminal_as_a_control) {
+  const auto text = text_of(sample::two_findings(), {.all_groups = true});
+  for (const char c : text) {
+    EXPECT_TRUE(static_cast<unsigned char>(c) >= 0x20 || c == '\n');
+    EXPECT_NE(c, '\x7f');
+  }
+}
+
+TEST(ReportText, an_empty_report_is_still_a_report) {
+  EXPECT_THAT(report_text(Report{}, {}, nullptr), HasSubstr("no leak was seen"));
+}
+
+TEST(Printable, control_characters_and_marks_that_reorder_are_escaped) {
+  EXPECT_EQ(printable("a\x1b[31mb\n\t\r\x7f"), "a\\x1b[31mb\\n\\t\\r\\x7f");
+  EXPECT_EQ(printable("\xc2\x9b"), "\\x9b");  // the one-byte CSI of C1
+  EXPECT_EQ(printable("\xe2\x80\xae"), "\\u202e");
+  EXPECT_EQ(printable("grün ▶ 日本"), "grün ▶ 日本");
+}
+
+TEST(Printable, what_is_not_utf8_becomes_the_replacement_character) {
+  EXPECT_EQ(printable("a\xff"
+                      "b"),
+            "a\xef\xbf\xbd"
+            "b");
+  EXPECT_EQ(printable("\xc0\xaf"), "\xef\xbf\xbd\xef\xbf\xbd");       // overlong
+  EXPECT_EQ(printable("\xed\xa0\x80").substr(0, 3), "\xef\xbf\xbd");  // a surrogate
+  EXPECT_EQ(printable("\xe2\x82"), "\xef\xbf\xbd\xef\xbf\xbd");       // cut short
+}
+
+TEST(Printable, columns_count_what_a_terminal_shows) {
+  EXPECT_EQ(columns("grün"), 4U);
+  EXPECT_EQ(columns("日本"), 4U);
+  EXPECT_EQ(columns("e\xcc\x81"), 1U);
+}
+
+TEST(Printable, text_is_cut_at_either_end) {
+  EXPECT_EQ(fit("abcdef", 6), "abcdef");
+  EXPECT_EQ(fit("abcdef", 4), "abc…");
+  EXPECT_EQ(fit("/a/b/main.go", 8, CutAt::kStart), "…main.go");
+  EXPECT_EQ(fit("abc", 0), "");
+}
+
+TEST(Printable, lines_break_at_spaces_and_in_words_that_are_too_long) {
+  EXPECT_EQ(wrap("one two three", 8), (std::vector<std::string>{"one two", "three"}));
+  EXPECT_EQ(wrap("abcdefgh ij", 3), (std::vector<std::string>{"abc", "def", "gh", "ij"}));
+  EXPECT_EQ(wrap("  12 x", 10), (std::vector<std::string>{"  12 x"}));
+  EXPECT_EQ(wrap("", 5), (std::vector<std::string>{""}));
+}
+
+TEST(Printable, numbers_and_durations_read_well) {
+  EXPECT_EQ(grouped(0), "0");
+  EXPECT_EQ(grouped(999), "999");
+  EXPECT_EQ(grouped(1234567), "1,234,567");
+  EXPECT_EQ(duration_words(0.25), "0.2 s");
+  EXPECT_EQ(duration_words(59.7), "1 min");
+  EXPECT_EQ(duration_words(250), "4 min 10 s");
+  EXPECT_EQ(duration_words(8040), "2 h 14 min");
+  EXPECT_EQ(duration_words(3 * 86400 + 4 * 3600), "3 d 4 h");
+  EXPECT_EQ(duration_words(1.0 / 0.0), "an unknown time");
+}
+
+TEST(ReportJson, two_findings_look_as_kept) {
+  expect_golden("findings.json", report_json(sample::two_findings(), {.most_connections = 2}));
+}
+
+}  // namespace
+}  // namespace unclosed

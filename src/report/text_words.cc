@@ -1,0 +1,90 @@
+#include "report/text_words.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cmath>
+
+#include "report/printable.h"
+
+namespace unclosed {
+
+VerdictLook look_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kLeaking:
+      return {"✖", "LEAK", Ink::kBad};
+    case Verdict::kSuspect:
+      return {"▲", "SUSPECT", Ink::kWarn};
+    case Verdict::kHeld:
+      return {"●", "HELD", Ink::kGood};
+    case Verdict::kHealthy:
+      return {"✔", "OK", Ink::kGood};
+    case Verdict::kUnknown:
+      return {"○", "UNKNOWN", Ink::kDim};
+  }
+  return {"○", "UNKNOWN", Ink::kDim};
+}
+
+std::string things(Kind kind, uint64_t count) {
+  const bool one = count == 1;
+  std::string noun(to_string(kind));
+  if (kind == Kind::kFile) return one ? "file" : "files";
+  if (kind == Kind::kPipe || kind == Kind::kFifo) return noun + (one ? " end" : " ends");
+  if (kind == Kind::kTcp || kind == Kind::kUnix) {
+    return noun + (one ? " connection" : " connections");
+  }
+  if (is_socket(kind)) return noun + (one ? " socket" : " sockets");
+  if (kind == Kind::kOther) return one ? "other descriptor" : "other descriptors";
+  return noun + (one ? " descriptor" : " descriptors");
+}
+
+std::string counted(uint64_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", grouped(count), count == 1 ? one : many);
+}
+
+static std::string place(const Site& site) {
+  if (site.file.empty()) return "";
+  if (site.line == 0) return printable(site.file);
+  return fmt::format("{}:{}", printable(site.file), site.line);
+}
+
+std::string name_and_place(const Site& site) {
+  const auto where = place(site);
+  auto text = printable(site.function);
+  return where.empty() ? text : text + "  " + where;
+}
+
+// "checkout[4242]"
+std::string process_name(const ProcessInfo& process) {
+  std::string name = process.exe;
+  if (name.empty() && !process.command.empty()) name = process.command.front();
+  return fmt::format("{}[{}]", printable(base_name(name)), process.id.pid);
+}
+
+std::string growth_words(double per_minute) {
+  if (std::abs(per_minute) < 0.05) return "not growing";
+  return fmt::format("{:+.1f} per minute", per_minute);
+}
+
+std::string remedy(Diagnosis diagnosis) {
+  switch (diagnosis) {
+    case Diagnosis::kLeak:
+      return "leak: nobody uses them any more; close them, or hand them back, on every path";
+    case Diagnosis::kSlow:
+      return "slow operation: requests were sent and nothing has come back; look at the peer, or "
+             "set a deadline; there is nothing to close yet";
+    case Diagnosis::kLimitTooSmall:
+      return "limit too small: all are in use again and again, and somebody waits for one; raise "
+             "the limit";
+    case Diagnosis::kUnknown:
+      return "unknown: what was seen does not tell a leak from a slow operation";
+  }
+  return "";
+}
+
+bool is_of_a_limit(int errno_value) {
+  return errno_value == EMFILE || errno_value == ENFILE || errno_value == EADDRNOTAVAIL ||
+         errno_value == ENOBUFS || errno_value == ENOMEM;
+}
+
+}  // namespace unclosed
