@@ -1,0 +1,368 @@
+#include "collect/bpf/collector.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <unordered_set>
+
+#include "collect/bpf/convert.h"
+#include "collect/bpf/kernel_side.h"
+#include "collect/bpf/self_check.h"
+#include "collect/bpf/spaces.h"
+
+namespace unclosed {
+namespace {
+
+// A Seen that waits for the other descriptors of the same connection.
+struct Shared {
+  Seen seen;
+};
+
+}  // namespace
+
+struct BpfCollector::State {
+  State(KernelSide side, CodeSource& source, ProcFs fs, const KernelSideSettings& limits)
+      : kernel(std::move(side)),
+        code(source),
+        proc(std::move(fs)),
+        spaces(kernel, code, limits),
+        settings(limits) {}
+
+  struct Known {
+    uint64_t generation = 0;
+    uint32_t scan = 0;
+  };
+
+  KernelSide kernel;
+  CodeSource& code;
+  ProcFs proc;
+  Spaces spaces;
+  KernelSideSettings settings;
+  std::vector<ProcessId> targets;
+  std::map<uint32_t, ProcessId> process_of;  // every tgid that ever was a target
+  std::unordered_set<uint32_t> scanned_once;
+  std::unordered_map<uint64_t, Known> known;  // records seen, by the address of their file
+  std::unordered_map<StackId, RawStack> stacks;
+  uint32_t scans = 0;
+  bool rescan = false;
+  Instant last_scan{};
+  uint64_t ring_lost_before = 0, table_lost_before = 0, stacks_lost_before = 0;
+  BpfCoverage last;
+
+  Status install(const ProcessId& process);
+  void follow(uint32_t tgid, uint32_t parent, RecordSink& sink);
+  void on_event(std::span<const std::byte> bytes, RecordSink& sink);
+  void on_closed(const uc_event_closed& event, RecordSink& sink);
+  void on_stack(const uc_event_stack& event);
+  void keep_stack(StackId id);
+  void keep_stacks(const uc_record& record);
+  void sweep(RecordSink& sink);
+  void tell_failures(RecordSink& sink);
+  void tell_losses(RecordSink& sink, Instant now);
+  void tell_ended(RecordSink& sink, Instant now);
+  void reap_unseen();
+  ProcessId opener_of(const uc_record& record) const;
+  uint64_t lost_stacks() const;
+};
+
+BpfCollector::BpfCollector(std::unique_ptr<State> state) : x_state(std::move(state)) {}
+BpfCollector::~BpfCollector() = default;
+BpfCollector::BpfCollector(BpfCollector&&) noexcept = default;
+BpfCollector& BpfCollector::operator=(BpfCollector&&) noexcept = default;
+
+Result<BpfCollector> BpfCollector::open(const BpfSettings& settings, CodeSource& code,
+                                        ProcFs proc) {
+  KernelSideSettings limits;
+  limits.most_connections = settings.most_connections;
+  auto kernel = KernelSide::load(limits);
+  if (!kernel) return kernel.error();
+  if (auto proven = self_check(*kernel); !proven) return proven.error();
+  return BpfCollector(std::make_unique<State>(*std::move(kernel), code, std::move(proc), limits));
+}
+
+const std::vector<ProcessId>& BpfCollector::targets() const { return x_state->targets; }
+
+Status BpfCollector::State::install(const ProcessId& process) {
+  const auto mappings = proc.mappings(process);
+  if (!mappings) return mappings.error();
+  const auto target = spaces.install(process, *mappings);
+  if (!target) return target.error();
+  return kernel.put_target(static_cast<uint32_t>(process.pid), *target);
+}
+
+Status BpfCollector::add_target(const ProcessId& process) {
+  State& state = *x_state;
+  if (auto installed = state.install(process); !installed) return installed;
+  if (!state.proc.alive(process))
+    return Error{ErrorKind::kGone, fmt::format("process {} is gone", process.pid), "UC-E003"};
+  state.process_of[static_cast<uint32_t>(process.pid)] = process;
+  state.targets.push_back(process);
+  return {};
+}
+
+// A child came with its parent's target entry, made by the kernel side before it ran.
+void BpfCollector::State::follow(uint32_t tgid, uint32_t, RecordSink& sink) {
+  const auto process = proc.identify(static_cast<pid_t>(tgid));
+  if (!process) return;  // gone already; its descriptors are gone with it
+  if (std::find(targets.begin(), targets.end(), *process) != targets.end()) return;
+  process_of[tgid] = *process;
+  targets.push_back(*process);
+  // What a child has from its parent has records; anything else appeared without our seeing, not
+  // before the attach.
+  scanned_once.insert(tgid);
+  if (auto installed = install(*process); !installed) return;
+  if (auto info = proc.info(*process)) sink.accept(ProcessSeen{monotonic_now(), *std::move(info)});
+}
+
+ProcessId BpfCollector::State::opener_of(const uc_record& record) const {
+  const auto found = process_of.find(record.tgid);
+  return found != process_of.end() ? found->second : ProcessId{static_cast<pid_t>(record.tgid), 0};
+}
+
+void BpfCollector::State::keep_stack(StackId id) {
+  if (id == kNoStack || stacks.contains(id)) return;
+  const auto raw = kernel.stack(id);
+  if (!raw) return;
+  RawStack stack;
+  const uint32_t frames = std::min<uint32_t>(raw->frames, UC_MAX_FRAMES);
+  stack.frames.reserve(frames);
+  for (uint32_t i = 0; i < frames; ++i)
+    stack.frames.push_back(spaces.frame_of(raw->space, raw->pcs[i]));
+  stack.truncated =
+      raw->stop <= UC_UNREADABLE ? static_cast<Truncation>(raw->stop) : Truncation::kNoTable;
+  stacks.emplace(id, std::move(stack));
+}
+
+void BpfCollector::State::keep_stacks(const uc_record& record) {
+  keep_stack(record.opened.stack);
+  for (const uc_use& use : record.requests) keep_stack(use.stack);
+  keep_stack(record.receive.stack);
+  keep_stack(record.duplicated.stack);
+}
+
+void BpfCollector::State::on_stack(const uc_event_stack& event) {
+  const auto found = process_of.find(event.tgid);
+  ProcessId process;
+  if (found != process_of.end()) {
+    process = found->second;
+  } else if (const auto identified = proc.identify(static_cast<pid_t>(event.tgid))) {
+    process = *identified;
+  }
+  // The code was not known when the stack was taken: look again, then walk the copy.
+  auto space = spaces.space_of(process);
+  const bool unknown = !space || spaces.frame_of(*space, event.pc).module == kNoModule;
+  if (unknown || spaces.walk(*space, event).frames.size() < 3) {
+    if (install(process)) space = spaces.space_of(process);
+  }
+  if (space) stacks.emplace(event.id, spaces.walk(*space, event));
+}
+
+void BpfCollector::State::on_closed(const uc_event_closed& event, RecordSink& sink) {
+  keep_stacks(event.record);
+  keep_stack(event.closed.stack);
+  known.erase(event.record.file);
+  const Instant at{static_cast<int64_t>(event.closed.at)};
+  const ConnectionFacts facts = facts_of(event.record, opener_of(event.record), nullptr);
+  if (event.vanished != 0) {
+    sink.accept(Vanished{std::min(last_scan, at), at, facts.id});
+  } else {
+    sink.accept(Closed{at, facts, use_of(event.closed)});
+  }
+}
+
+void BpfCollector::State::on_event(std::span<const std::byte> bytes, RecordSink& sink) {
+  uint32_t type = 0;
+  if (bytes.size() < sizeof type) return;
+  std::memcpy(&type, bytes.data(), sizeof type);
+  if (type == UC_EVENT_CLOSED && bytes.size() >= sizeof(uc_event_closed)) {
+    on_closed(*reinterpret_cast<const uc_event_closed*>(bytes.data()), sink);
+  } else if (type == UC_EVENT_STACK && bytes.size() >= sizeof(uc_event_stack)) {
+    on_stack(*reinterpret_cast<const uc_event_stack*>(bytes.data()));
+  } else if (bytes.size() >= sizeof(uc_event_process)) {
+    const auto& event = *reinterpret_cast<const uc_event_process*>(bytes.data());
+    if (type == UC_EVENT_FORK) {
+      follow(event.tgid, event.parent, sink);
+    } else if (type == UC_EVENT_EXEC) {
+      const auto process = process_of.find(event.tgid);
+      if (process != process_of.end()) {
+        spaces.forget(process->second);
+        (void)install(process->second);  // a process that is gone by now needs none
+        if (auto info = proc.info(process->second))
+          sink.accept(ProcessSeen{monotonic_now(), *std::move(info)});
+      }
+      rescan = true;  // close-on-exec closes without a system call
+    } else if (type == UC_EVENT_RESCAN) {
+      rescan = true;
+    }
+  }
+}
+
+void BpfCollector::poll(RecordSink& sink, Duration wait) {
+  State& state = *x_state;
+  const auto handle = [&](std::span<const std::byte> bytes) { state.on_event(bytes, sink); };
+  state.kernel.drain(handle);
+  if (wait > Duration::zero()) {
+    state.kernel.wait(wait);
+    state.kernel.drain(handle);
+  }
+  if (state.rescan) {
+    state.rescan = false;
+    (void)scan(sink);
+  }
+}
+
+void BpfCollector::State::tell_failures(RecordSink& sink) {
+  kernel.each_failure([&](const uc_failure_key& key, const uc_failure& failure) {
+    keep_stack(key.stack);
+    const auto process = process_of.find(key.tgid);
+    if (process != process_of.end()) sink.accept(failure_of(key, failure, process->second));
+  });
+}
+
+uint64_t BpfCollector::State::lost_stacks() const {
+  return kernel.counter(UC_LOST_STACKS) + kernel.counter(UC_LOST_UNREADABLE) +
+         kernel.counter(UC_LOST_NESTED) + kernel.counter(UC_LOST_DEFERRED);
+}
+
+void BpfCollector::State::tell_losses(RecordSink& sink, Instant now) {
+  const auto tell = [&](LossReason reason, uint64_t total, uint64_t& before) {
+    if (total > before) sink.accept(Lost{last_scan, now, reason, total - before});
+    before = total;
+  };
+  tell(LossReason::kRingFull, kernel.counter(UC_LOST_RING), ring_lost_before);
+  tell(LossReason::kTableFull, kernel.counter(UC_LOST_TABLE), table_lost_before);
+  tell(LossReason::kStacksFull, lost_stacks(), stacks_lost_before);
+}
+
+void BpfCollector::State::tell_ended(RecordSink& sink, Instant now) {
+  for (auto target = targets.begin(); target != targets.end();) {
+    if (proc.alive(*target)) {
+      ++target;
+      continue;
+    }
+    kernel.remove_target(static_cast<uint32_t>(target->pid));
+    spaces.forget(*target);
+    sink.accept(ProcessGone{now, *target});
+    target = targets.erase(target);
+  }
+}
+
+// Records whose file was in no table: closed by exec, exit, another process, or while another
+// thread was inside a call.
+void BpfCollector::State::reap_unseen() {
+  for (auto entry = known.begin(); entry != known.end();) {
+    if (entry->second.scan == scans) {
+      ++entry;
+      continue;
+    }
+    kernel.reap(entry->first, entry->second.generation);
+    entry = known.erase(entry);
+  }
+  // Opened and gone again between two scans without a close that was seen: more records than files.
+  const uint64_t made = kernel.counter(UC_CREATED), gone = kernel.counter(UC_DELETED);
+  if (made - gone <= known.size()) return;
+  std::vector<std::pair<uint64_t, uint64_t>> strays;
+  kernel.each_record([&](const uc_record& record) {
+    if (!known.contains(record.file) && static_cast<int64_t>(record.generation) < last_scan.ns) {
+      strays.emplace_back(record.file, record.generation);
+    }
+  });
+  for (const auto& [file, generation] : strays) kernel.reap(file, generation);
+}
+
+Status BpfCollector::scan(RecordSink& sink) {
+  State& state = *x_state;
+  const auto handle = [&](std::span<const std::byte> bytes) { state.on_event(bytes, sink); };
+  state.kernel.drain(handle);
+  const Instant began = monotonic_now();
+  state.tell_ended(sink, began);
+  ++state.scans;
+  sink.accept(ScanBegin{began});
+  std::unordered_map<uint64_t, Seen> shared;
+  state.last.descriptors = 0;
+  state.last.drift = 0;
+  for (size_t i = 0; i < state.targets.size(); ++i) {
+    const ProcessId target = state.targets[i];
+    const auto tgid = static_cast<uint32_t>(target.pid);
+    const bool first = state.scanned_once.insert(tgid).second;
+    uint64_t rows = 0;
+    const auto done =
+        state.kernel.scan(tgid, first, [&](const uc_row& row, const uc_record& record) {
+          ++rows;
+          state.keep_stacks(record);
+          state.known[record.file] = {record.generation, state.scans};
+          Seen seen{monotonic_now(),
+                    facts_of(record, state.opener_of(record), &row),
+                    {{target, static_cast<int>(row.fd)}}};
+          if (row.references <= 1) {
+            sink.accept(seen);
+          } else if (auto known = shared.find(record.file); known != shared.end()) {
+            known->second.descriptors.push_back(seen.descriptors.front());
+          } else {
+            shared.emplace(record.file, std::move(seen));
+          }
+        });
+    if (!done && done.error().kind != ErrorKind::kGone) return done.error();
+    state.last.descriptors += rows;
+    if (auto limit = state.proc.nofile(target)) {
+      state.last.drift += static_cast<int64_t>(limit->used) - static_cast<int64_t>(rows);
+      sink.accept(LimitSeen{monotonic_now(), *std::move(limit)});
+    }
+  }
+  for (auto& [file, seen] : shared) sink.accept(seen);
+  state.kernel.drain(handle);  // closes that happened while the tables were read
+  state.tell_failures(sink);
+  const Instant now = monotonic_now();
+  state.tell_losses(sink, now);
+  sink.accept(ScanEnd{now, state.kernel.counter(UC_OPENED), state.kernel.counter(UC_CLOSED_COUNT)});
+  state.reap_unseen();
+  if (state.kernel.counter(UC_STACKS_MADE) % 4096 > 3072) {
+    state.kernel.drop_unreferenced([&](uint64_t id) { return state.stacks.contains(id); });
+  }
+  state.last_scan = now;
+  return {};
+}
+
+void BpfCollector::scan_the_dead(RecordSink& sink) {
+  State& state = *x_state;
+  const auto handle = [&](std::span<const std::byte> bytes) { state.on_event(bytes, sink); };
+  state.kernel.drain(handle);
+  const Instant now = monotonic_now();
+  sink.accept(ScanBegin{now});
+  state.kernel.each_record([&](const uc_record& record) {
+    // A descriptor that was closed while others referred to the connection may have been the last
+    // one.
+    if (record.partial_closes > 0 || !state.process_of.contains(record.tgid)) return;
+    state.keep_stacks(record);
+    const ProcessId opener = state.opener_of(record);
+    sink.accept(Seen{now, facts_of(record, opener, nullptr), {{opener, record.fd}}});
+  });
+  state.tell_failures(sink);
+  state.tell_losses(sink, now);
+  sink.accept(ScanEnd{now, state.kernel.counter(UC_OPENED), state.kernel.counter(UC_CLOSED_COUNT)});
+  state.last_scan = now;
+}
+
+const RawStack* BpfCollector::stack(StackId id) const {
+  const auto found = x_state->stacks.find(id);
+  return found == x_state->stacks.end() ? nullptr : &found->second;
+}
+
+BpfCoverage BpfCollector::coverage() const {
+  const State& state = *x_state;
+  BpfCoverage coverage = state.last;
+  coverage.opened = state.kernel.counter(UC_OPENED);
+  coverage.closed = state.kernel.counter(UC_CLOSED_COUNT);
+  coverage.events_lost = state.kernel.counter(UC_LOST_RING) + state.kernel.counter(UC_LOST_TABLE);
+  coverage.stacks_taken = state.kernel.counter(UC_STACKS_TAKEN);
+  coverage.stacks_lost = state.lost_stacks();
+  coverage.stack_time = Duration(static_cast<int64_t>(state.kernel.counter(UC_STACK_NS)));
+  coverage.modules_without_tables = state.spaces.modules_without_place();
+  coverage.map_bytes = state.kernel.map_bytes();
+  coverage.missing_hooks = state.kernel.missing();
+  return coverage;
+}
+
+}  // namespace unclosed

@@ -1,0 +1,188 @@
+// What the kernel side and the user side share: the layout of map values, ring events and iterator
+// rows. Plain C; fixed widths; no padding left to the compiler. Included by descriptors.bpf.c and
+// by the user side of this folder, by nothing else.
+#pragma once
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+enum {
+  UC_MAX_FRAMES = 96,   // a stack that is deeper is marked truncated
+  UC_MAX_RANGES = 256,  // executable mappings of one address space
+  UC_REQUESTS = 3,      // last requests with different stacks
+  UC_BLOCK_SHIFT = 7,   // code bytes (log2) that share one entry of the row index
+  UC_FRAMELESS = 12,    // Go's system call stubs
+};
+
+// Same numbering as unclosed::Kind.
+enum uc_kind {
+  UC_TCP,
+  UC_UDP,
+  UC_UNIX,
+  UC_FILE,
+  UC_PIPE,
+  UC_FIFO,
+  UC_EVENTFD,
+  UC_EPOLL,
+  UC_TIMERFD,
+  UC_SIGNALFD,
+  UC_INOTIFY,
+  UC_MEMFD,
+  UC_PIDFD,
+  UC_NETLINK,
+  UC_OTHER,
+};
+enum uc_role { UC_ROLE_UNKNOWN, UC_ROLE_CLIENT, UC_ROLE_SERVER, UC_ROLE_LISTENER };
+enum uc_attempt { UC_TRY_OPEN, UC_TRY_SOCKET, UC_TRY_ACCEPT, UC_TRY_CONNECT, UC_TRY_OTHER };
+enum uc_direction { UC_NOTHING, UC_SENT, UC_RECEIVED };
+
+enum uc_record_flags {
+  UC_BEFORE_ATTACH = 1,  // was open at the first scan of its process
+  UC_UNTRACED = 2,       // appeared later, but nobody saw how
+  UC_OPENING_IN_TENURE =
+      4,  // the opener itself made the first request, and that tenure still lasts
+  UC_EVER_USED = 8,
+};
+
+struct uc_use {
+  __u64 stack;  // key of `stacks`; 0: none was taken. The top bit marks a deferred stack, sent by
+                // the ring
+  __u64 at;     // ns, CLOCK_MONOTONIC
+  __u64 goroutine;  // 0: not a goroutine
+  __u32 thread;
+  __u32 reserved;
+};
+
+// One connection: one struct file of the kernel. Value of `objects`, keyed by the file's address.
+struct uc_record {
+  __u64 file;
+  __u64 generation;    // ns at which the record was made
+  __u64 inode_object;  // together with private_data: whether the file at this address is still the
+                       // same
+  __u64 private_data;
+  __u64 inode;
+  __u32 tgid;
+  __s32 fd;
+  __u8 kind, role, flags, direction;
+  __u8 state, keepalive;
+  __u16 family;
+  __u16 local_port, peer_port;  // host byte order
+  __u32 partial_closes;         // closes of descriptors while others still referred to it
+  union {
+    struct {
+      __u8 local[16], peer[16];
+    } address;
+    char path[64];  // of a unix socket; abstract names begin with '@'
+  } where;
+  struct uc_use opened;
+  struct uc_use requests[UC_REQUESTS];
+  struct uc_use receive;  // the first receive after the last request
+  struct uc_use tenure;
+  struct uc_use duplicated;
+  __u64 last_send, last_receive, bytes_sent, bytes_received;
+  __u64 longest_gap, request_count, unasked, tenures;
+  __u64 connect_started, connect_finished, state_since, peer_closed, end_seen;
+  __s32 connect_errno, end_errno;
+};
+
+// A row of the scan: one descriptor; the record of the connection behind it follows.
+struct uc_row {
+  __u32 tgid, fd;
+  __u32 recv_queue, send_queue;
+  __u32 unanswered;
+  __u32 references;
+};
+
+enum uc_event_type {
+  UC_EVENT_CLOSED = 1,
+  UC_EVENT_FORK,
+  UC_EVENT_EXEC,
+  UC_EVENT_RESCAN,
+  UC_EVENT_STACK
+};
+
+struct uc_event_closed {
+  __u32 type, vanished;  // vanished: found gone later; `closed.at` is then an upper bound
+  struct uc_use closed;
+  struct uc_record record;
+};
+struct uc_event_process {
+  __u32 type, tgid, parent, reserved;
+};
+// A stack that the walker could not step because it lies in code that it has no table for yet.
+enum { UC_STACK_COPY = 6144 };
+struct uc_event_stack {
+  __u32 type, tgid;
+  __u64 id;
+  __u64 pc, sp, bp;
+  __u32 size, reserved;
+  __u8 bytes[UC_STACK_COPY];
+};
+
+// Numbering of unclosed::Truncation for 0..4; the deferred mark leaves the kernel side only as an
+// event.
+enum uc_stop { UC_COMPLETE, UC_DEPTH, UC_NO_TABLE, UC_EXPRESSION, UC_UNREADABLE, UC_UNMAPPED };
+
+struct uc_stack {
+  __u32 frames, stop;
+  __u32 space;   // address space that the addresses belong to
+  __u32 closes;  // connections opened by this stack that were closed: closers are sampled by it
+  __s32 references;
+  __u32 reserved;
+  __u64 pcs[UC_MAX_FRAMES];
+};
+
+enum uc_range_kind { UC_RANGE_FRAME_POINTER = 1, UC_RANGE_TABLE = 2 };
+struct uc_range {
+  __u64 start, end;
+  __u64 base;                 // address in the process of the table's base
+  __u32 first_row, rows;      // in `rows`
+  __u32 first_block, blocks;  // in `blocks`
+  __u32 kind, reserved;
+};
+struct uc_space {
+  __u32 ranges, reserved;
+  struct uc_range range[UC_MAX_RANGES];  // ascending; the rest has start = end = INT64_MAX
+};
+
+enum uc_target_flags { UC_TARGET_GO = 1, UC_TARGET_NO_STACKS = 2, UC_TARGET_UNMAPPED = 4 };
+struct uc_target {
+  __u32 space;
+  __u32 flags;
+  __u32 goid_offset;
+  __s32 g_tls_offset;
+  __u32 frameless;  // ranges used
+  __u32 reserved;
+  __u64 frameless_range[UC_FRAMELESS][2];
+};
+
+struct uc_failure_key {
+  __u64 stack;
+  __u32 tgid;
+  __s32 errno_value;
+  __u32 attempt, reserved;
+};
+struct uc_failure {
+  __u64 count, last;
+  __u16 family, peer_port;
+  __u32 reserved;
+  __u8 peer[16];
+};
+
+enum uc_counter {
+  UC_CREATED,          // records made
+  UC_DELETED,          // records taken out
+  UC_OPENED,           // openings seen since the attach
+  UC_CLOSED_COUNT,     // closes of last descriptors seen
+  UC_LOST_RING,        // close events that found no place
+  UC_LOST_TABLE,       // openings that found no place
+  UC_LOST_STACKS,      // stacks that found no place
+  UC_LOST_UNREADABLE,  // not even the first frame could be read
+  UC_LOST_NESTED,      // the walker was busy on this CPU
+  UC_LOST_DEFERRED,    // deferred stacks that found no place
+  UC_STACKS_TAKEN,
+  UC_STACK_NS,     // time spent taking stacks
+  UC_STACKS_MADE,  // entries made in the table of stacks
+  UC_COUNTERS,
+};

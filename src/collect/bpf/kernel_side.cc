@@ -1,0 +1,403 @@
+#include "collect/bpf/kernel_side.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+
+#include "base/check.h"
+#include "base/fd.h"
+#include "descriptors.skel.h"
+
+namespace unclosed {
+namespace {
+
+// libbpf's own words, kept for the error message instead of flooding the terminal.
+thread_local std::string* x_libbpf_words = nullptr;
+
+int keep_words(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level == LIBBPF_DEBUG || x_libbpf_words == nullptr) return 0;
+  char line[512];
+  vsnprintf(line, sizeof line, format, arguments);
+  if (x_libbpf_words->size() < 16384) *x_libbpf_words += line;
+  return 0;
+}
+
+// What libbpf said while this lives.
+class LibbpfWords {
+ public:
+  LibbpfWords() {
+    libbpf_set_print(keep_words);
+    x_libbpf_words = &x_words;
+  }
+  ~LibbpfWords() { x_libbpf_words = nullptr; }
+  LibbpfWords(const LibbpfWords&) = delete;
+  LibbpfWords& operator=(const LibbpfWords&) = delete;
+  // The last non-empty line.
+  std::string last() const {
+    const size_t end = x_words.find_last_not_of('\n');
+    if (end == std::string::npos) return {};
+    const size_t begin = x_words.rfind('\n', end);
+    return x_words.substr(begin == std::string::npos ? 0 : begin + 1,
+                          end - (begin == std::string::npos ? 0 : begin + 1) + 1);
+  }
+
+ private:
+  std::string x_words;
+};
+
+constexpr const char* kTraceFs = "/sys/kernel/tracing";
+
+// libbpf looks for tracepoint numbers in tracefs; minimal systems do not mount it.
+Status need_tracefs() {
+  struct stat info {};
+  if (::stat("/sys/kernel/tracing/events", &info) == 0 ||
+      ::stat("/sys/kernel/debug/tracing/events", &info) == 0)
+    return {};
+  if (::mount("tracefs", kTraceFs, "tracefs", 0, nullptr) == 0) return {};
+  Error error = system_error(errno, std::string("mount tracefs on ") + kTraceFs);
+  error.id = errno == EPERM || errno == EACCES ? "UC-E004" : "UC-E006";
+  return error;
+}
+
+struct Attachment {
+  const char* tracepoint;
+  bool required;
+};
+
+// One program serves many tracepoints: loading and verifying it costs once.
+constexpr std::array kOpenExits = {
+    Attachment{"sys_exit_socket", true},          Attachment{"sys_exit_accept4", true},
+    Attachment{"sys_exit_accept", true},          Attachment{"sys_exit_openat", true},
+    Attachment{"sys_exit_open", false},           Attachment{"sys_exit_openat2", false},
+    Attachment{"sys_exit_creat", false},          Attachment{"sys_exit_open_by_handle_at", false},
+    Attachment{"sys_exit_pipe", false},           Attachment{"sys_exit_pipe2", true},
+    Attachment{"sys_exit_socketpair", true},      Attachment{"sys_exit_eventfd", false},
+    Attachment{"sys_exit_eventfd2", true},        Attachment{"sys_exit_epoll_create", false},
+    Attachment{"sys_exit_epoll_create1", true},   Attachment{"sys_exit_timerfd_create", false},
+    Attachment{"sys_exit_signalfd", false},       Attachment{"sys_exit_signalfd4", false},
+    Attachment{"sys_exit_inotify_init", false},   Attachment{"sys_exit_inotify_init1", false},
+    Attachment{"sys_exit_fanotify_init", false},  Attachment{"sys_exit_memfd_create", false},
+    Attachment{"sys_exit_memfd_secret", false},   Attachment{"sys_exit_pidfd_open", false},
+    Attachment{"sys_exit_pidfd_getfd", false},    Attachment{"sys_exit_userfaultfd", false},
+    Attachment{"sys_exit_io_uring_setup", false}, Attachment{"sys_exit_perf_event_open", false},
+    Attachment{"sys_exit_mq_open", false},        Attachment{"sys_exit_dup", true},
+    Attachment{"sys_exit_dup2", false},           Attachment{"sys_exit_dup3", true},
+    Attachment{"sys_exit_fcntl", false},
+};
+
+Error load_error(int errno_value, const LibbpfWords& words) {
+  Error error = system_error(errno_value, "loading the kernel side");
+  if (!words.last().empty()) error.context += " (" + words.last() + ")";
+  if (error.kind == ErrorKind::kDenied) {
+    error.id = "UC-E004";
+  } else {
+    error.kind = ErrorKind::kUnsupported;
+    error.id = "UC-E006";
+  }
+  return error;
+}
+
+}  // namespace
+
+struct KernelSide::State {
+  descriptors* skeleton = nullptr;
+  std::vector<bpf_link*> links;
+  ring_buffer* ring = nullptr;
+  const std::function<void(std::span<const std::byte>)>* event = nullptr;
+  std::span<uint64_t> rows;
+  std::span<uint64_t> blocks;
+  std::vector<std::string> missing;
+
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() {
+    for (bpf_link* link : links) bpf_link__destroy(link);
+    ring_buffer__free(ring);
+    if (!rows.empty()) munmap(rows.data(), rows.size_bytes());
+    if (!blocks.empty()) munmap(blocks.data(), blocks.size_bytes());
+    descriptors__destroy(skeleton);
+  }
+
+  static int on_event(void* context, void* data, size_t size) {
+    auto* state = static_cast<State*>(context);
+    if (state->event != nullptr) (*state->event)({static_cast<const std::byte*>(data), size});
+    return 0;
+  }
+
+  Status attach(bpf_program* program, const char* tracepoint, bool required) {
+    LibbpfWords words;
+    bpf_link* link = bpf_program__attach_tracepoint(program, "syscalls", tracepoint);
+    if (link != nullptr) {
+      links.push_back(link);
+      return {};
+    }
+    const int why = errno;
+    if (required || why == EPERM || why == EACCES) {
+      Error error = load_error(why, words);
+      error.context = fmt::format("tracepoint {}: {}", tracepoint, error.context);
+      return error;
+    }
+    missing.emplace_back(tracepoint);
+    return {};
+  }
+
+  Status attach_trace(bpf_program* program) {
+    LibbpfWords words;
+    bpf_link* link = bpf_program__attach_trace(program);
+    if (link == nullptr) return load_error(errno, words);
+    links.push_back(link);
+    return {};
+  }
+
+  Result<std::span<uint64_t>> map_array(bpf_map* map) {
+    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    const size_t count = bpf_map__max_entries(map);
+    const size_t bytes = (count * sizeof(uint64_t) + page - 1) / page * page;
+    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+    if (memory == MAP_FAILED) return system_error(errno, "mapping the table of unwind rows");
+    return std::span<uint64_t>(static_cast<uint64_t*>(memory), count);
+  }
+};
+
+KernelSide::KernelSide(std::unique_ptr<State> state) : x_state(std::move(state)) {}
+KernelSide::~KernelSide() = default;
+KernelSide::KernelSide(KernelSide&&) noexcept = default;
+KernelSide& KernelSide::operator=(KernelSide&&) noexcept = default;
+
+const std::vector<std::string>& KernelSide::missing() const { return x_state->missing; }
+std::span<uint64_t> KernelSide::rows() { return x_state->rows; }
+std::span<uint64_t> KernelSide::blocks() { return x_state->blocks; }
+
+Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
+  if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
+    return Error{ErrorKind::kUnsupported, "this kernel has no BTF (/sys/kernel/btf/vmlinux)",
+                 "UC-E005"};
+  }
+  if (auto ready = need_tracefs(); !ready) return ready.error();
+  auto state = std::make_unique<State>();
+  LibbpfWords words;
+  state->skeleton = descriptors__open();
+  if (state->skeleton == nullptr) return load_error(errno, words);
+  descriptors* skeleton = state->skeleton;
+  bpf_map__set_max_entries(skeleton->maps.objects, settings.most_connections);
+  bpf_map__set_max_entries(skeleton->maps.stacks, settings.most_stacks);
+  bpf_map__set_max_entries(skeleton->maps.rows, settings.most_rows);
+  bpf_map__set_max_entries(skeleton->maps.blocks, settings.most_blocks);
+  bpf_map__set_max_entries(skeleton->maps.spaces, settings.most_spaces);
+  bpf_map__set_max_entries(skeleton->maps.ring, settings.ring_bytes);
+  skeleton->rodata->unasked_gap_ns = static_cast<uint64_t>(settings.unasked_gap.count());
+  if (const int failed = descriptors__load(skeleton); failed != 0)
+    return load_error(-failed, words);
+
+  const auto rows = state->map_array(skeleton->maps.rows);
+  if (!rows) return rows.error();
+  state->rows = *rows;
+  const auto blocks = state->map_array(skeleton->maps.blocks);
+  if (!blocks) return blocks.error();
+  state->blocks = *blocks;
+  state->ring =
+      ring_buffer__new(bpf_map__fd(skeleton->maps.ring), &State::on_event, state.get(), nullptr);
+  if (state->ring == nullptr) return load_error(errno, words);
+
+  for (const Attachment& hook : kOpenExits) {
+    if (auto done = state->attach(skeleton->progs.on_open_exit, hook.tracepoint, hook.required);
+        !done)
+      return done.error();
+  }
+  const std::array others = {
+      std::pair{skeleton->progs.on_connect_exit, "sys_exit_connect"},
+      std::pair{skeleton->progs.on_close_enter, "sys_enter_close"},
+      std::pair{skeleton->progs.on_dup_enter, "sys_enter_dup2"},
+      std::pair{skeleton->progs.on_dup_enter, "sys_enter_dup3"},
+      std::pair{skeleton->progs.on_close_range_exit, "sys_exit_close_range"},
+  };
+  for (const auto& [program, tracepoint] : others) {
+    const bool optional = std::strcmp(tracepoint, "sys_exit_close_range") == 0 ||
+                          std::strcmp(tracepoint, "sys_enter_dup2") == 0;
+    if (auto done = state->attach(program, tracepoint, !optional); !done) return done.error();
+  }
+  for (bpf_program* program :
+       {skeleton->progs.on_send, skeleton->progs.on_receive, skeleton->progs.on_state,
+        skeleton->progs.on_fork, skeleton->progs.on_exec}) {
+    if (auto done = state->attach_trace(program); !done) return done.error();
+  }
+  return KernelSide(std::move(state));
+}
+
+Status KernelSide::put_target(uint32_t tgid, const uc_target& target) {
+  if (bpf_map__update_elem(x_state->skeleton->maps.targets, &tgid, sizeof tgid, &target,
+                           sizeof target, BPF_ANY) != 0) {
+    return system_error(errno, "adding a target");
+  }
+  return {};
+}
+
+void KernelSide::remove_target(uint32_t tgid) {
+  bpf_map__delete_elem(x_state->skeleton->maps.targets, &tgid, sizeof tgid, 0);
+}
+
+Status KernelSide::put_space(uint32_t index, const uc_space& space) {
+  if (bpf_map__update_elem(x_state->skeleton->maps.spaces, &index, sizeof index, &space,
+                           sizeof space, BPF_ANY) != 0) {
+    return system_error(errno, "adding an address space");
+  }
+  return {};
+}
+
+Status KernelSide::scan(uint32_t tgid, bool baseline,
+                        const std::function<void(const uc_row&, const uc_record&)>& row) {
+  x_state->skeleton->bss->baseline = baseline;
+  bpf_iter_link_info which{};
+  which.task.pid = tgid;
+  bpf_iter_attach_opts options{};
+  options.sz = sizeof options;
+  if (tgid != 0) {
+    options.link_info = &which;
+    options.link_info_len = sizeof which;
+  }
+  LibbpfWords words;
+  bpf_link* link = bpf_program__attach_iter(x_state->skeleton->progs.scan, &options);
+  if (link == nullptr) return system_error(errno, "scanning descriptors");
+  const Fd reader(bpf_iter_create(bpf_link__fd(link)));
+  bpf_link__destroy(link);
+  if (!reader.valid()) return system_error(errno, "scanning descriptors");
+
+  constexpr size_t kOne = sizeof(uc_row) + sizeof(uc_record);
+  std::vector<std::byte> buffer(256 * 1024);
+  size_t held = 0;
+  for (;;) {
+    const ssize_t got = retry_eintr(
+        [&] { return ::read(reader.get(), buffer.data() + held, buffer.size() - held); });
+    if (got < 0 && errno == EAGAIN)
+      continue;  // the kernel paused in the midst of many descriptors without a row
+    if (got < 0) return system_error(errno, "scanning descriptors");
+    if (got == 0) break;
+    held += static_cast<size_t>(got);
+    size_t at = 0;
+    for (; held - at >= kOne; at += kOne) {
+      uc_row head;
+      uc_record record;
+      std::memcpy(&head, buffer.data() + at, sizeof head);
+      std::memcpy(&record, buffer.data() + at + sizeof head, sizeof record);
+      row(head, record);
+    }
+    std::memmove(buffer.data(), buffer.data() + at, held - at);
+    held -= at;
+  }
+  return {};
+}
+
+void KernelSide::drain(const std::function<void(std::span<const std::byte>)>& event) {
+  x_state->event = &event;
+  ring_buffer__consume(x_state->ring);
+  x_state->event = nullptr;
+}
+
+void KernelSide::wait(Duration most) {
+  pollfd ready{ring_buffer__epoll_fd(x_state->ring), POLLIN, 0};
+  const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(most).count();
+  ::poll(&ready, 1, static_cast<int>(std::max<int64_t>(millis, 0)));
+}
+
+std::optional<uc_stack> KernelSide::stack(uint64_t id) const {
+  uc_stack stack;
+  if (bpf_map__lookup_elem(x_state->skeleton->maps.stacks, &id, sizeof id, &stack, sizeof stack,
+                           0) != 0)
+    return std::nullopt;
+  return stack;
+}
+
+namespace {
+
+// Calls `visit` for each key and value of a hash map; entries that come and go meanwhile may be
+// seen or not.
+template <class Key, class Value, class Visit>
+void each_entry(const bpf_map* map, Visit visit) {
+  Key key{};
+  Key* previous = nullptr;
+  Key next{};
+  while (bpf_map__get_next_key(map, previous, &next, sizeof next) == 0) {
+    Value value;
+    if (bpf_map__lookup_elem(map, &next, sizeof next, &value, sizeof value, 0) == 0)
+      visit(next, value);
+    key = next;
+    previous = &key;
+  }
+}
+
+}  // namespace
+
+size_t KernelSide::drop_unreferenced(const std::function<bool(uint64_t)>& known) {
+  std::vector<uint64_t> idle;
+  each_entry<uint64_t, uc_stack>(x_state->skeleton->maps.stacks,
+                                 [&](uint64_t id, const uc_stack& stack) {
+                                   if (stack.references <= 0 && known(id)) idle.push_back(id);
+                                 });
+  for (uint64_t id : idle) bpf_map__delete_elem(x_state->skeleton->maps.stacks, &id, sizeof id, 0);
+  return idle.size();
+}
+
+void KernelSide::each_record(const std::function<void(const uc_record&)>& record) const {
+  each_entry<uint64_t, uc_record>(x_state->skeleton->maps.objects,
+                                  [&](uint64_t, const uc_record& value) { record(value); });
+}
+
+void KernelSide::reap(uint64_t file, uint64_t generation) {
+  struct {
+    uint64_t file, generation;
+  } request{file, generation};
+  bpf_test_run_opts options{};
+  options.sz = sizeof options;
+  options.ctx_in = &request;
+  options.ctx_size_in = sizeof request;
+  bpf_prog_test_run_opts(bpf_program__fd(x_state->skeleton->progs.reap), &options);
+}
+
+void KernelSide::each_failure(
+    const std::function<void(const uc_failure_key&, const uc_failure&)>& failure) const {
+  each_entry<uc_failure_key, uc_failure>(x_state->skeleton->maps.failures, failure);
+}
+
+uint64_t KernelSide::counter(uc_counter which) const {
+  const auto key = static_cast<uint32_t>(which);
+  std::vector<uint64_t> values(static_cast<size_t>(libbpf_num_possible_cpus()));
+  if (bpf_map__lookup_elem(x_state->skeleton->maps.counters, &key, sizeof key, values.data(),
+                           values.size() * sizeof(uint64_t), 0) != 0) {
+    return 0;
+  }
+  uint64_t sum = 0;
+  for (const uint64_t value : values) sum += value;
+  return sum;
+}
+
+void KernelSide::zero_counters() {
+  const std::vector<uint64_t> zeros(static_cast<size_t>(libbpf_num_possible_cpus()));
+  for (uint32_t key = 0; key < UC_COUNTERS; ++key) {
+    bpf_map__update_elem(x_state->skeleton->maps.counters, &key, sizeof key, zeros.data(),
+                         zeros.size() * sizeof(uint64_t), BPF_ANY);
+  }
+}
+
+uint64_t KernelSide::map_bytes() const {
+  uint64_t sum = 0;
+  const bpf_map* map = nullptr;
+  while ((map = bpf_object__next_map(x_state->skeleton->obj, map)) != nullptr) {
+    const auto info = read_file(fmt::format("/proc/self/fdinfo/{}", bpf_map__fd(map)));
+    if (!info) continue;
+    const size_t at = info->find("memlock:");
+    if (at != std::string::npos) sum += std::strtoull(info->c_str() + at + 8, nullptr, 10);
+  }
+  return sum;
+}
+
+}  // namespace unclosed

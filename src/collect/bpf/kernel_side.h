@@ -1,0 +1,81 @@
+// The kernel side as an object: loaded, attached, scanned, taken down again by its destructor.
+// It knows maps, links and bytes of descriptors_intf.h, and nothing of what they mean. One thread
+// at a time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "collect/bpf/descriptors_intf.h"
+
+namespace unclosed {
+
+struct KernelSideSettings {
+  uint32_t most_connections = 262144;
+  uint32_t most_stacks = 8192;
+  uint32_t most_rows = 1U << 20;
+  uint32_t most_blocks = 1U << 19;
+  uint32_t most_spaces = 128;
+  uint32_t ring_bytes = 8U << 20;
+  Duration unasked_gap = std::chrono::milliseconds(250);
+};
+
+class KernelSide {
+ public:
+  // Loads and attaches every hook. kDenied: capabilities are missing. kUnsupported: this kernel has
+  // no BTF, no BPF, or lacks a hook that nothing replaces. Hooks that are missing but only take
+  // away a fact are named in missing().
+  static Result<KernelSide> load(const KernelSideSettings& settings);
+  ~KernelSide();
+  KernelSide(KernelSide&&) noexcept;
+  KernelSide& operator=(KernelSide&&) noexcept;
+
+  const std::vector<std::string>& missing() const;
+
+  Status put_target(uint32_t tgid, const uc_target& target);
+  void remove_target(uint32_t tgid);
+  Status put_space(uint32_t index, const uc_space& space);
+  // Views of the rows and blocks of unwinding tables; writes are seen by the walker at once.
+  std::span<uint64_t> rows();
+  std::span<uint64_t> blocks();
+
+  // Calls `row` for each descriptor of `tgid` (all targets when 0). kGone: no such process any
+  // more.
+  Status scan(uint32_t tgid, bool baseline,
+              const std::function<void(const uc_row&, const uc_record&)>& row);
+  // Calls `event` for everything in the ring.
+  void drain(const std::function<void(std::span<const std::byte>)>& event);
+  // Waits until the ring has a process event, or until the time is over.
+  void wait(Duration most);
+
+  std::optional<uc_stack> stack(uint64_t id) const;
+  // Takes out stacks that no record refers to and that `known` says are kept elsewhere; answers how
+  // many went.
+  size_t drop_unreferenced(const std::function<bool(uint64_t)>& known);
+  // Every record in the table.
+  void each_record(const std::function<void(const uc_record&)>& record) const;
+  // Takes out the record of `file` if it is still that generation.
+  void reap(uint64_t file, uint64_t generation);
+  void each_failure(
+      const std::function<void(const uc_failure_key&, const uc_failure&)>& failure) const;
+  uint64_t counter(uc_counter which) const;
+  // Starts all counters anew.
+  void zero_counters();
+
+  // Bytes of kernel memory that the maps hold now, as the kernel accounts them.
+  uint64_t map_bytes() const;
+
+ private:
+  struct State;
+  explicit KernelSide(std::unique_ptr<State> state);
+  std::unique_ptr<State> x_state;
+};
+
+}  // namespace unclosed
