@@ -13,14 +13,6 @@
 #include "collect/bpf/spaces.h"
 
 namespace unclosed {
-namespace {
-
-// A Seen that waits for the other descriptors of the same connection.
-struct Shared {
-  Seen seen;
-};
-
-}  // namespace
 
 struct BpfCollector::State {
   State(KernelSide side, CodeSource& source, ProcFs fs, const KernelSideSettings& limits)
@@ -47,6 +39,7 @@ struct BpfCollector::State {
   std::unordered_map<StackId, RawStack> stacks;
   uint32_t scans = 0;
   bool rescan = false;
+  bool ended = false;
   Instant last_scan{};
   uint64_t ring_lost_before = 0, table_lost_before = 0, stacks_lost_before = 0;
   BpfCoverage last;
@@ -63,6 +56,9 @@ struct BpfCollector::State {
   void tell_losses(RecordSink& sink, Instant now);
   void tell_ended(RecordSink& sink, Instant now);
   void reap_unseen();
+  void tell_the_dead(RecordSink& sink);
+  Status scan_target(const ProcessId& target, RecordSink& sink,
+                     std::unordered_map<uint64_t, Seen>& shared);
   ProcessId opener_of(const uc_record& record) const;
   uint64_t lost_stacks() const;
 };
@@ -97,6 +93,18 @@ Status BpfCollector::add_target(const ProcessId& process) {
   if (auto installed = state.install(process); !installed) return installed;
   if (!state.proc.alive(process))
     return Error{ErrorKind::kGone, fmt::format("process {} is gone", process.pid), "UC-E003"};
+  state.process_of[static_cast<uint32_t>(process.pid)] = process;
+  state.targets.push_back(process);
+  return {};
+}
+
+Status BpfCollector::add_before_exec(const ProcessId& process) {
+  State& state = *x_state;
+  uc_target target{};
+  target.flags = UC_TARGET_UNMAPPED;
+  if (auto put = state.kernel.put_target(static_cast<uint32_t>(process.pid), target); !put) {
+    return put;
+  }
   state.process_of[static_cast<uint32_t>(process.pid)] = process;
   state.targets.push_back(process);
   return {};
@@ -199,18 +207,20 @@ void BpfCollector::State::on_event(std::span<const std::byte> bytes, RecordSink&
   }
 }
 
-void BpfCollector::poll(RecordSink& sink, Duration wait) {
+size_t BpfCollector::poll(RecordSink& sink, Duration wait) {
   State& state = *x_state;
-  const auto handle = [&](std::span<const std::byte> bytes) { state.on_event(bytes, sink); };
+  size_t events = 0;
+  const auto handle = [&](std::span<const std::byte> bytes) {
+    ++events;
+    state.on_event(bytes, sink);
+  };
   state.kernel.drain(handle);
-  if (wait > Duration::zero()) {
+  if (events == 0 && wait > Duration::zero()) {
     state.kernel.wait(wait);
     state.kernel.drain(handle);
   }
-  if (state.rescan) {
-    state.rescan = false;
-    (void)scan(sink);
-  }
+  if (std::exchange(state.rescan, false)) (void)scan(sink);
+  return events;
 }
 
 void BpfCollector::State::tell_failures(RecordSink& sink) {
@@ -272,52 +282,78 @@ void BpfCollector::State::reap_unseen() {
   for (const auto& [file, generation] : strays) kernel.reap(file, generation);
 }
 
+// When nobody is left: the kernel closed what they had open without a system call, so the records
+// still stand, and tell what was open at the end.
+void BpfCollector::State::tell_the_dead(RecordSink& sink) {
+  const Instant now = monotonic_now();
+  kernel.each_record([&](const uc_record& record) {
+    const auto seen = known.find(record.file);
+    if (seen != known.end() && seen->second.scan == scans) return;
+    // A descriptor closed while others referred to the connection may have been the last one.
+    if (record.partial_closes > 0 || !process_of.contains(record.tgid)) return;
+    keep_stacks(record);
+    const ProcessId opener = opener_of(record);
+    sink.accept(Seen{now, facts_of(record, opener, nullptr), {{opener, record.fd}}});
+  });
+  ended = true;
+}
+
+Status BpfCollector::State::scan_target(const ProcessId& target, RecordSink& sink,
+                                        std::unordered_map<uint64_t, Seen>& shared) {
+  const auto tgid = static_cast<uint32_t>(target.pid);
+  const bool first = scanned_once.insert(tgid).second;
+  uint64_t rows = 0;
+  const auto done = kernel.scan(tgid, first, [&](const uc_row& row, const uc_record& record) {
+    ++rows;
+    keep_stacks(record);
+    known[record.file] = {record.generation, scans};
+    Seen seen{monotonic_now(),
+              facts_of(record, opener_of(record), &row),
+              {{target, static_cast<int>(row.fd)}}};
+    if (row.references <= 1) {
+      sink.accept(seen);
+    } else if (auto other = shared.find(record.file); other != shared.end()) {
+      other->second.descriptors.push_back(seen.descriptors.front());
+    } else {
+      shared.emplace(record.file, std::move(seen));
+    }
+  });
+  if (!done && done.error().kind != ErrorKind::kGone) return done.error();
+  last.descriptors += rows;
+  if (auto limit = proc.nofile(target)) {
+    last.drift += static_cast<int64_t>(limit->used) - static_cast<int64_t>(rows);
+    sink.accept(LimitSeen{monotonic_now(), *std::move(limit)});
+  }
+  return {};
+}
+
 Status BpfCollector::scan(RecordSink& sink) {
   State& state = *x_state;
+  if (state.ended) return {};
   const auto handle = [&](std::span<const std::byte> bytes) { state.on_event(bytes, sink); };
   state.kernel.drain(handle);
   const Instant began = monotonic_now();
-  state.tell_ended(sink, began);
   ++state.scans;
   sink.accept(ScanBegin{began});
   std::unordered_map<uint64_t, Seen> shared;
-  state.last.descriptors = 0;
-  state.last.drift = 0;
+  const BpfCoverage before = std::exchange(state.last, {});
+  // By index: following a child makes the list longer.
   for (size_t i = 0; i < state.targets.size(); ++i) {
-    const ProcessId target = state.targets[i];
-    const auto tgid = static_cast<uint32_t>(target.pid);
-    const bool first = state.scanned_once.insert(tgid).second;
-    uint64_t rows = 0;
-    const auto done =
-        state.kernel.scan(tgid, first, [&](const uc_row& row, const uc_record& record) {
-          ++rows;
-          state.keep_stacks(record);
-          state.known[record.file] = {record.generation, state.scans};
-          Seen seen{monotonic_now(),
-                    facts_of(record, state.opener_of(record), &row),
-                    {{target, static_cast<int>(row.fd)}}};
-          if (row.references <= 1) {
-            sink.accept(seen);
-          } else if (auto known = shared.find(record.file); known != shared.end()) {
-            known->second.descriptors.push_back(seen.descriptors.front());
-          } else {
-            shared.emplace(record.file, std::move(seen));
-          }
-        });
-    if (!done && done.error().kind != ErrorKind::kGone) return done.error();
-    state.last.descriptors += rows;
-    if (auto limit = state.proc.nofile(target)) {
-      state.last.drift += static_cast<int64_t>(limit->used) - static_cast<int64_t>(rows);
-      sink.accept(LimitSeen{monotonic_now(), *std::move(limit)});
-    }
+    if (auto done = state.scan_target(ProcessId(state.targets[i]), sink, shared); !done)
+      return done;
   }
   for (auto& [file, seen] : shared) sink.accept(seen);
   state.kernel.drain(handle);  // closes that happened while the tables were read
+  state.tell_ended(sink, monotonic_now());
+  if (state.targets.empty()) {
+    state.last = before;
+    state.tell_the_dead(sink);
+  }
   state.tell_failures(sink);
   const Instant now = monotonic_now();
   state.tell_losses(sink, now);
   sink.accept(ScanEnd{now, state.kernel.counter(UC_OPENED), state.kernel.counter(UC_CLOSED_COUNT)});
-  state.reap_unseen();
+  if (!state.ended) state.reap_unseen();
   if (state.kernel.counter(UC_STACKS_MADE) % 4096 > 3072) {
     state.kernel.drop_unreferenced([&](uint64_t id) { return state.stacks.contains(id); });
   }
@@ -325,25 +361,7 @@ Status BpfCollector::scan(RecordSink& sink) {
   return {};
 }
 
-void BpfCollector::scan_the_dead(RecordSink& sink) {
-  State& state = *x_state;
-  const auto handle = [&](std::span<const std::byte> bytes) { state.on_event(bytes, sink); };
-  state.kernel.drain(handle);
-  const Instant now = monotonic_now();
-  sink.accept(ScanBegin{now});
-  state.kernel.each_record([&](const uc_record& record) {
-    // A descriptor that was closed while others referred to the connection may have been the last
-    // one.
-    if (record.partial_closes > 0 || !state.process_of.contains(record.tgid)) return;
-    state.keep_stacks(record);
-    const ProcessId opener = state.opener_of(record);
-    sink.accept(Seen{now, facts_of(record, opener, nullptr), {{opener, record.fd}}});
-  });
-  state.tell_failures(sink);
-  state.tell_losses(sink, now);
-  sink.accept(ScanEnd{now, state.kernel.counter(UC_OPENED), state.kernel.counter(UC_CLOSED_COUNT)});
-  state.last_scan = now;
-}
+bool BpfCollector::ended() const { return x_state->ended; }
 
 const RawStack* BpfCollector::stack(StackId id) const {
   const auto found = x_state->stacks.find(id);

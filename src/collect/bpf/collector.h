@@ -51,15 +51,18 @@ class BpfCollector {
   // From now on openings of the process are seen; what is open already comes with its first scan,
   // as before_attach. Children that it forks later become targets by themselves.
   Status add_target(const ProcessId& process);
+  // The same for a process that has not called exec yet: its code is read when it has.
+  Status add_before_exec(const ProcessId& process);
   // Targets that were alive at the last look, the ones followed by themselves included.
   const std::vector<ProcessId>& targets() const;
+  // True when every target has ended. The last scan then told what they had open at their end.
+  bool ended() const;
 
-  // Hands over what happened, after waiting for at most `wait` when nothing is there yet.
-  void poll(RecordSink& sink, Duration wait);
+  // Hands over what happened, after waiting for at most `wait` when nothing is there yet; answers
+  // how many events there were.
+  size_t poll(RecordSink& sink, Duration wait);
   // Reads all descriptor tables of all targets. A target that is gone gives ProcessGone.
   Status scan(RecordSink& sink);
-  // When all targets are gone: what they still had open when they ended.
-  void scan_the_dead(RecordSink& sink);
 
   // The stack behind an id that a record carried; nullptr when it was lost.
   const RawStack* stack(StackId id) const;

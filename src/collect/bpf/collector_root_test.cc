@@ -371,7 +371,8 @@ TEST_F(BpfCollectorTest, what_a_process_had_open_when_it_ended_is_still_told) {
     pid = child.pid();
     child.step();
   }
-  collector->scan_the_dead(book);
+  ASSERT_TRUE(collector->scan(book));
+  EXPECT_TRUE(collector->ended());
   int traced = 0;
   for (const auto& [id, seen] : book.open) traced += seen.facts.before_attach ? 0 : 1;
   EXPECT_EQ(traced, 1);
