@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+// The maps of the kernel side and their counters. Kernel side only.
+#pragma once
+
+#include "collect/bpf/kernel_types.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include "collect/bpf/descriptors_intf.h"
+
+const volatile __u64 unasked_gap_ns = 250000000;
+const volatile __u32 closer_every = 16;      // closing stacks: the first 32 of a site, then one in so many
+
+bool baseline = false;      // the running scan is the first of its process
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 262144);
+  __type(key, __u64);
+  __type(value, struct uc_record);
+} objects SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 4096);
+  __type(key, __u32);
+  __type(value, struct uc_target);
+} targets SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 8192);
+  __type(key, __u64);
+  __type(value, struct uc_stack);
+} stacks SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 4096);
+  __type(key, struct uc_failure_key);
+  __type(value, struct uc_failure);
+} failures SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 8 << 20);
+} ring SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, UC_COUNTERS);
+  __type(key, __u32);
+  __type(value, __u64);
+} counters SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct uc_space);
+} spaces SEC(".maps");
+
+// A row packs pc (32), cfa (16), rbp (8) and type (8).
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u64);
+} rows SEC(".maps");
+
+// For each block of code the rows that begin in it: [low 32 bits, high 32 bits).
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u64);
+} blocks SEC(".maps");
+
+struct walk {
+  __u32 busy, space, range, ranges;
+  __u64 pc, sp, bp, hash;
+  struct uc_stack stack;
+  struct uc_record record;
+};
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct walk);
+} walks SEC(".maps");
+
+// The record that the scan is making. Scans run one after the other; hooks never touch it.
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct uc_record);
+} scanned SEC(".maps");
+
+static __always_inline void count(__u32 what, __u64 by) {
+  __u64 *value = bpf_map_lookup_elem(&counters, &what);
+  if (value) *value += by;
+}
+
+static __always_inline struct walk *walk_of_cpu(void) {
+  __u32 zero = 0;
+  return bpf_map_lookup_elem(&walks, &zero);
+}
+
+static __always_inline struct uc_target *target_of_current(void) {
+  __u32 tgid = bpf_get_current_pid_tgid() >> 32;
+  return bpf_map_lookup_elem(&targets, &tgid);
+}

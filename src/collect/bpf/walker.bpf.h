@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+// The walker: the stack of the current task in user mode, by the rows of unwinding tables where code
+// keeps no frame pointers and by rbp where it does, interned under a hash of its addresses and counted
+// by references. What it cannot step is marked, or sent as a copy for the user side to walk. Kernel side only.
+#pragma once
+
+#include "collect/bpf/maps.bpf.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+// Finds the mapping of `pc` in the address space of the walk: its index, or UC_MAX_RANGES.
+static __always_inline __u32 find_range(struct uc_space *space, __u64 pc) {
+  __u32 low = 0;
+#pragma unroll
+  for (int i = 7; i >= 0; i--) {
+    __u32 step = 1U << i;
+    __u64 start = space->range[(low + step) & (UC_MAX_RANGES - 1)].start;
+    // Branch-free: a branch here doubles the paths that the verifier walks.
+    low += step & ~(__u32)((__s64)(pc - start) >> 63);
+  }
+  low &= UC_MAX_RANGES - 1;
+  if (pc < space->range[low].start || pc >= space->range[low].end) return UC_MAX_RANGES;
+  return low;
+}
+
+// The unwind row of `offset` from the table's base; 0 (the end type) when there is none.
+static __always_inline __u64 find_row(struct uc_range *range, __u32 offset) {
+  __u32 block = offset >> UC_BLOCK_SHIFT;
+  if (block >= range->blocks) return 0;
+  block += range->first_block;
+  __u64 *entry = bpf_map_lookup_elem(&blocks, &block);
+  if (!entry) return 0;
+  __u32 low = (__u32)*entry, high = *entry >> 32;
+#pragma unroll
+  for (int i = 6; i >= 0; i--) {
+    __u32 step = 1U << i, at = low + step - 1;
+    __u64 *row = bpf_map_lookup_elem(&rows, &at);
+    if (!row) continue;
+    __s64 behind = (__s64)offset - (__s64)(__u32)*row;   // < 0: the row begins behind the pc
+    __s64 inside = (__s64)at - (__s64)high;              // < 0: the row is in this block
+    low += step & (__u32)(~(behind >> 63) & (inside >> 63));
+  }
+  if (low <= range->first_row) return 0;
+  low--;
+  __u64 *row = bpf_map_lookup_elem(&rows, &low);
+  return row ? *row : 0;
+}
+
+static __always_inline int step_frame_pointer(struct walk *walk) {
+  __u64 pair[2];
+  if (!walk->bp) return UC_COMPLETE;
+  if (bpf_probe_read_user(pair, sizeof(pair), (void *)walk->bp)) return UC_UNREADABLE;
+  if (!pair[1]) return UC_COMPLETE;
+  walk->sp = walk->bp + 16;
+  walk->bp = pair[0];
+  walk->pc = pair[1];
+  return -1;
+}
+
+static __always_inline int step_signal(struct walk *walk) {
+  // struct rt_sigframe after the handler popped its return address: the ucontext begins at rsp; gregs rbp, rsp, rip.
+  __u64 bp, sp, pc;
+  if (bpf_probe_read_user(&bp, 8, (void *)(walk->sp + 120))) return UC_UNREADABLE;
+  if (bpf_probe_read_user(&sp, 8, (void *)(walk->sp + 160))) return UC_UNREADABLE;
+  if (bpf_probe_read_user(&pc, 8, (void *)(walk->sp + 168))) return UC_UNREADABLE;
+  walk->bp = bp;
+  walk->sp = sp;
+  walk->pc = pc + 1;   // an interrupted pc, not a return address
+  return -1;
+}
+
+enum { ROW_END, ROW_RSP, ROW_RBP, ROW_PLT, ROW_EXPRESSION, ROW_FRAME_POINTER, ROW_SIGNAL, ROW_RBP_DEREF };
+
+static __always_inline int step_row(struct walk *walk, __u64 row, __u32 offset) {
+  __u32 type = row >> 56, rbp = (row >> 48) & 255, cfa_units = (row >> 32) & 0xffff;
+  __u64 cfa, value;
+  if (type == ROW_RSP) {
+    cfa = walk->sp + cfa_units * 8;
+  } else if (type == ROW_RBP) {
+    cfa = walk->bp + cfa_units * 8;
+  } else if (type == ROW_FRAME_POINTER) {
+    return step_frame_pointer(walk);
+  } else if (type == ROW_PLT) {
+    cfa = walk->sp + 8 + ((offset & 15) >= 11 ? 8 : 0);
+  } else if (type == ROW_RBP_DEREF) {
+    if (bpf_probe_read_user(&cfa, 8, (void *)(walk->bp + (__s64)(__s16)cfa_units * 8))) return UC_UNREADABLE;
+  } else if (type == ROW_SIGNAL) {
+    return step_signal(walk);
+  } else {
+    return type == ROW_END ? UC_NO_TABLE : UC_EXPRESSION;
+  }
+  if (bpf_probe_read_user(&value, 8, (void *)(cfa - 8))) return UC_UNREADABLE;
+  walk->pc = value;
+  if (rbp && rbp != 255) {
+    if (bpf_probe_read_user(&value, 8, (void *)(cfa - rbp * 8))) return UC_UNREADABLE;
+    walk->bp = value;
+  }
+  walk->sp = cfa;
+  return walk->pc ? -1 : UC_COMPLETE;
+}
+
+// One frame: notes the pc and steps to the caller. Answers -1 to go on, else why the walk ends (enum uc_stop).
+// A global function, so that the verifier walks it once and not for every caller.
+__noinline int walk_step(__u32 index) {
+  struct walk *walk = walk_of_cpu();
+  if (!walk) return UC_UNREADABLE;
+  if (index >= UC_MAX_FRAMES) return UC_DEPTH;
+  __u64 pc = walk->pc;
+  walk->stack.pcs[index] = pc;
+  walk->stack.frames = index + 1;
+  walk->hash = (walk->hash ^ pc) * 0xff51afd7ed558ccdULL;
+  walk->hash ^= walk->hash >> 32;
+  __u64 at = index ? pc - 1 : pc;
+  __u32 key = walk->space;
+  struct uc_space *space = bpf_map_lookup_elem(&spaces, &key);
+  if (!space) return UC_UNMAPPED;
+  __u32 found = walk->range;
+  if (found >= UC_MAX_RANGES || at < space->range[found].start || at >= space->range[found].end) {
+    found = find_range(space, at);
+    if (found >= UC_MAX_RANGES) return UC_UNMAPPED;
+    walk->range = found;
+  }
+  struct uc_range *range = &space->range[found];
+  if (range->kind == UC_RANGE_FRAME_POINTER) return step_frame_pointer(walk);
+  __u32 offset = (__u32)(at - range->base);
+  __u64 row = find_row(range, offset);
+  // A row of the end type at a pc that a table covers is the outermost frame (_start, clone); a hole has none.
+  if ((row >> 56) == ROW_END) return row ? UC_COMPLETE : UC_NO_TABLE;
+  return step_row(walk, row, offset);
+}
+
+struct loop {
+  int stop;
+};
+static long walk_loop(__u32 index, struct loop *loop) {
+  // Frame 0 was taken by the caller when it had no frame of its own.
+  int stop = walk_step(index);
+  loop->stop = stop;
+  return stop >= 0;
+}
+static long walk_loop_rest(__u32 index, struct loop *loop) {
+  int stop = walk_step(index + 1);
+  loop->stop = stop;
+  return stop >= 0;
+}
+
+static __always_inline bool frameless(struct uc_target *target, __u64 pc) {
+  for (__u32 i = 0; i < UC_FRAMELESS; i++) {
+    if (i >= target->frameless) return false;
+    if (pc >= target->frameless_range[i][0] && pc < target->frameless_range[i][1]) return true;
+  }
+  return false;
+}
+
+// Sends a copy of the stack's top for the user side to walk, and answers the id under which it will be known.
+static __always_inline __u64 defer(struct pt_regs *regs) {
+  struct uc_event_stack *event = bpf_ringbuf_reserve(&ring, sizeof(*event), 0);
+  if (!event) {
+    count(UC_LOST_DEFERRED, 1);
+    return 0;
+  }
+  event->type = UC_EVENT_STACK;
+  event->tgid = bpf_get_current_pid_tgid() >> 32;
+  event->id = (1ULL << 63) | bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 255);
+  event->pc = regs->ip;
+  event->sp = regs->sp;
+  event->bp = regs->bp;
+  // The copy fails as a whole where it runs over the stack's end: halve until it fits.
+  __u32 size = UC_STACK_COPY;
+  if (bpf_probe_read_user(event->bytes, UC_STACK_COPY, (void *)regs->sp)) {
+    size = UC_STACK_COPY / 4;
+    if (bpf_probe_read_user(event->bytes, UC_STACK_COPY / 4, (void *)regs->sp)) {
+      size = 256;
+      if (bpf_probe_read_user(event->bytes, 256, (void *)regs->sp)) size = 0;
+    }
+  }
+  event->size = size;
+  event->reserved = 0;
+  __u64 id = event->id;
+  bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+  return id;
+}
+
+static __always_inline __u64 intern(struct walk *walk) {
+  __u64 id = walk->hash & ~(1ULL << 63);
+  if (!id) id = 1;
+  if (bpf_map_lookup_elem(&stacks, &id)) return id;
+  walk->stack.references = 0;
+  walk->stack.closes = 0;
+  walk->stack.space = walk->space;
+  if (bpf_map_update_elem(&stacks, &id, &walk->stack, BPF_NOEXIST)) {
+    if (bpf_map_lookup_elem(&stacks, &id)) return id;
+    count(UC_LOST_STACKS, 1);
+    return 0;
+  }
+  count(UC_STACKS_MADE, 1);
+  return id;
+}
+
+// The stack of the current task in user mode, interned; 0 when none could be taken (counted by reason).
+// A global function: verified once for each program.
+__noinline __u64 take_stack(void) {
+  struct walk *walk = walk_of_cpu();
+  struct uc_target *target = target_of_current();
+  if (!walk || !target || (target->flags & UC_TARGET_NO_STACKS)) return 0;
+  if (walk->busy) {
+    count(UC_LOST_NESTED, 1);
+    return 0;
+  }
+  __u64 began = bpf_ktime_get_ns();
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+  __u64 id = 0;
+  if (target->flags & UC_TARGET_UNMAPPED) {
+    id = defer(regs);
+    count(UC_STACKS_TAKEN, 1);
+    count(UC_STACK_NS, bpf_ktime_get_ns() - began);
+    return id;
+  }
+  walk->busy = 1;
+  walk->space = target->space;
+  walk->range = UC_MAX_RANGES;
+  walk->pc = regs->ip;
+  walk->sp = regs->sp;
+  walk->bp = regs->bp;
+  walk->hash = 0x9e3779b97f4a7c15ULL + walk->space;
+  walk->stack.frames = 0;
+  struct loop loop = {.stop = UC_DEPTH};
+  __u64 caller;
+  if (frameless(target, regs->ip) && !bpf_probe_read_user(&caller, 8, (void *)regs->sp)) {
+    walk->stack.pcs[0] = walk->pc;
+    walk->stack.frames = 1;
+    walk->pc = caller;
+    walk->sp += 8;
+    bpf_loop(UC_MAX_FRAMES, walk_loop_rest, &loop, 0);
+  } else {
+    bpf_loop(UC_MAX_FRAMES, walk_loop, &loop, 0);
+  }
+  if (loop.stop == UC_UNMAPPED && walk->stack.frames <= 24) {
+    // Newly mapped code, or code without a file: the user side looks it up and walks a copy.
+    id = defer(regs);
+  } else if (loop.stop == UC_UNREADABLE && walk->stack.frames <= 1) {
+    count(UC_LOST_UNREADABLE, 1);
+  } else {
+    walk->stack.stop = loop.stop == UC_UNMAPPED ? UC_NO_TABLE : loop.stop < 0 ? UC_DEPTH : loop.stop;
+    id = intern(walk);
+  }
+  walk->busy = 0;
+  count(UC_STACKS_TAKEN, 1);
+  count(UC_STACK_NS, bpf_ktime_get_ns() - began);
+  return id;
+}
+
+static __always_inline void refer(__u64 id, int by) {
+  if (!id || id >> 63) return;
+  struct uc_stack *stack = bpf_map_lookup_elem(&stacks, &id);
+  if (stack) __sync_fetch_and_add(&stack->references, by);
+}
+
+static __always_inline __u64 goroutine(void) {
+  struct uc_target *target = target_of_current();
+  if (!target || !(target->flags & UC_TARGET_GO)) return 0;
+  struct task_struct *task = bpf_get_current_task_btf();
+  __u64 g = 0, id = 0;
+  if (bpf_probe_read_user(&g, 8, (void *)(task->thread.fsbase + (__s64)target->g_tls_offset)) || !g) return 0;
+  if (bpf_probe_read_user(&id, 8, (void *)(g + target->goid_offset))) return 0;
+  return id;
+}
+
+static __always_inline void note_actor(struct uc_use *use, __u64 now) {
+  use->at = now;
+  use->thread = (__u32)bpf_get_current_pid_tgid();
+  use->goroutine = goroutine();
+}
+
+// Replaces what `slot` holds by a stack taken now.
+static __always_inline void note_use(struct uc_use *slot, __u64 now) {
+  __u64 stack = take_stack();
+  if (slot->stack != stack) {
+    refer(stack, 1);
+    refer(slot->stack, -1);
+    slot->stack = stack;
+  }
+  note_actor(slot, now);
+}
