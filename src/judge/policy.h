@@ -13,6 +13,11 @@ struct Policy {
   uint32_t rising_windows = 4;  // windows over which a floor must rise
   double far_factor = 20;       // × the siblings' p99 is "far beyond" them
 
+  // Idle for this long at least before a connection counts as left alone.
+  Duration settled_floor() const { return long_floor / 6; }
+  // A dial that began sooner after a return may not have known of the returned connection.
+  Duration dial_race() const { return long_floor / 300; }
+
   // The same policy for a course that runs `factor` times as fast (0.1: 3 s instead of 30 s).
   Policy scaled(double factor) const;
 };

@@ -62,6 +62,12 @@ struct CohortPoint {
       0;  // of them: idle, no request outstanding, for longer than the cohort's usual idle time
 };
 
+// A member that was idle and then used again: what tells a pool or a cache from a leak.
+struct Reuse {
+  Instant idle_since, used_at;
+  ProcessId process;
+};
+
 struct Cohort {
   uint64_t opened = 0;          // since the attach
   uint64_t closed = 0;          // of those opened since the attach
@@ -71,12 +77,16 @@ struct Cohort {
   DurationHistogram
       busy_times;  // from a tenure's first request to the last answer, of closed members
   std::vector<Instant> openings;    // the most recent openings, oldest first, at most kMostOpenings
+  std::vector<ProcessId> openers;  // who made each of `openings`, in the same order
+  std::vector<Reuse> reuses;       // the most recent ones, oldest first, at most kMostReuses
   std::vector<StackCount> closers;  // most frequent first
   std::vector<ClosedSample> samples;  // a fair sample of the closed ones, at most kMostSamples
   std::vector<CohortPoint> course;    // oldest first; thinned when long, both ends kept
   uint64_t passed_over_reused =
       0;  // members that had been passed over and were used again all the same
   static constexpr size_t kMostOpenings = 512;
+  static constexpr size_t kMostReuses = 128;
+  static constexpr size_t kMostClosers = 32;
   static constexpr size_t kMostSamples = 32;
   static constexpr size_t kMostPoints = 512;
 };
@@ -95,6 +105,12 @@ struct History {
   CohortKey cohort;
   Instant first_seen, last_seen;
   uint32_t reused_after_passed_over = 0;  // times it was used again after having been passed over
+  // Times it received after having been idle, with no request before it: subscriptions, pushes.
+  uint32_t pushes = 0;
+  // Bytes have waited in the receive queue at every scan since then, untouched.
+  std::optional<Instant> unread_since;
+  // The queue was seen empty after the last receive and filled later: nobody had asked for it.
+  bool unread_unasked = false;
 };
 
 // Everything the judge may look at. `now` is the moment it speaks of.

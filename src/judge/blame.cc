@@ -1,0 +1,324 @@
+#include "judge/blame.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace unclosed {
+namespace {
+
+constexpr double kExclusive = 0.05;  // of healthy ones may pass a frame that "only leaked ones" do
+constexpr uint64_t kFewHealthy = 3;  // healthy uses needed to say so
+constexpr uint64_t kManyHealthy = 10;  // healthy uses needed to compare shares
+
+bool passes(const StackView& view, FunctionId function) {
+  return place_of(view, function).has_value();
+}
+
+bool same_tenure(const ConnectionFacts& facts, const std::optional<Use>& use) {
+  if (!use) return false;
+  if (!facts.tenure) return true;
+  return use->at >= facts.tenure->at && use->by.same_as(facts.tenure->by);
+}
+
+}  // namespace
+
+Blamer::Blamer(const Scene& scene) : x_scene(scene) {
+  learn_dispatchers();
+  learn_healthy();
+}
+
+Blamer::Tenure Blamer::tenure_of(const ConnectionFacts& facts) const {
+  Tenure tenure;
+  bool requested = false;
+  for (const auto& request : facts.requests) {
+    if (!request) continue;
+    requested = true;
+    const auto stack = own(request->stack);
+    if (stack.view == nullptr) continue;
+    if (tenure.last.view == nullptr) {
+      tenure.last = stack;
+    } else if (tenure.requests.empty() && same_tenure(facts, request)) {
+      tenure.requests.push_back(stack);
+    }
+  }
+  if (facts.first_receive && same_tenure(facts, facts.first_receive)) {
+    tenure.received = own(facts.first_receive->stack);
+  }
+  const Stack opened = own(facts.opened.stack);
+  if (tenure.last.view == nullptr && facts.role == Role::kServer && facts.first_receive) {
+    // Accepted, read from, never answered: the reader is nearer to the owner than the accept loop.
+    tenure.last = own(facts.first_receive->stack);
+    tenure.received = {};
+  }
+  if (tenure.last.view == nullptr) {
+    tenure.last = opened;
+    tenure.role = BlameRole::kOpened;
+    tenure.library_sends = requested;
+  } else if (facts.opening_in_tenure) {
+    tenure.opened = opened;
+  }
+  return tenure;
+}
+
+// A function dispatches when most connections of all pass it and then go different ways: no
+// way of going on is common to nearly all of them.
+void Blamer::learn_dispatchers() {
+  constexpr double kMost = 0.8;
+  constexpr double kOtherWay = 0.03;
+  struct Passing {
+    uint64_t connections = 0;
+    std::map<FunctionId, uint64_t> next;
+  };
+  std::map<FunctionId, Passing> passing;
+  uint64_t connections = 0;
+  const auto add = [&](const ConnectionFacts& facts) {
+    const Tenure tenure = tenure_of(facts);
+    if (tenure.last.view == nullptr) return;
+    ++connections;
+    std::map<FunctionId, std::set<FunctionId>> ways;
+    const auto walk = [&](const StackView* view) {
+      if (view == nullptr) return;
+      for (size_t i = 0; i + 1 < view->own.size(); ++i) {
+        ways[view->own[i].function].insert(view->own[i + 1].function);
+      }
+    };
+    walk(tenure.last.view);
+    walk(tenure.opened.view);
+    for (const auto& request : tenure.requests) walk(request.view);
+    for (const auto& [function, next] : ways) {
+      auto& entry = passing[function];
+      ++entry.connections;
+      for (const FunctionId way : next) ++entry.next[way];
+    }
+  };
+  for (const auto& member : x_scene.members) add(*member.facts);
+  for (const auto& [key, cohort] : x_scene.histories.cohorts) {
+    for (const auto& sample : cohort.samples) add(sample.facts);
+  }
+  for (const auto& [function, entry] : passing) {
+    if (static_cast<double>(entry.connections) < kMost * static_cast<double>(connections)) continue;
+    uint64_t commonest = 0;
+    for (const auto& [way, count] : entry.next) commonest = std::max(commonest, count);
+    const auto others = static_cast<double>(entry.connections - commonest);
+    if (others >= std::max(2.0, kOtherWay * static_cast<double>(entry.connections))) {
+      x_dispatchers.insert(function);
+    }
+  }
+}
+
+// What is known to have been given back: earlier tenures of connections that were used again since,
+// and connections that were closed soon after their last use.
+void Blamer::add_healthy(const Member& member) {
+  const auto& facts = *member.facts;
+  auto& healthy = x_healthy[{facts.kind, facts.role}];
+  const Tenure tenure = tenure_of(facts);
+  if (member.candidate && tenure.last.view != nullptr) ++healthy.left_alone[tenure.last.id];
+  for (size_t i = 1; i < facts.requests.size(); ++i) {
+    const auto& request = facts.requests[i];
+    if (!request || own(request->stack).view == nullptr) continue;
+    const bool earlier = facts.tenure && !same_tenure(facts, request);
+    // One thread that does everything never ends its tenure; its other uses are healthy enough.
+    if (earlier || !member.candidate) ++healthy.uses[request->stack];
+  }
+}
+
+void Blamer::learn_healthy() {
+  for (const auto& member : x_scene.members) add_healthy(member);
+  for (const auto& group : x_scene.siblings) {
+    for (const auto* cohort : group.cohorts) {
+      for (const auto& sample : cohort->samples) {
+        const auto& facts = sample.facts;
+        const auto last = last_activity(facts);
+        const bool tracked = is_socket(facts.kind);
+        if (tracked && last && sample.closed_at - *last > group.far) continue;
+        const auto* closed = x_scene.stacks.view(sample.closed_by);
+        if (closed != nullptr && closed->collector) continue;
+        auto& healthy = x_healthy[{facts.kind, facts.role}];
+        const Tenure tenure = tenure_of(facts);
+        if (tenure.last.view == nullptr) continue;
+        ++healthy.uses[tenure.last.id];
+        for (const auto& request : tenure.requests) ++healthy.uses[request.id];
+        if (closed == nullptr || closed->own.empty()) continue;
+        auto& closing = healthy.closings[{tenure.last.id, facts.opened.stack, sample.closed_by}];
+        closing.used = tenure.last.view;
+        closing.opened = own(facts.opened.stack).view;
+        closing.closed = closed;
+        ++closing.count;
+      }
+    }
+  }
+}
+
+// The deepest own frame that the stacks of the tenure have in common. Where they meet only in a
+// dispatcher, they belong to different owners after all, and fewer of them are asked.
+Blamer::Choice Blamer::meet(const Tenure& tenure) const {
+  const StackView& last = *tenure.last.view;
+  struct Ask {
+    bool before, opened, received;
+  };
+  constexpr Ask kAsks[] = {{true, true, true},  {true, true, false},  {false, true, true},
+                                   {true, false, true}, {false, true, false}, {true, false, false},
+                                   {false, false, true}};
+  for (const auto& ask : kAsks) {
+    const bool before = ask.before && !tenure.requests.empty();
+    const bool opened = ask.opened && tenure.opened.view != nullptr;
+    const bool received = ask.received && tenure.received.view != nullptr;
+    if (before + opened + received == 0) continue;
+    size_t length = last.own.size();
+    if (before) length = std::min(length, common_length(last, *tenure.requests.front().view));
+    if (opened) length = std::min(length, common_length(last, *tenure.opened.view));
+    if (received) length = std::min(length, common_length(last, *tenure.received.view));
+    if (length == 0) continue;
+    const bool innermost = length == last.own.size();
+    if (!innermost && dispatches(last.own[length - 1].function)) continue;
+    std::string rule = "common frame of ";
+    if (opened) rule += "the opening";
+    if (opened && !before && !received) rule += " and ";
+    if (opened && (before || received)) rule += ", ";
+    rule += before ? "the last two requests" : "the last request";
+    if (received) rule += " and its answer";
+    return {length - 1, rule, 0.95};
+  }
+  if (tenure.role == BlameRole::kOpened) {
+    return {last.own.size() - 1,
+            tenure.library_sends ? "opening (requests are sent by library code)" : "opening",
+            tenure.library_sends ? 0.5 : 0.8};
+  }
+  return {last.own.size() - 1, "last use", 0.8};
+}
+
+std::optional<size_t> Blamer::discriminating(const StackView& view, size_t place,
+                                             const Healthy& healthy) const {
+  const FunctionId helper = view.own[place].function;
+  std::vector<uint64_t> passing(place);
+  std::vector<uint64_t> left(place);
+  uint64_t uses = 0;
+  uint64_t left_uses = 0;
+  const auto count = [&](const std::map<StackId, uint64_t>& stacks, std::vector<uint64_t>& through,
+                         uint64_t& all) {
+    for (const auto& [id, number] : stacks) {
+      const auto* other = x_scene.stacks.own_view(id);
+      if (other == nullptr || !passes(*other, helper)) continue;
+      all += number;
+      for (size_t i = 0; i < place; ++i) {
+        if (passes(*other, view.own[i].function)) through[i] += number;
+      }
+    }
+  };
+  count(healthy.uses, passing, uses);
+  count(healthy.left_alone, left, left_uses);
+  if (uses < kFewHealthy) return std::nullopt;
+  for (size_t i = place; i-- > 0;) {
+    if (static_cast<double>(passing[i]) <= kExclusive * static_cast<double>(uses)) return i;
+  }
+  if (uses < kManyHealthy || left_uses < kFewHealthy) return std::nullopt;
+  // Nobody passes only leaked ones through: then the frame that nearly all leaked ones pass and the
+  // least part of the healthy ones.
+  std::optional<size_t> best;
+  for (size_t i = place; i-- > 0;) {
+    if (dispatches(view.own[i].function)) continue;
+    if (static_cast<double>(passing[i]) > 0.5 * static_cast<double>(uses)) continue;
+    if (static_cast<double>(left[i]) < 0.9 * static_cast<double>(left_uses)) continue;
+    if (!best || passing[i] < passing[*best]) best = i;
+  }
+  return best;
+}
+
+Blamer::CloseSite Blamer::close_site(const StackView& view, size_t place,
+                                     const Healthy& healthy) const {
+  const FunctionId helper = view.own[place].function;
+  CloseSite site;
+  uint64_t here = 0;
+  uint64_t out = 0;
+  std::map<size_t, uint64_t> votes;
+  for (const auto& [key, closing] : healthy.closings) {
+    const bool shares = passes(*closing.used, helper) ||
+                        (closing.opened != nullptr && passes(*closing.opened, helper));
+    if (!shares) continue;
+    if (passes(*closing.closed, helper)) {
+      here += closing.count;
+      continue;
+    }
+    out += closing.count;
+    const size_t length = std::min(common_length(view, *closing.closed), place + 1);
+    if (length > 0 && !dispatches(view.own[length - 1].function)) {
+      votes[length - 1] += closing.count;
+    }
+  }
+  site.here = here > 0 && here >= out;
+  for (const auto& [where, count] : votes) {
+    if (static_cast<double>(count) >= 0.03 * static_cast<double>(here + out)) {
+      site.elsewhere = where;
+    }
+  }
+  return site;
+}
+
+Blamer::Choice Blamer::compare(const Tenure& tenure, Choice common, const Healthy& healthy) const {
+  const StackView& view = *tenure.last.view;
+  const auto site = close_site(view, common.place, healthy);
+  if (site.here) {
+    common.rule += "; siblings are closed in the same function";
+    return common;
+  }
+  const auto apart = discriminating(view, common.place, healthy);
+  if (site.elsewhere && *site.elsewhere < common.place && (!apart || *site.elsewhere >= *apart)) {
+    return {*site.elsewhere, "close site: siblings are closed in this function", 0.85};
+  }
+  if (apart) {
+    return {*apart, "discriminating frame: healthy connections share the helper, not this caller",
+            0.9};
+  }
+  return common;
+}
+
+std::optional<Blamed> Blamer::blame(const Member& member) const {
+  const auto& facts = *member.facts;
+  const Tenure tenure = tenure_of(facts);
+  if (tenure.last.view == nullptr) return std::nullopt;
+  const std::vector<uint64_t> key = {
+      tenure.last.id, tenure.requests.empty() ? kNoStack : tenure.requests.front().id,
+      tenure.opened.view != nullptr ? tenure.opened.id : kNoStack,
+      tenure.received.view != nullptr ? tenure.received.id : kNoStack,
+      static_cast<uint64_t>(facts.kind) << 16 | static_cast<uint64_t>(facts.role) << 8 |
+          static_cast<uint64_t>(tenure.role) << 1 | (tenure.library_sends ? 1 : 0)};
+  const auto known = x_known.find(key);
+  if (known != x_known.end()) return known->second;
+  Choice choice = meet(tenure);
+  const auto healthy = x_healthy.find({facts.kind, facts.role});
+  if (healthy != x_healthy.end()) choice = compare(tenure, choice, healthy->second);
+  const auto& frame = tenure.last.view->own[choice.place];
+  Blamed blamed{frame.function, site_of(*frame.frame), tenure.role, choice.rule, choice.confidence};
+  x_known.emplace(key, blamed);
+  return blamed;
+}
+
+std::string Blamer::why_not(const Member& member) const {
+  const auto& facts = *member.facts;
+  std::string library;
+  bool any = false;
+  const auto look = [&](StackId id) {
+    const auto* view = x_scene.stacks.view(id);
+    if (view == nullptr) return;
+    any = true;
+    if (library.empty()) library = view->library;
+  };
+  for (const auto& request : facts.requests) {
+    if (request) look(request->stack);
+  }
+  look(facts.opened.stack);
+  if (any) {
+    return fmt::format(
+        "its stacks hold no frame of the user's own code (innermost: {}): a library opens and uses "
+        "it on a thread or goroutine of its own; `--own PATTERN` tells more code to be the user's",
+        library);
+  }
+  if (facts.before_attach) {
+    return "opened and last used before the attach; it will be named when it is used again, or run "
+           "the service under `unclosed run`";
+  }
+  return "no stack of it was taken; a longer window, or a larger `--budget`, would name it";
+}
+
+}  // namespace unclosed

@@ -1,0 +1,90 @@
+// Which function should have closed a connection. Never taken from one stack: the stacks of one
+// tenure are brought together (common frame), then compared with what healthy connections do
+// (discriminating frame, close site); where nothing decides, it is the last use or the opening, and
+// where no own frame was seen it is nobody, with the reason. Immutable after construction; one
+// thread at a time (it remembers answers).
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "judge/scene.h"
+#include "model/finding.h"
+
+namespace unclosed {
+
+struct Blamed {
+  FunctionId function = 0;
+  Site site;
+  BlameRole role = BlameRole::kUsed;
+  std::string rule;
+  double confidence = 0;
+};
+
+class Blamer {
+ public:
+  explicit Blamer(const Scene& scene);
+  // nullopt: no own frame was seen on any stack of it.
+  std::optional<Blamed> blame(const Member& member) const;
+  // Why there is no blame, and what would name the line.
+  std::string why_not(const Member& member) const;
+  // A frame that connections pass through on the way to different owners: main, an accept loop,
+  // middleware.
+  bool dispatches(FunctionId function) const { return x_dispatchers.contains(function); }
+
+ private:
+  // The stacks that tell who has a connection now: those of the present tenure.
+  struct Stack {
+    StackId id = kNoStack;
+    const StackView* view = nullptr;
+  };
+  struct Tenure {
+    Stack last;                   // of the last request, else of the opening
+    std::vector<Stack> requests;  // the one before, when of the same tenure
+    Stack opened, received;       // view is nullptr when not of this tenure
+    BlameRole role = BlameRole::kUsed;
+    bool library_sends = false;  // requests were seen, none with an own frame
+  };
+  struct Closing {
+    const StackView* used = nullptr;
+    const StackView* opened = nullptr;
+    const StackView* closed = nullptr;
+    uint64_t count = 0;
+  };
+  struct Healthy {
+    std::map<StackId, uint64_t> uses;
+    std::map<StackId, uint64_t> left_alone;  // last uses of candidates
+    std::map<std::tuple<StackId, StackId, StackId>, Closing> closings;
+  };
+  struct Choice {
+    size_t place = 0;  // in the view of the last use
+    std::string rule;
+    double confidence = 0;
+  };
+
+  Tenure tenure_of(const ConnectionFacts& facts) const;
+  Stack own(StackId id) const { return {id, x_scene.stacks.own_view(id)}; }
+  void learn_dispatchers();
+  void learn_healthy();
+  void add_healthy(const Member& member);
+  Choice meet(const Tenure& tenure) const;
+  Choice compare(const Tenure& tenure, Choice common, const Healthy& healthy) const;
+  std::optional<size_t> discriminating(const StackView& view, size_t place,
+                                       const Healthy& healthy) const;
+  struct CloseSite {
+    bool here = false;                // siblings are closed in the frame itself
+    std::optional<size_t> elsewhere;  // the frame, further out, in which they are closed
+  };
+  CloseSite close_site(const StackView& view, size_t place, const Healthy& healthy) const;
+
+  const Scene& x_scene;
+  std::set<FunctionId> x_dispatchers;
+  std::map<std::pair<Kind, Role>, Healthy> x_healthy;
+  mutable std::map<std::vector<uint64_t>, std::optional<Blamed>> x_known;
+};
+
+}  // namespace unclosed

@@ -1,0 +1,179 @@
+#include "judge/case.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+namespace unclosed {
+namespace {
+
+// The moment from which a member was left alone; nullopt when that was before the attach.
+std::optional<Instant> arrival(const Scene& scene, const Member& member) {
+  Instant at = member.facts->opened.at;
+  if (member.facts->role == Role::kServer && member.gone_at) {
+    at = *member.gone_at;
+  } else if (member.tracked) {
+    at = member.idle_since;
+  } else if (member.facts->before_attach) {
+    return std::nullopt;
+  }
+  if (at <= scene.histories.attached) return std::nullopt;
+  // What a scan at the attach found is not an arrival.
+  if (member.facts->before_attach && member.idle_since == member.history->first_seen) {
+    return std::nullopt;
+  }
+  return at;
+}
+
+// Probability that at most `most` of `n` fall into a share `p` of the time.
+double at_most(uint32_t most, uint32_t n, double p) {
+  double term = std::pow(1 - p, n);
+  double sum = term;
+  for (uint32_t k = 1; k <= most && k <= n; ++k) {
+    term *= (n - k + 1.0) / k * (p / (1 - p));
+    sum += term;
+  }
+  return sum;
+}
+
+struct Floors {
+  uint32_t open = 0, unused = 0;
+};
+
+// The course of the raw cohorts that the members come from, with those opened before the attach:
+// the least sum of each quarter of the window.
+std::optional<std::array<Floors, 4>> quarter_floors(const Case& item) {
+  std::set<const Cohort*> cohorts;
+  std::map<const CohortKey*, const Cohort*> found;
+  const auto& all = item.scene->histories.cohorts;
+  for (const auto* member : item.members) {
+    if (member->history == nullptr) continue;
+    const auto place = all.find(member->history->cohort);
+    if (place != all.end()) cohorts.insert(&place->second);
+  }
+  const auto old = all.find({kNoStack, item.kind, item.role, item.peer});
+  if (old != all.end()) cohorts.insert(&old->second);
+
+  const Instant start = item.scene->histories.attached;
+  const Duration quarter = (item.scene->now() - start) / 4;
+  std::set<Instant> times;
+  for (const auto* cohort : cohorts) {
+    for (const auto& point : cohort->course) times.insert(point.at);
+  }
+  if (times.size() < 4 || quarter.count() <= 0) return std::nullopt;
+  std::vector<std::pair<const std::vector<CohortPoint>*, size_t>> cursors;
+  for (const auto* cohort : cohorts) cursors.emplace_back(&cohort->course, 0);
+  std::array<Floors, 4> floors;
+  std::array<bool, 4> seen{};
+  for (const Instant at : times) {
+    Floors sum;
+    for (auto& [course, next] : cursors) {
+      while (next < course->size() && (*course)[next].at <= at) ++next;
+      if (next == 0) continue;
+      sum.open += (*course)[next - 1].open;
+      sum.unused += (*course)[next - 1].unused;
+    }
+    const auto index = static_cast<size_t>(std::clamp<int64_t>((at - start) / quarter, 0, 3));
+    if (!seen[index]) {
+      floors[index] = sum;
+      seen[index] = true;
+    } else {
+      floors[index] = {std::min(floors[index].open, sum.open),
+                       std::min(floors[index].unused, sum.unused)};
+    }
+  }
+  if (!seen[0] || !seen[1] || !seen[3]) return std::nullopt;
+  return floors;
+}
+
+Rise measure(const Case& item) {
+  Rise rise;
+  const Scene& scene = *item.scene;
+  std::vector<Instant> arrivals;
+  for (const auto* member : item.members) {
+    if (const auto at = arrival(scene, *member)) arrivals.push_back(*at);
+  }
+  std::sort(arrivals.begin(), arrivals.end());
+  rise.arrivals = static_cast<uint32_t>(arrivals.size());
+  const Instant start = scene.histories.attached;
+  const Instant end = scene.now() - item.settled;
+  if (end <= start || arrivals.size() < 3) return rise;
+  const double span = seconds(end - start);
+  rise.window = (end - start) / rise.windows;
+  std::vector<uint32_t> counts(rise.windows);
+  uint32_t last_quarter = 0;
+  uint32_t last_half = 0;
+  for (const Instant at : arrivals) {
+    const double part = std::clamp(seconds(at - start) / span, 0.0, 0.999999);
+    ++counts[static_cast<size_t>(part * rise.windows)];
+    if (part >= 0.75) ++last_quarter;
+    if (part >= 0.5) ++last_half;
+  }
+  for (const uint32_t count : counts) rise.windows_hit += count > 0 ? 1 : 0;
+  const uint32_t n = rise.arrivals;
+  const auto stopped = [&](uint32_t late, double share) {
+    return late < 0.5 * share * n && at_most(late, n, share) < 0.03;
+  };
+  const double trailing = std::clamp(seconds(end - arrivals.back()) / span, 0.0, 1.0);
+  const bool still = std::pow(1 - trailing, n) > 0.01;
+  const uint32_t most = *std::max_element(counts.begin(), counts.end());
+  rise.steady = rise.windows_hit >= std::min(scene.policy.rising_windows, n) && still &&
+                !stopped(last_quarter, 0.25) && !stopped(last_half, 0.5) && most <= 0.7 * n;
+  rise.even = rise.steady && n >= 2 * scene.policy.many_floor &&
+              rise.windows_hit + 1 >= rise.windows && most <= 0.4 * n;
+  const auto floors = quarter_floors(item);
+  if (!floors) {
+    rise.steady = rise.even = false;
+    return rise;
+  }
+  rise.first_floor = (*floors)[0].unused;
+  rise.last_floor = (*floors)[3].unused;
+  const auto grown = [&](size_t from) {
+    return std::max(int64_t{(*floors)[3].open} - (*floors)[from].open,
+                    int64_t{(*floors)[3].unused} - (*floors)[from].unused);
+  };
+  // Of n that came evenly, three quarters lie between the floors of the first and last quarter,
+  // half between those of the second and last; half of that must have stayed.
+  rise.bounded = static_cast<double>(grown(0)) < 0.35 * n ||
+                 static_cast<double>(grown(1)) < std::max(1.0, 0.2 * n);
+  if (rise.bounded) rise.steady = rise.even = false;
+  return rise;
+}
+
+}  // namespace
+
+Case make_case(const Scene& scene, std::vector<const Member*> members, uint64_t healed) {
+  Case item;
+  item.scene = &scene;
+  item.members = std::move(members);
+  item.healed = healed;
+  std::map<size_t, size_t> weight;
+  std::set<const CohortKey*> keys;
+  for (const auto* member : item.members) {
+    ++weight[member->siblings];
+    const auto& group = scene.siblings_of(*member);
+    item.far = std::max(item.far, group.far);
+    item.settled = std::max(item.settled, group.settled);
+    if (member->history != nullptr) keys.insert(&member->history->cohort);
+  }
+  for (const auto& [index, count] : weight) item.siblings.push_back(index);
+  std::stable_sort(item.siblings.begin(), item.siblings.end(),
+                   [&](size_t a, size_t b) { return weight[a] > weight[b]; });
+  const auto& first = *item.members.front();
+  item.kind = first.facts->kind;
+  item.role = first.facts->role;
+  item.peer = scene.siblings_of(first).peer;
+  std::set<CohortKey> distinct;
+  for (const auto* key : keys) distinct.insert(*key);
+  for (const auto& key : distinct) {
+    const auto found = scene.histories.cohorts.find(key);
+    if (found == scene.histories.cohorts.end() || key.opened == kNoStack) continue;
+    item.opened_here += found->second.opened;
+    item.closed_here += found->second.closed;
+  }
+  item.rise = measure(item);
+  return item;
+}
+
+}  // namespace unclosed

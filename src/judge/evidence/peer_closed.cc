@@ -1,0 +1,70 @@
+// CLOSE_WAIT for long: the peer has gone and we still hold our end. On an accepted connection
+// nobody reads any more, else the end would have been noticed at once; on a dialled one a pool may
+// simply not have looked yet, so it counts only where dials have passed it over since, and not when
+// all peers went in one burst (a restart).
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "judge/evidence/evidence.h"
+
+namespace unclosed {
+
+bool gone_in_one_burst(const Case& item) {
+  std::vector<Instant> times;
+  for (const auto* member : item.members) {
+    if (member->gone_at) times.push_back(*member->gone_at);
+  }
+  if (times.size() < 3) return false;
+  std::sort(times.begin(), times.end());
+  const Duration burst = item.scene->policy.long_floor / 15;
+  const size_t most = (times.size() * 4 + 4) / 5;
+  for (size_t i = 0; i + most <= times.size(); ++i) {
+    if (times[i + most - 1] - times[i] <= burst) return true;
+  }
+  return false;
+}
+
+std::optional<Evidence> peer_closed(const Case& item) {
+  const Scene& scene = *item.scene;
+  const bool client = item.role == Role::kClient;
+  if (client && gone_in_one_burst(item)) return std::nullopt;
+  size_t holding = 0;
+  size_t owing = 0;
+  Duration longest{};
+  for (const auto* member : item.members) {
+    if (!member->gone_at || member->facts->state == TcpState::kClose) continue;
+    const Duration held = scene.now() - *member->gone_at;
+    if (held <= item.far) continue;
+    if (client) {
+      if (member->passing_dials < scene.policy.passing_dials ||
+          scene.dials(scene.siblings_of(*member), member->facts->opener, *member->gone_at) == 0) {
+        continue;
+      }
+    } else if (member->waiting) {
+      // A slow handler whose client has given up looks the same for a while.
+      ++owing;
+      longest = std::max(longest, held);
+      continue;
+    }
+    ++holding;
+    longest = std::max(longest, held);
+  }
+  if (owing >= item.many() && item.rise.steady) holding += owing;
+  if (holding == 0) return std::nullopt;
+  return Evidence{"peer-closed", Family::kPeer, true, false,
+                  fmt::format("the peer of {} of {} has closed, and they were held for over {} "
+                              "since (longest {}){}",
+                              holding, item.members.size(), text_of(item.far), text_of(longest),
+                              client ? "; new dials passed them over" : "")};
+}
+
+std::optional<Evidence> peer_restarted(const Case& item) {
+  if (item.role != Role::kClient || !gone_in_one_burst(item)) return std::nullopt;
+  return Evidence{"peer-restarted", Family::kAgainst, false, false,
+                  fmt::format("the peers of at least 80% of {} closed within {}: a restart of the "
+                              "peer, and a pool that has not looked yet",
+                              item.members.size(), text_of(item.scene->policy.long_floor / 15))};
+}
+
+}  // namespace unclosed

@@ -1,0 +1,139 @@
+#include "judge/findings.h"
+
+#include <algorithm>
+#include <map>
+
+namespace unclosed {
+namespace {
+
+class SiteTally {
+ public:
+  void add(const Site& site, uint64_t count = 1) {
+    const auto [place, added] =
+        x_index.try_emplace({site.function, site.file, site.line}, x_counts.size());
+    if (added) x_counts.push_back({site, 0});
+    x_counts[place->second].count += count;
+    x_total += count;
+  }
+  // Most frequent first.
+  std::vector<SiteCount> sorted() const {
+    auto counts = x_counts;
+    std::stable_sort(counts.begin(), counts.end(),
+                     [](const SiteCount& a, const SiteCount& b) { return a.count > b.count; });
+    return counts;
+  }
+  uint64_t total() const { return x_total; }
+
+ private:
+  std::map<std::tuple<std::string, std::string, uint32_t>, size_t> x_index;
+  std::vector<SiteCount> x_counts;
+  uint64_t x_total = 0;
+};
+
+// The request to show: the newest whose stack holds own frames, else the newest.
+const Use* last_request(const Stacks& stacks, const ConnectionFacts& facts) {
+  for (const auto& request : facts.requests) {
+    if (request && stacks.own_view(request->stack) != nullptr) return &*request;
+  }
+  return facts.requests[0] ? &*facts.requests[0] : nullptr;
+}
+
+FoundConnection found(const Scene& scene, const Member& member) {
+  const auto& facts = *member.facts;
+  FoundConnection connection;
+  connection.id = facts.id;
+  if (!member.history->descriptors.empty()) {
+    connection.descriptor = member.history->descriptors.front();
+  }
+  connection.kind = facts.kind;
+  connection.state = facts.state;
+  connection.local = facts.local.to_string();
+  connection.peer = facts.peer.known() ? facts.peer.to_string() : facts.name;
+  connection.before_attach = facts.before_attach;
+  connection.age_seconds = seconds(member.age);
+  if (member.tracked) connection.idle_seconds = seconds(member.idle);
+  connection.recv_queue = facts.recv_queue;
+  connection.send_queue = facts.send_queue;
+  connection.last_actor = facts.opened.by;
+  if (const auto* request = last_request(scene.stacks, facts)) {
+    connection.used = request->stack;
+    connection.last_actor = request->by;
+  }
+  connection.opened = facts.opened.stack;
+  if (facts.first_receive) connection.received = facts.first_receive->stack;
+  if (facts.duplicated) connection.duplicated = facts.duplicated->stack;
+  return connection;
+}
+
+}  // namespace
+
+Finding describe(const Case& item, const Blamer& /*blamer*/, size_t most_listed) {
+  const Scene& scene = *item.scene;
+  Finding finding;
+  finding.kind = item.kind;
+  finding.role = item.role;
+  finding.peer = item.peer;
+  finding.healed = item.healed;
+  SiteTally opened;
+  SiteTally used;
+  std::map<TcpState, uint64_t> states;
+  std::vector<const Member*> open;
+  uint64_t came = 0;
+  for (const auto* member : item.members) {
+    const auto& facts = *member->facts;
+    if (const auto* view = scene.stacks.own_view(facts.opened.stack)) {
+      opened.add(site_of(*view->own.back().frame));
+    }
+    if (const auto* request = last_request(scene.stacks, facts)) {
+      const auto* view = scene.stacks.own_view(request->stack);
+      if (view != nullptr) used.add(site_of(*view->own.back().frame));
+    }
+    if (member->history == nullptr) continue;
+    open.push_back(member);
+    ++states[facts.state];
+    came += facts.before_attach ? 0 : 1;
+  }
+  finding.all_opened = opened.sorted();
+  finding.all_used = used.sorted();
+  if (!finding.all_opened.empty()) finding.opened = finding.all_opened.front().site;
+  if (!finding.all_used.empty()) finding.used = finding.all_used.front().site;
+  finding.count = open.size();
+  finding.states.assign(states.begin(), states.end());
+  std::stable_sort(finding.states.begin(), finding.states.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  const double minutes = seconds(scene.now() - scene.histories.attached) / 60;
+  if (minutes > 0) {
+    finding.growth_per_minute =
+        static_cast<double>(std::max<uint64_t>(came, item.rise.arrivals)) / minutes;
+  }
+  std::stable_sort(open.begin(), open.end(), [](const Member* a, const Member* b) {
+    return a->facts->opened.at < b->facts->opened.at;
+  });
+  if (open.size() > most_listed) open.resize(most_listed);
+  for (const auto* member : open) finding.connections.push_back(found(scene, *member));
+  finding.normally_closed_at = normally_closed(item);
+  return finding;
+}
+
+std::optional<NormallyClosed> normally_closed(const Case& item) {
+  constexpr double kMost = 0.3;
+  const Scene& scene = *item.scene;
+  SiteTally sites;
+  for (const size_t index : item.siblings) {
+    for (const auto* cohort : scene.siblings[index].cohorts) {
+      for (const auto& closer : cohort->closers) {
+        const auto* view = scene.stacks.own_view(closer.stack);
+        if (view == nullptr || view->collector) continue;
+        sites.add(site_of(*view->own.back().frame), closer.count);
+      }
+    }
+  }
+  const auto counts = sites.sorted();
+  if (counts.empty()) return std::nullopt;
+  if (static_cast<double>(counts.front().count) < kMost * static_cast<double>(sites.total())) {
+    return std::nullopt;
+  }
+  return NormallyClosed{counts.front().site, CloseHow::kClosed};
+}
+
+}  // namespace unclosed

@@ -1,0 +1,21 @@
+// From a case to what the report shows of it: counts, sites, states, connections. Pure; any thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "judge/blame.h"
+#include "judge/case.h"
+#include "model/finding.h"
+
+namespace unclosed {
+
+// A finding with all that the members say by themselves; verdict, evidence and blame are the
+// caller's. At most `most_listed` connections are listed, the oldest first.
+Finding describe(const Case& item, const Blamer& blamer, size_t most_listed);
+
+// Where siblings of the members are normally closed; nullopt when that was not seen.
+std::optional<NormallyClosed> normally_closed(const Case& item);
+
+}  // namespace unclosed

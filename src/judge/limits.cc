@@ -1,0 +1,143 @@
+#include "judge/limits.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+
+namespace unclosed {
+namespace {
+
+constexpr size_t kMostPoints = 120;
+
+bool is_limit_error(int error) { return error == EMFILE || error == ENFILE; }
+
+uint64_t failed_opens(const Scene& scene, const ProcessId& process) {
+  uint64_t count = 0;
+  for (const auto& failure : scene.histories.failures) {
+    if (failure.process == process && is_limit_error(failure.errno_value)) count += failure.count;
+  }
+  return count;
+}
+
+bool holds(const Member& member, const ProcessId& process) {
+  return std::any_of(member.history->descriptors.begin(), member.history->descriptors.end(),
+                     [&](const Descriptor& it) { return it.process == process; });
+}
+
+Diagnosis diagnose_limit(const Scene& scene, const std::vector<Finding>& findings,
+                         const Limit& limit, uint64_t failures) {
+  const ProcessId& process = limit.use.process;
+  uint64_t leaked = 0;
+  for (const auto& finding : findings) {
+    for (const auto& connection : finding.connections) {
+      if (connection.descriptor.process == process) ++leaked;
+    }
+  }
+  const bool reached = limit.exhausted_in_seconds == 0.0;
+  if (leaked > 0 && (limit.exhausted_in_seconds || leaked * 4 >= limit.use.used)) {
+    return Diagnosis::kLeak;
+  }
+  uint64_t open = 0;
+  uint64_t waiting = 0;
+  uint64_t abandoned = 0;
+  for (const auto& member : scene.members) {
+    if (!holds(member, process)) continue;
+    ++open;
+    const auto& group = scene.siblings_of(member);
+    if (member.tracked && member.waiting && member.idle > group.settled) ++waiting;
+    if (member.candidate && member.idle > group.far) ++abandoned;
+  }
+  if (open == 0) return Diagnosis::kUnknown;
+  const bool pressed = reached || failures > 0;
+  if (!pressed && !limit.exhausted_in_seconds) return Diagnosis::kUnknown;
+  if (waiting * 2 >= open) return Diagnosis::kSlow;
+  if (pressed && abandoned * 2 >= open) return Diagnosis::kLeak;
+  if (pressed && !limit.exhausted_in_seconds.value_or(0) && abandoned * 4 < open) {
+    return Diagnosis::kLimitTooSmall;
+  }
+  return Diagnosis::kUnknown;
+}
+
+}  // namespace
+
+std::optional<double> growing_slope(const Course& course) {
+  constexpr double kMostlyUp = 0.75;
+  if (course.size() < 4) return std::nullopt;
+  Course points;
+  const size_t step = (course.size() + kMostPoints - 1) / kMostPoints;
+  for (size_t i = 0; i < course.size(); i += step) points.push_back(course[i]);
+  std::vector<double> slopes;
+  size_t up = 0;
+  for (size_t i = 0; i < points.size(); ++i) {
+    for (size_t j = i + 1; j < points.size(); ++j) {
+      const double time = seconds(points[j].first - points[i].first);
+      if (time <= 0) continue;
+      const double rise =
+          static_cast<double>(points[j].second) - static_cast<double>(points[i].second);
+      slopes.push_back(rise / time);
+      up += rise > 0 ? 1 : 0;
+    }
+  }
+  if (slopes.empty()) return std::nullopt;
+  const auto middle = slopes.begin() + static_cast<ptrdiff_t>(slopes.size() / 2);
+  std::nth_element(slopes.begin(), middle, slopes.end());
+  // The least of each quarter has to rise as well, to the end.
+  uint64_t least[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+  for (size_t i = 0; i < points.size(); ++i) {
+    auto& quarter = least[i * 4 / points.size()];
+    quarter = std::min(quarter, points[i].second);
+  }
+  const bool rises = least[3] > least[2] && least[2] >= least[1] && least[1] >= least[0] &&
+                     least[3] > least[0] + 1;
+  if (*middle <= 0 || !rises ||
+      static_cast<double>(up) < kMostlyUp * static_cast<double>(slopes.size())) {
+    return std::nullopt;
+  }
+  return *middle;
+}
+
+std::vector<Limit> weigh_limits(const Scene& scene, const std::vector<Finding>& findings) {
+  std::vector<Limit> limits;
+  for (const auto& use : scene.histories.limits) {
+    Limit limit;
+    limit.use = use;
+    const auto course = scene.histories.used_course.find(use.process);
+    const uint64_t failures = use.name == "nofile" ? failed_opens(scene, use.process) : 0;
+    if (use.max) {
+      // Open and refused at the same time: a few numbers are always between two hands.
+      const bool reached =
+          use.used >= *use.max || (failures > 0 && use.used + 1 + *use.max / 50 >= *use.max);
+      if (reached) {
+        limit.exhausted_in_seconds = 0;
+      } else if (course != scene.histories.used_course.end()) {
+        if (const auto slope = growing_slope(course->second)) {
+          limit.exhausted_in_seconds = static_cast<double>(*use.max - use.used) / *slope;
+        }
+      }
+    }
+    limit.diagnosis = diagnose_limit(scene, findings, limit, failures);
+    limits.push_back(std::move(limit));
+  }
+  return limits;
+}
+
+Diagnosis diagnose(const Scene& scene, const std::vector<const Member*>& members) {
+  size_t waiting = 0;
+  size_t idle = 0;
+  std::set<ProcessId> processes;
+  for (const auto* member : members) {
+    const auto& group = scene.siblings_of(*member);
+    processes.insert(member->facts->opener);
+    if (!member->tracked) return Diagnosis::kUnknown;
+    if (member->waiting && member->idle > group.settled) ++waiting;
+    if (!member->waiting && member->idle > group.settled) ++idle;
+  }
+  if (waiting >= 3 && waiting * 2 >= members.size()) return Diagnosis::kSlow;
+  uint64_t failures = 0;
+  for (const auto& process : processes) failures += failed_opens(scene, process);
+  const bool flat = members.size() >= scene.policy.many_floor && idle * 10 <= members.size();
+  if (flat && failures > 0) return Diagnosis::kLimitTooSmall;
+  return Diagnosis::kUnknown;
+}
+
+}  // namespace unclosed

@@ -1,0 +1,200 @@
+#include "judge/scene.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace unclosed {
+namespace {
+
+bool later(const std::optional<Instant>& a, const std::optional<Instant>& b) {
+  return a && (!b || *a > *b);
+}
+
+bool has_sent(const Cohort& cohort) {
+  return std::any_of(cohort.samples.begin(), cohort.samples.end(),
+                     [](const ClosedSample& sample) { return sample.facts.bytes_sent > 0; });
+}
+
+// The innermost own function, or the whole path through libraries where there is none.
+std::string site_label(const Stacks& stacks, StackId opened) {
+  const auto* view = stacks.view(opened);
+  if (view == nullptr) return "(no stack)";
+  if (!view->own.empty()) return view->own.back().frame->function;
+  return view->library + "#" + std::to_string(view->shape);
+}
+
+}  // namespace
+
+bool outstanding(const ConnectionFacts& facts, bool answers) {
+  if (facts.state == TcpState::kSynSent || facts.state == TcpState::kSynRecv) return true;
+  if (facts.role == Role::kServer) return answers && later(facts.last_receive, facts.last_send);
+  return facts.recv_queue == 0 && later(facts.last_send, facts.last_receive);
+}
+
+std::optional<Instant> last_activity(const ConnectionFacts& facts) {
+  std::optional<Instant> last;
+  const auto take = [&](const std::optional<Instant>& at) {
+    if (later(at, last)) last = at;
+  };
+  if (!facts.before_attach) take(facts.opened.at);
+  take(facts.connect_finished);
+  take(facts.last_send);
+  take(facts.last_receive);
+  return last;
+}
+
+std::optional<Instant> peer_gone_at(const ConnectionFacts& facts) {
+  if (facts.role == Role::kListener) return std::nullopt;
+  std::optional<Instant> gone = facts.peer_closed_at;
+  if (!gone && (facts.state == TcpState::kCloseWait || facts.state == TcpState::kClose)) {
+    // A socket that never tried to connect is closed as well, and nobody left it.
+    const bool was_connected = facts.state == TcpState::kCloseWait || facts.before_attach ||
+                               facts.role == Role::kServer || facts.connect_started ||
+                               facts.bytes_sent + facts.bytes_received > 0;
+    if (was_connected) gone = facts.state_since;
+  }
+  if (!gone) gone = facts.end_seen_at;
+  // A half-closed connection on which we still send is in use.
+  if (gone && facts.last_send && *facts.last_send > *gone + std::chrono::milliseconds(10) &&
+      facts.end_errno == 0 && facts.state != TcpState::kClose) {
+    return std::nullopt;
+  }
+  return gone;
+}
+
+Scene::Scene(const Histories& all, const Stacks& named, const Policy& rules)
+    : histories(all), stacks(named), policy(rules) {
+  merge_cohorts();
+  for (auto& group : siblings) learn(group);
+  members.reserve(all.open.size());
+  for (const auto& history : all.open) read(history);
+}
+
+void Scene::merge_cohorts() {
+  std::map<std::tuple<std::string, Kind, Role, std::string>, size_t> index;
+  for (const auto& [key, cohort] : histories.cohorts) {
+    const bool before = key.opened == kNoStack && (cohort.opened == 0 || cohort.openings.empty());
+    const std::string label = before ? "" : site_label(stacks, key.opened);
+    const auto [place, added] =
+        index.try_emplace({label, key.kind, key.role, key.peer}, siblings.size());
+    if (added) {
+      Siblings group;
+      group.label = label;
+      group.kind = key.kind;
+      group.role = key.role;
+      group.peer = key.peer;
+      group.before_attach = before;
+      siblings.push_back(std::move(group));
+      x_same_peer[{key.kind, key.role, key.peer}].push_back(place->second);
+    }
+    Siblings& group = siblings[place->second];
+    x_siblings_of[key] = place->second;
+    group.keys.push_back(&key);
+    group.cohorts.push_back(&cohort);
+    group.opened += cohort.opened;
+    group.closed += cohort.closed;
+    group.lifetimes.merge(cohort.lifetimes);
+    group.idle_gaps.merge(cohort.idle_gaps);
+    for (size_t i = 0; i < cohort.openings.size(); ++i) {
+      const ProcessId opener = i < cohort.openers.size() ? cohort.openers[i] : ProcessId{};
+      group.openings[opener].push_back(cohort.openings[i]);
+    }
+    group.reuses.insert(group.reuses.end(), cohort.reuses.begin(), cohort.reuses.end());
+    group.answers |= has_sent(cohort);
+  }
+  for (auto& group : siblings) {
+    for (auto& [process, times] : group.openings) std::sort(times.begin(), times.end());
+  }
+  for (const auto& history : histories.open) {
+    const auto found = x_siblings_of.find(history.cohort);
+    if (found != x_siblings_of.end() && history.facts.bytes_sent > 0) {
+      siblings[found->second].answers = true;
+    }
+  }
+}
+
+void Scene::learn(Siblings& group) const {
+  group.usual_idle = group.idle_gaps.quantile(0.99);
+  if (group.closed >= 20) group.usual_life = group.lifetimes.quantile(0.99);
+  const Duration idle = group.usual_idle.value_or(Duration{});
+  group.settled = std::max(policy.settled_floor(), idle);
+  group.far = std::max(policy.long_floor, idle);
+  group.passed = group.settled;
+  if (group.role != Role::kClient) return;
+  // Idle ones that dials passed over and that were used again all the same: how long they lay.
+  std::vector<Duration> gaps;
+  for (const auto& reuse : group.reuses) {
+    const auto mine = group.openings.find(reuse.process);
+    if (mine == group.openings.end()) continue;
+    const auto from = std::upper_bound(mine->second.begin(), mine->second.end(),
+                                       reuse.idle_since + policy.dial_race());
+    const auto to = std::lower_bound(from, mine->second.end(), reuse.used_at);
+    if (to - from >= policy.passing_dials) gaps.push_back(reuse.used_at - reuse.idle_since);
+  }
+  if (gaps.empty()) return;
+  std::sort(gaps.begin(), gaps.end());
+  group.passed = std::max(group.passed, 3 * gaps[(gaps.size() - 1) * 19 / 20]);
+}
+
+uint32_t Scene::dials(const Siblings& of, const ProcessId& process, Instant after) const {
+  const auto count = [&](const Siblings& group) {
+    const auto mine = group.openings.find(process);
+    if (mine == group.openings.end()) return uint32_t{0};
+    const auto from = std::upper_bound(mine->second.begin(), mine->second.end(), after);
+    return static_cast<uint32_t>(mine->second.end() - from);
+  };
+  if (!of.before_attach) return count(of);
+  uint32_t sum = 0;
+  for (const size_t index : x_same_peer.at({of.kind, of.role, of.peer})) {
+    sum += count(siblings[index]);
+  }
+  return sum;
+}
+
+void Scene::read(const History& history) {
+  const auto& facts = history.facts;
+  const auto found = x_siblings_of.find(history.cohort);
+  if (found == x_siblings_of.end()) return;
+  Member member;
+  member.facts = &facts;
+  member.history = &history;
+  member.siblings = found->second;
+  const Siblings& group = siblings[member.siblings];
+  member.tracked = is_socket(facts.kind);
+  member.waiting = outstanding(facts, group.answers);
+  member.idle_since = last_activity(facts).value_or(history.first_seen);
+  member.idle = now() - member.idle_since;
+  member.age = now() - facts.opened.at;
+  member.gone_at = peer_gone_at(facts);
+  const bool asked = facts.last_send || facts.before_attach;
+  // What came with the end of a connection that we did not see alive may be a farewell.
+  const bool farewell = member.gone_at && !later(facts.last_send, facts.last_receive) &&
+                        (facts.before_attach || !history.unread_since ||
+                         *history.unread_since > *member.gone_at - policy.settled_floor());
+  member.unread = facts.role != Role::kServer && facts.role != Role::kListener && asked &&
+                  facts.recv_queue > 0 && !history.unread_unasked && !farewell;
+  if (facts.role == Role::kClient && history.pushes < 2) {
+    member.passing_dials = dials(group, facts.opener, member.idle_since + policy.dial_race());
+    member.passed_over = !member.waiting && member.passing_dials >= policy.passing_dials &&
+                         member.idle > group.passed;
+  }
+  if (facts.role != Role::kListener && facts.state != TcpState::kListen &&
+      facts.state != TcpState::kSynSent) {
+    const bool gone = member.gone_at && now() - *member.gone_at > policy.settled_floor();
+    const bool alone = member.idle > group.settled && !member.waiting;
+    const bool outlived =
+        member.age > std::max(policy.settled_floor(),
+                              group.usual_life
+                                  ? from_seconds(seconds(*group.usual_life) * policy.far_factor)
+                                  : Duration{});
+    const bool probes = facts.unanswered_probes >= 3 && facts.send_queue > 0;
+    if (facts.role == Role::kServer) {
+      member.candidate = gone || probes;
+    } else {
+      member.candidate = member.tracked ? gone || alone || probes : outlived;
+    }
+  }
+  members.push_back(member);
+}
+
+}  // namespace unclosed

@@ -1,0 +1,83 @@
+// What all evidence looks at: the open connections with what follows from their facts alone, and
+// their siblings. Siblings are all connections opened at one site, of one kind, role and peer: the
+// raw cohorts of the ledger, merged by the innermost own function of the opening. Built once for a
+// judgement; immutable then; any thread.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "judge/policy.h"
+#include "judge/stacks.h"
+#include "model/history.h"
+
+namespace unclosed {
+
+struct Siblings {
+  std::string label;  // name of the opening site; "" for those opened before the attach
+  Kind kind = Kind::kOther;
+  Role role = Role::kUnknown;
+  std::string peer;
+  bool before_attach = false;
+  std::vector<const CohortKey*> keys;
+  std::vector<const Cohort*> cohorts;
+  uint64_t opened = 0, closed = 0;
+  DurationHistogram lifetimes, idle_gaps;
+  std::map<ProcessId, std::vector<Instant>> openings;  // sorted
+  std::vector<Reuse> reuses;
+  bool answers = false;  // some member was seen sending
+
+  Duration settled{};  // idle for longer: left alone
+  Duration far{};      // idle for longer: long
+  Duration passed{};   // idle for longer while dials pass it over: in no free list
+  std::optional<Duration> usual_idle, usual_life;  // p99
+};
+
+struct Member {
+  const ConnectionFacts* facts = nullptr;
+  const History* history = nullptr;  // nullptr: a closed sample
+  size_t siblings = 0;
+  bool tracked = false;  // its use is seen: a socket
+  bool waiting = false;  // a request is out, or a client's request is being worked on
+  bool unread = false;   // an answer to a request of ours waits in the queue
+  Instant idle_since;
+  Duration idle{}, age{};
+  std::optional<Instant> gone_at;  // the peer closed or reset it, and nothing was sent since
+  uint32_t passing_dials = 0;      // dials of siblings that began well after it had become idle
+  bool passed_over = false;
+  bool candidate = false;  // left alone, or its peer has gone: could be leaked
+};
+
+struct Scene {
+  const Histories& histories;
+  const Stacks& stacks;
+  const Policy& policy;
+  std::vector<Siblings> siblings;
+  std::vector<Member> members;
+
+  Scene(const Histories& all, const Stacks& named, const Policy& rules);
+  Instant now() const { return histories.now; }
+  const Siblings& siblings_of(const Member& member) const { return siblings[member.siblings]; }
+  // Dials of `process` to the peer of `of` that began after `after`; of the site of `of`, or of
+  // any site where `of` was opened before the attach.
+  uint32_t dials(const Siblings& of, const ProcessId& process, Instant after) const;
+
+ private:
+  void merge_cohorts();
+  void learn(Siblings& group) const;
+  void read(const History& history);
+  std::map<CohortKey, size_t> x_siblings_of;
+  // All siblings by kind, role and peer.
+  std::map<std::tuple<Kind, Role, std::string>, std::vector<size_t>> x_same_peer;
+};
+
+// What follows from the facts of one connection alone.
+bool outstanding(const ConnectionFacts& facts, bool answers);
+std::optional<Instant> last_activity(const ConnectionFacts& facts);
+std::optional<Instant> peer_gone_at(const ConnectionFacts& facts);
+
+}  // namespace unclosed

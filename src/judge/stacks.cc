@@ -1,0 +1,82 @@
+#include "judge/stacks.h"
+
+#include <algorithm>
+
+namespace unclosed {
+namespace {
+
+// Where runtimes run the finalizers of what nobody refers to any more.
+bool is_collector(const std::string& function) {
+  static constexpr std::string_view kCollectors[] = {
+      "runtime.runfinq",       "runtime.runFinalizers",        "runtime.runCleanups",
+      "java.lang.ref.Cleaner", "jdk.internal.ref.CleanerImpl", "java.lang.ref.Finalizer"};
+  return std::any_of(std::begin(kCollectors), std::end(kCollectors),
+                     [&](std::string_view name) { return function.starts_with(name); });
+}
+
+}  // namespace
+
+FunctionId Stacks::intern(const NamedFrame& frame) {
+  // Two files may each have a function of this name.
+  const auto [place, added] = x_ids.try_emplace(frame.function + '\n' + frame.file,
+                                                static_cast<FunctionId>(x_names.size()));
+  if (added) x_names.push_back(frame.function);
+  return place->second;
+}
+
+Stacks::Stacks(const StackBook& book) {
+  for (const auto& [id, stack] : book) {
+    StackView view;
+    view.truncated = stack.truncated != Truncation::kNone;
+    for (const auto& frame : stack.frames) {
+      if (is_collector(frame.function)) view.collector = true;
+      if (!frame.own && view.library.empty()) view.library = frame.function;
+      view.shape = (view.shape ^ std::hash<std::string>()(frame.function)) * 0x9e3779b97f4a7c15ULL;
+      if (frame.own) view.own.push_back({intern(frame), &frame});
+    }
+    std::reverse(view.own.begin(), view.own.end());
+    x_views.emplace(id, std::move(view));
+  }
+}
+
+const StackView* Stacks::view(StackId id) const {
+  const auto found = x_views.find(id);
+  return id == kNoStack || found == x_views.end() ? nullptr : &found->second;
+}
+
+const StackView* Stacks::own_view(StackId id) const {
+  const auto* found = view(id);
+  return found != nullptr && !found->own.empty() ? found : nullptr;
+}
+
+Site site_of(const NamedFrame& frame) { return {frame.function, frame.file, frame.line}; }
+
+size_t common_length(const StackView& a, const StackView& b) {
+  size_t from_a = 0;
+  size_t from_b = 0;
+  if (a.truncated != b.truncated) {
+    // The cut one lacks outer frames: find its outermost in the other.
+    const auto& cut = a.truncated ? a : b;
+    const auto& whole = a.truncated ? b : a;
+    const auto start = std::find_if(whole.own.begin(), whole.own.end(), [&](const OwnFrame& frame) {
+      return frame.function == cut.own.front().function;
+    });
+    if (start == whole.own.end()) return 0;
+    (a.truncated ? from_b : from_a) = static_cast<size_t>(start - whole.own.begin());
+  }
+  size_t length = 0;
+  while (from_a + length < a.own.size() && from_b + length < b.own.size() &&
+         a.own[from_a + length].function == b.own[from_b + length].function) {
+    ++length;
+  }
+  return length == 0 ? 0 : from_a + length;
+}
+
+std::optional<size_t> place_of(const StackView& view, FunctionId function) {
+  for (size_t i = view.own.size(); i-- > 0;) {
+    if (view.own[i].function == function) return i;
+  }
+  return std::nullopt;
+}
+
+}  // namespace unclosed

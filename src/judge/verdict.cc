@@ -1,0 +1,39 @@
+#include "judge/verdict.h"
+
+#include <algorithm>
+#include <set>
+
+#include "judge/evidence/evidence.h"
+
+namespace unclosed {
+
+std::vector<Evidence> weigh(const Case& item) {
+  std::vector<Evidence> evidence;
+  for (const auto weigh_one : {closed_by_collector, end_ignored, peer_closed, no_longer_connected,
+                               peer_vanished, unread_response, passed_over, outlives_siblings,
+                               never_closed_here, rising_floor, bounded_count, peer_restarted}) {
+    if (auto found = weigh_one(item)) evidence.push_back(*std::move(found));
+  }
+  std::stable_sort(evidence.begin(), evidence.end(), [](const Evidence& a, const Evidence& b) {
+    return std::pair(!a.conclusive, !a.in_favour) < std::pair(!b.conclusive, !b.in_favour);
+  });
+  return evidence;
+}
+
+Verdict decide(const Case& item, const std::vector<Evidence>& evidence) {
+  std::set<Family> families;
+  for (const auto& one : evidence) {
+    if (!one.in_favour) continue;
+    if (one.conclusive) return Verdict::kLeaking;
+    families.insert(one.family);
+  }
+  if (families.size() >= 2) return Verdict::kLeaking;
+  if (families.empty()) return Verdict::kHealthy;
+  if (families.contains(Family::kGrowth)) {
+    // More and more clients that stay are not the server's leak, and few are not a growth.
+    if (item.role == Role::kServer || item.rise.arrivals < item.many()) return Verdict::kHealthy;
+  }
+  return Verdict::kSuspect;
+}
+
+}  // namespace unclosed

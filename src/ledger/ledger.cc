@@ -1,0 +1,383 @@
+#include "ledger/ledger.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "ledger/cohorts.h"
+
+namespace unclosed {
+namespace {
+
+constexpr size_t kMostGaps = 1024;
+constexpr size_t kMostTombstones = 65536;
+constexpr size_t kMostFailures = 4096;
+// A dial that began sooner after the return of a connection may not have known of it.
+constexpr Duration kDialRace = std::chrono::milliseconds(100);
+constexpr uint32_t kPassingDials = 3;
+
+// Somebody waits: a request is out without an answer, or a client's request is being worked on.
+bool outstanding(const ConnectionFacts& facts) {
+  if (!facts.last_send && !facts.last_receive) return facts.state == TcpState::kSynSent;
+  if (facts.role == Role::kServer) {
+    return facts.last_receive && (!facts.last_send || *facts.last_receive > *facts.last_send);
+  }
+  return facts.recv_queue == 0 && facts.last_send &&
+         (!facts.last_receive || *facts.last_send > *facts.last_receive);
+}
+
+// The last moment at which anything happened on it; nullopt: nothing was ever seen.
+std::optional<Instant> last_activity(const ConnectionFacts& facts) {
+  std::optional<Instant> last;
+  const auto later = [&](const std::optional<Instant>& at) {
+    if (at && (!last || *at > *last)) last = at;
+  };
+  if (!facts.before_attach) later(facts.opened.at);
+  later(facts.connect_finished);
+  later(facts.last_send);
+  later(facts.last_receive);
+  return last;
+}
+
+struct Entry {
+  PackedFacts packed;
+  uint32_t cohort = 0;
+  uint32_t scan = 0;  // the last scan that named it
+  uint32_t reused_after_passed_over = 0, pushes = 0;
+  bool use_tracked = false, before_attach = false, waiting = false, unread_unasked = false;
+  Instant first_seen, last_seen, opened_at, idle_since;
+  uint64_t request_count = 0, bytes_received = 0, recv_queue = 0;
+  Duration longest_gap{};
+  std::optional<Instant> unread_since;
+};
+
+struct FailureKey {
+  ProcessId process;
+  Attempt attempt;
+  int errno_value;
+  StackId stack;
+  Endpoint peer;
+  auto operator<=>(const FailureKey&) const = default;
+};
+
+}  // namespace
+
+struct Ledger::State {
+  Instant attached;
+  Instant scan_began;
+  uint32_t scan = 0;
+  bool in_scan = false;
+  uint64_t random = 0x2545f4914f6cdd1dULL;
+  uint64_t opened_total = 0, closed_total = 0;
+  std::unordered_map<ConnectionId, Entry, ConnectionIdHash> open;
+  // Closed since the scan before last: a scan may still name them from a copy read earlier.
+  std::unordered_set<ConnectionId, ConnectionIdHash> closed_now, closed_before;
+  Cohorts cohorts;
+  std::map<FailureKey, Failed> failures;
+  std::vector<Gap> gaps;
+  std::vector<CohortPoint> descriptors_course;
+  std::unordered_map<ProcessId, uint64_t, ProcessIdHash> used_in_scan;
+  uint64_t descriptors_in_scan = 0;
+  std::map<ProcessId, std::vector<std::pair<Instant, uint64_t>>> used_course;
+  std::map<ProcessId, ProcessInfo> processes;
+  std::map<ProcessId, Instant> ended;
+  std::map<std::pair<std::string, ProcessId>, LimitUse> limits;
+
+  uint64_t next_random() {
+    random ^= random << 13;
+    random ^= random >> 7;
+    random ^= random << 17;
+    return random;
+  }
+
+  void operator()(const ScanBegin& record);
+  void operator()(const Seen& record);
+  void operator()(const ScanEnd& record);
+  void operator()(const Closed& record);
+  void operator()(const Vanished& record);
+  void operator()(const Failed& record);
+  void operator()(const Lost& record);
+  void operator()(const ProcessSeen& record);
+  void operator()(const ProcessGone& record);
+  void operator()(const LimitSeen& record);
+
+  Entry& add(const ConnectionFacts& facts, Instant at);
+  void move_to(Entry& entry, const ConnectionFacts& facts);
+  void update(Entry& entry, const ConnectionFacts& facts, Instant at);
+  void note_reuse(Entry& entry, const ConnectionFacts& facts);
+  void forget(std::unordered_map<ConnectionId, Entry, ConnectionIdHash>::iterator entry,
+              Instant at);
+  void take_points(Instant at);
+};
+
+void Ledger::State::operator()(const ScanBegin& record) {
+  ++scan;
+  in_scan = true;
+  scan_began = record.at;
+  used_in_scan.clear();
+  descriptors_in_scan = 0;
+}
+
+Entry& Ledger::State::add(const ConnectionFacts& facts, Instant at) {
+  Entry& entry = open[facts.id];
+  entry.first_seen = at;
+  entry.opened_at = facts.opened.at;
+  entry.before_attach = facts.before_attach;
+  entry.cohort = cohorts.find_or_add(cohort_identity(facts));
+  auto& cohort = cohorts.at(entry.cohort);
+  ++cohort.open_now;
+  cohort.touched = scan;
+  if (!facts.before_attach) {
+    cohort.add_opening(facts.opened.at, facts.opener);
+    ++opened_total;
+  }
+  return entry;
+}
+
+// What a connection is becomes known step by step: its peer with connect(2), its role with the
+// first use. It then changes cohort, and takes its opening along.
+void Ledger::State::move_to(Entry& entry, const ConnectionFacts& facts) {
+  auto identity = cohort_identity(facts);
+  if (identity == cohorts.at(entry.cohort).identity) return;
+  auto& old = cohorts.at(entry.cohort);
+  --old.open_now;
+  if (!facts.before_attach && old.opened > 0) --old.opened;
+  entry.cohort = cohorts.find_or_add(identity);
+  auto& cohort = cohorts.at(entry.cohort);
+  ++cohort.open_now;
+  if (!facts.before_attach) cohort.add_opening(facts.opened.at, facts.opener);
+}
+
+void Ledger::State::note_reuse(Entry& entry, const ConnectionFacts& facts) {
+  if (facts.request_count <= entry.request_count || entry.waiting) return;
+  // When exactly it was used again is known only for the last request.
+  const Instant used_at = facts.requests[0] ? facts.requests[0]->at : *facts.last_send;
+  if (used_at - entry.idle_since < kDialRace) return;
+  auto& cohort = cohorts.at(entry.cohort);
+  cohort.reuses.add({entry.idle_since, used_at, facts.opener});
+  const auto dials = cohort.dials_between(facts.opener, entry.idle_since + kDialRace, used_at);
+  if (dials < kPassingDials) return;
+  if (entry.reused_after_passed_over++ == 0) ++cohort.passed_over_reused;
+}
+
+void Ledger::State::update(Entry& entry, const ConnectionFacts& facts, Instant at) {
+  move_to(entry, facts);
+  if (entry.last_seen.ns != 0 && facts.last_send) note_reuse(entry, facts);
+  const auto last = last_activity(facts);
+  // New bytes after a silence, and nothing was asked: the other side speaks by itself.
+  if (entry.last_seen.ns != 0 && !entry.waiting && facts.bytes_received > entry.bytes_received &&
+      facts.last_receive && *facts.last_receive - entry.idle_since > kDialRace &&
+      !(facts.last_send && *facts.last_send > entry.idle_since)) {
+    ++entry.pushes;
+  }
+  entry.idle_since = last.value_or(entry.first_seen);
+  entry.waiting = outstanding(facts);
+  entry.use_tracked = is_socket(facts.kind);
+  entry.request_count = facts.request_count;
+  entry.longest_gap = facts.longest_idle_gap;
+  const bool read_since = facts.bytes_received != entry.bytes_received;
+  if (facts.recv_queue == 0) {
+    entry.unread_since.reset();
+    entry.unread_unasked = false;
+  } else if (!entry.unread_since || read_since) {
+    // The queue was empty at the scan before, and nothing was sent or read since: not an answer.
+    const bool was_empty = entry.last_seen.ns != 0 && entry.recv_queue == 0;
+    entry.unread_unasked =
+        !read_since && was_empty && last && *last < entry.last_seen &&
+        !(facts.last_send && (!facts.last_receive || *facts.last_send > *facts.last_receive));
+    entry.unread_since = at;
+  }
+  entry.bytes_received = facts.bytes_received;
+  entry.recv_queue = facts.recv_queue;
+  entry.last_seen = at;
+}
+
+void Ledger::State::operator()(const Seen& record) {
+  const auto& facts = record.facts;
+  if (closed_now.contains(facts.id) || closed_before.contains(facts.id)) return;
+  const auto known = open.find(facts.id);
+  Entry& entry = known != open.end() ? known->second : add(facts, record.at);
+  update(entry, facts, record.at);
+  entry.scan = scan;
+  entry.packed = PackedFacts(facts, record.descriptors, attached);
+  for (const auto& descriptor : record.descriptors) ++used_in_scan[descriptor.process];
+  descriptors_in_scan += record.descriptors.size();
+}
+
+void Ledger::State::forget(
+    std::unordered_map<ConnectionId, Entry, ConnectionIdHash>::iterator entry, Instant at) {
+  auto& cohort = cohorts.at(entry->second.cohort);
+  cohort.add_closed(entry->second.packed.facts(attached), at, kNoStack, attached, next_random());
+  --cohort.open_now;
+  cohort.touched = scan;
+  ++closed_total;
+  open.erase(entry);
+}
+
+void Ledger::State::operator()(const ScanEnd& record) {
+  if (!in_scan) return;
+  in_scan = false;
+  for (auto entry = open.begin(); entry != open.end();) {
+    const auto next = std::next(entry);
+    if (entry->second.scan != scan) {
+      // Somewhere between the two scans: the middle is the fairest guess.
+      const Instant last = entry->second.last_seen;
+      forget(entry, last + (scan_began > last ? (scan_began - last) / 2 : Duration{}));
+    }
+    entry = next;
+  }
+  closed_before = std::move(closed_now);
+  closed_now = {};
+  opened_total = std::max(opened_total, record.opened_total);
+  closed_total = std::max(closed_total, record.closed_total);
+  take_points(record.at);
+  cohorts.shrink();
+}
+
+void Ledger::State::take_points(Instant at) {
+  for (uint32_t i = 0; i < cohorts.slots(); ++i) {
+    if (!cohorts.used(i)) continue;
+    cohorts.at(i).open_gaps = {};
+    cohorts.at(i).unused_now = 0;
+  }
+  for (const auto& [id, entry] : open) {
+    if (entry.longest_gap.count() > 0) cohorts.at(entry.cohort).open_gaps.add(entry.longest_gap);
+  }
+  std::vector<Duration> usual(cohorts.slots());
+  for (uint32_t i = 0; i < cohorts.slots(); ++i) {
+    if (!cohorts.used(i)) continue;
+    const auto& cohort = cohorts.at(i);
+    const bool tracked = is_socket(cohort.identity.kind);
+    DurationHistogram spans = tracked ? cohort.closed_gaps : cohort.lifetimes;
+    if (tracked) spans.merge(cohort.open_gaps);
+    usual[i] = spans.quantile(0.99).value_or(kDialRace);
+  }
+  for (const auto& [id, entry] : open) {
+    const Instant since = entry.use_tracked ? entry.idle_since : entry.opened_at;
+    if (!entry.waiting && at - since > usual[entry.cohort]) ++cohorts.at(entry.cohort).unused_now;
+  }
+  for (uint32_t i = 0; i < cohorts.slots(); ++i) {
+    if (!cohorts.used(i)) continue;
+    auto& cohort = cohorts.at(i);
+    cohort.course.push_back({at, cohort.open_now, cohort.unused_now});
+    thin(cohort.course, Cohort::kMostPoints);
+  }
+  descriptors_course.push_back({at, static_cast<uint32_t>(descriptors_in_scan), 0});
+  thin(descriptors_course, Cohort::kMostPoints);
+  for (const auto& [process, used] : used_in_scan) {
+    auto& course = used_course[process];
+    course.emplace_back(at, used);
+    thin(course, Cohort::kMostPoints);
+  }
+}
+
+void Ledger::State::operator()(const Closed& record) {
+  const auto& facts = record.facts;
+  if (closed_now.contains(facts.id) || closed_before.contains(facts.id)) return;
+  const auto known = open.find(facts.id);
+  uint32_t index = 0;
+  if (known != open.end()) {
+    move_to(known->second, facts);
+    if (facts.last_send) note_reuse(known->second, facts);
+    index = known->second.cohort;
+    --cohorts.at(index).open_now;
+    open.erase(known);
+  } else {
+    index = cohorts.find_or_add(cohort_identity(facts));
+    if (!facts.before_attach) {
+      cohorts.at(index).add_opening(facts.opened.at, facts.opener);
+      ++opened_total;
+    }
+  }
+  auto& cohort = cohorts.at(index);
+  cohort.touched = scan;
+  cohort.add_closed(facts, record.at, record.closed_by.stack, attached, next_random());
+  ++closed_total;
+  if (closed_now.size() < kMostTombstones) closed_now.insert(facts.id);
+}
+
+void Ledger::State::operator()(const Vanished& record) {
+  const auto known = open.find(record.id);
+  if (known == open.end()) return;
+  forget(known, record.after + (record.before - record.after) / 2);
+  if (closed_now.size() < kMostTombstones) closed_now.insert(record.id);
+}
+
+void Ledger::State::operator()(const Failed& record) {
+  const FailureKey key{record.process, record.attempt, record.errno_value, record.stack,
+                       record.peer};
+  if (failures.size() >= kMostFailures && !failures.contains(key)) return;
+  failures[key] = record;
+}
+
+void Ledger::State::operator()(const Lost& record) {
+  if (record.count == 0) return;
+  const Gap gap{record.after, record.before, record.reason, record.count};
+  if (gaps.size() < kMostGaps) {
+    gaps.push_back(gap);
+    return;
+  }
+  // Too many to keep apart: the last one grows, so that nothing of the loss is forgotten.
+  gaps.back().after = std::min(gaps.back().after, gap.after);
+  gaps.back().before = std::max(gaps.back().before, gap.before);
+  gaps.back().count += gap.count;
+}
+
+void Ledger::State::operator()(const ProcessSeen& record) {
+  processes[record.info.id] = record.info;
+}
+
+void Ledger::State::operator()(const ProcessGone& record) { ended[record.id] = record.at; }
+
+void Ledger::State::operator()(const LimitSeen& record) {
+  limits[{record.limit.name, record.limit.process}] = record.limit;
+}
+
+Ledger::Ledger(Instant attached) : x_state(std::make_unique<State>()) {
+  x_state->attached = attached;
+}
+Ledger::~Ledger() = default;
+Ledger::Ledger(Ledger&&) noexcept = default;
+Ledger& Ledger::operator=(Ledger&&) noexcept = default;
+
+void Ledger::accept(const Record& record) { std::visit(*x_state, record); }
+
+Histories Ledger::histories(Instant now) const {
+  const State& state = *x_state;
+  Histories copy;
+  copy.attached = state.attached;
+  copy.now = now;
+  std::vector<CohortKey> keys(state.cohorts.slots());
+  for (uint32_t i = 0; i < state.cohorts.slots(); ++i) {
+    if (!state.cohorts.used(i)) continue;
+    keys[i] = cohort_key(state.cohorts.at(i).identity);
+    copy.cohorts.emplace(keys[i], state.cohorts.at(i).copy(state.attached));
+  }
+  copy.open.reserve(state.open.size());
+  for (const auto& [id, entry] : state.open) {
+    auto& history = copy.open.emplace_back();
+    history.facts = entry.packed.facts(state.attached);
+    history.descriptors = entry.packed.descriptors(state.attached);
+    history.cohort = keys[entry.cohort];
+    history.first_seen = entry.first_seen;
+    history.last_seen = entry.last_seen;
+    history.reused_after_passed_over = entry.reused_after_passed_over;
+    history.pushes = entry.pushes;
+    history.unread_since = entry.unread_since;
+    history.unread_unasked = entry.unread_unasked;
+  }
+  // The same records give the same histories, whatever the order in the table.
+  std::sort(copy.open.begin(), copy.open.end(),
+            [](const History& a, const History& b) { return a.facts.id < b.facts.id; });
+  for (const auto& [key, failure] : state.failures) copy.failures.push_back(failure);
+  copy.gaps = state.gaps;
+  copy.descriptors_course = state.descriptors_course;
+  copy.used_course = state.used_course;
+  copy.processes = state.processes;
+  copy.ended = state.ended;
+  for (const auto& [key, limit] : state.limits) copy.limits.push_back(limit);
+  copy.opened_total = state.opened_total;
+  copy.closed_total = state.closed_total;
+  return copy;
+}
+
+}  // namespace unclosed
