@@ -1,0 +1,290 @@
+#include "symbolize/go_binary.h"
+
+#include <elf.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <unordered_map>
+
+namespace unclosed {
+namespace {
+
+// runtime.moduledata: words of the fields that are read. They did not move from Go 1.18 to 1.26,
+// but for gofunc, which moved with the table's magic.
+constexpr uint64_t kTextAt = 176, kTextEndAt = 184;
+constexpr uint64_t kInlineDataAt118 = 304, kInlineDataAt120 = 320;
+constexpr uint64_t kModuleDataSize = 600;
+constexpr unsigned kInlineDepthCap = 256;
+
+// A pointer table with 64-bit words, aligned, whose word `first` is followed by `second`.
+std::optional<uint64_t> find_pair(Bytes bytes, uint64_t first, uint64_t second) {
+  for (uint64_t at = 0; at + 16 <= bytes.size(); at += 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes.data() + at, 8);
+    if (word == first && load<uint64_t>(bytes, at + 8) == second) return at;
+  }
+  return std::nullopt;
+}
+
+std::optional<Bytes> relocations(const ElfFile& elf) {
+  if (const auto section = elf.contents(".rela.dyn")) return section;
+  return elf.contents(".rela");
+}
+
+// Position-independent files keep pointers as relocations: calls `visit(address, value)` for each.
+template <class Visit>
+void each_relocated(const ElfFile& elf, Visit visit) {
+  const auto table = relocations(elf);
+  if (!table) return;
+  for (uint64_t at = 0; at + sizeof(Elf64_Rela) <= table->size(); at += sizeof(Elf64_Rela)) {
+    Elf64_Rela entry;
+    std::memcpy(&entry, table->data() + at, sizeof entry);
+    if (ELF64_R_TYPE(entry.r_info) == R_X86_64_RELATIVE)
+      visit(entry.r_offset, static_cast<uint64_t>(entry.r_addend));
+  }
+}
+
+std::optional<uint64_t> module_data_address(const ElfFile& elf, uint64_t table, uint64_t names) {
+  if (const ElfSection* own = elf.section(".go.module"); own != nullptr && own->size >= 256)
+    return own->address;
+  for (const ElfSection& section : elf.sections()) {
+    const bool data = section.name == ".noptrdata" || section.name == ".data" ||
+                      section.name.starts_with(".data.rel.ro");
+    const auto bytes = data ? elf.contents(section) : std::nullopt;
+    const auto found = bytes ? find_pair(*bytes, table, names) : std::nullopt;
+    if (found) return section.address + *found;
+  }
+  if (elf.sections().empty()) {
+    for (const ElfSegment& segment : elf.segments()) {
+      if (segment.type != PT_LOAD || (segment.flags & PF_W) == 0) continue;
+      const auto bytes = slice(elf.file(), segment.offset, segment.file_size);
+      const auto found = bytes ? find_pair(*bytes, table, names) : std::nullopt;
+      if (found) return segment.address + *found;
+    }
+  }
+  std::vector<uint64_t> tables, name_tables;
+  each_relocated(elf, [&](uint64_t at, uint64_t value) {
+    if (value == table) tables.push_back(at);
+    if (value == names) name_tables.push_back(at);
+  });
+  for (const uint64_t at : tables)
+    if (std::find(name_tables.begin(), name_tables.end(), at + 8) != name_tables.end()) return at;
+  return std::nullopt;
+}
+
+struct TableAt {
+  GoPclntab table;
+  uint64_t address = 0;
+};
+
+// The table of functions: by section, else by its magic where the file has no section headers.
+std::optional<TableAt> find_table(const ElfFile& elf, std::vector<std::string>& notes) {
+  for (const char* name : {".gopclntab", ".data.rel.ro.gopclntab"}) {
+    const ElfSection* section = elf.section(name);
+    const auto bytes = section != nullptr ? elf.contents(*section) : std::nullopt;
+    if (!bytes) continue;
+    auto table = GoPclntab::parse(*bytes);
+    if (table) return TableAt{*table, section->address};
+    notes.push_back(table.error().context);
+    return std::nullopt;
+  }
+  if (elf.section(".text") != nullptr && elf.section(".go.buildinfo") == nullptr)
+    return std::nullopt;
+  for (const ElfSegment& segment : elf.segments()) {
+    if (segment.type != PT_LOAD) continue;
+    const auto bytes = slice(elf.file(), segment.offset, segment.file_size);
+    if (!bytes) continue;
+    for (uint64_t at = 0; at + 72 <= bytes->size(); at += 8) {
+      uint32_t word = 0;
+      std::memcpy(&word, bytes->data() + at, 4);
+      if (word != GoPclntab::kMagic118 && word != GoPclntab::kMagic120) continue;
+      auto table = GoPclntab::parse(bytes->subspan(at));
+      if (table && table->function_count() > 0 && table->function(0))
+        return TableAt{*table, segment.address + at};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<uint8_t> wrapper_id(std::string_view version) {
+  const auto minor = go_minor(version);
+  if (!minor) return std::nullopt;
+  if (*minor < 18 || *minor > kNewestGo) return std::nullopt;
+  return static_cast<uint8_t>(*minor <= 21 ? 21 : *minor <= 24 ? 22 : 23);
+}
+
+// A wrapper is shown only where it tells what panicked.
+bool shows_wrappers(std::string_view callee) {
+  return callee == "runtime.gopanic" || callee == "runtime.sigpanic" ||
+         callee == "runtime.panicwrap";
+}
+
+}  // namespace
+
+std::optional<uint32_t> go_goid_offset(int minor) {
+  // runtime.g.goid, from the DWARF of one build of each release (amd64).
+  static constexpr std::array<uint32_t, kNewestGo - 18 + 1> kOffsets = {
+      /*1.18*/ 152, 152, 152, 152, 152, /*1.23*/ 160, 160, /*1.25*/ 152, 152};
+  if (minor < 18 || minor > kNewestGo) return std::nullopt;
+  return kOffsets[static_cast<size_t>(minor - 18)];
+}
+
+std::optional<GoBinary::ModuleData> GoBinary::find_module_data(const ElfFile& elf,
+                                                               uint64_t table_address,
+                                                               const GoPclntab& table) {
+  const auto at =
+      module_data_address(elf, table_address, table_address + table.function_names_offset());
+  if (!at) return std::nullopt;
+  std::unordered_map<uint64_t, uint64_t> relocated;
+  each_relocated(elf, [&](uint64_t where, uint64_t value) {
+    if (where >= *at && where - *at < kModuleDataSize) relocated[where - *at] = value;
+  });
+  const auto bytes = elf.at_address(*at);
+  const auto word = [&](uint64_t offset) -> uint64_t {
+    const auto found = relocated.find(offset);
+    if (found != relocated.end()) return found->second;
+    return bytes ? load<uint64_t>(*bytes, offset).value_or(0) : 0;
+  };
+  const bool old = table.magic() == GoPclntab::kMagic118;
+  ModuleData data{word(kTextAt), word(kTextEndAt), word(old ? kInlineDataAt118 : kInlineDataAt120)};
+  if (word(0) != table_address || data.text == 0 || data.text_end <= data.text) return std::nullopt;
+  return data;
+}
+
+std::optional<GoBinary> GoBinary::open(const ElfFile& elf, std::vector<std::string>& notes) {
+  auto found = find_table(elf, notes);
+  if (!found) return std::nullopt;
+  GoBinary binary(found->table);
+  binary.x_build = go_build_info(elf).value_or(GoBuildInfo{});
+  binary.x_wrapper_id = wrapper_id(binary.x_build.version);
+  const auto data = find_module_data(elf, found->address, found->table);
+  if (data) {
+    binary.x_text = data->text;
+    binary.x_text_end = data->text_end;
+    binary.x_inline_data = elf.at_address(data->inline_data).value_or(Bytes());
+  } else {
+    const ElfSection* text = elf.section(".text");
+    binary.x_text = found->table.text_start();
+    if (binary.x_text == 0 && text != nullptr) binary.x_text = text->address;
+    if (binary.x_text == 0) return std::nullopt;
+    const auto last = found->table.function(found->table.function_count() - 1);
+    binary.x_text_end = binary.x_text + (last ? last->end : 0);
+    notes.push_back("Go's module data was not found: inlined calls are not named");
+  }
+  return binary;
+}
+
+bool GoBinary::wrapper(uint8_t id, std::string_view file) const {
+  return x_wrapper_id ? id == *x_wrapper_id : file == "<autogenerated>";
+}
+
+std::vector<GoFrame> GoBinary::frames_at(uint64_t address, std::string_view callee) const {
+  std::vector<GoFrame> frames;
+  if (address < x_text) return frames;
+  uint64_t offset = address - x_text;
+  const auto function = x_table.find(offset);
+  if (!function) return frames;
+
+  const auto add = [&](std::string_view name, uint8_t id, bool inlined) {
+    const std::string_view file = x_table.file(*function, offset).value_or("");
+    if (wrapper(id, file) && !shows_wrappers(callee)) return;
+    frames.push_back({name, file, x_table.line(*function, offset).value_or(0), inlined});
+    callee = name;
+  };
+  const auto at = x_table.inline_tree(*function);
+  const auto tree = at ? tail(x_inline_data, *at) : std::nullopt;
+  for (unsigned depth = 0; tree && depth < kInlineDepthCap; ++depth) {
+    const auto index = x_table.inline_index(*function, offset);
+    const auto node = index ? x_table.inlined(*tree, *index) : std::nullopt;
+    if (!node || node->parent_pc < 0) break;
+    add(node->name, node->id, true);
+    offset = function->entry + static_cast<uint32_t>(node->parent_pc);
+  }
+  add(function->name, function->id, false);
+  return frames;
+}
+
+std::optional<uint64_t> GoBinary::function_address(std::string_view name) const {
+  for (uint64_t i = 0; i < x_table.function_count(); ++i) {
+    const auto function = x_table.function(i);
+    if (function && function->name == name) return x_text + function->entry;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::pair<ElfAddr, ElfAddr>> GoBinary::frameless_stubs(const ElfFile& elf) const {
+  constexpr uint64_t kStubCap = 4096;
+  std::vector<std::pair<ElfAddr, ElfAddr>> first, rest;
+  for (uint64_t i = 0; i < x_table.function_count(); ++i) {
+    const auto function = x_table.function(i);
+    if (!function || !function->assembly() || function->end - function->entry > kStubCap) continue;
+    const std::string_view name = function->name;
+    const bool library = name.starts_with("internal/runtime/syscall") ||
+                         name.starts_with("runtime/internal/syscall") ||
+                         name.starts_with("syscall.") || name.starts_with("golang.org/x/sys/");
+    if (!library && !name.starts_with("runtime.")) continue;
+    const auto code = elf.at_address(x_text + function->entry);
+    const auto body = code ? slice(*code, 0, function->end - function->entry) : std::nullopt;
+    if (!body) continue;
+    for (uint64_t at = 0; at + 1 < body->size(); ++at) {
+      if ((*body)[at] != std::byte{0x0f} || (*body)[at + 1] != std::byte{0x05}) continue;
+      // The walker sees the pc behind the instruction.
+      if (x_table.frame_size(*function, function->entry + at) != 0 ||
+          x_table.frame_size(*function, function->entry + at + 2) != 0)
+        continue;
+      (library ? first : rest)
+          .emplace_back(ElfAddr{x_text + function->entry}, ElfAddr{x_text + function->end});
+      break;
+    }
+  }
+  first.insert(first.end(), rest.begin(), rest.end());
+  return first;
+}
+
+int32_t GoBinary::tls_offset(const ElfFile& elf) const {
+  constexpr int32_t kUsual = -8;
+  const ElfSegment* tls = nullptr;
+  for (const ElfSegment& segment : elf.segments())
+    if (segment.type == PT_TLS) tls = &segment;
+  if (tls == nullptr || tls->memory_size <= 8) return kUsual;
+  const uint64_t align = std::max<uint64_t>(tls->align, 1);
+  if (tls->memory_size > INT32_MAX || align > INT32_MAX) return kUsual;
+  // Thread-local variables lie below the thread pointer, the block's start aligned.
+  const uint64_t block = (tls->memory_size + align - 1) / align * align;
+  if (const auto symbol = elf.symbol("runtime.tlsg"); symbol && *symbol < block)
+    return static_cast<int32_t>(*symbol) - static_cast<int32_t>(block);
+  // Stripped: the runtime's own code says it, "mov %fs:offset,%reg" or the store.
+  const auto start = function_address("runtime.load_g");
+  for (const auto& address :
+       {start, function_address("runtime.rt0_go"), function_address("runtime.asmcgocall.abi0")}) {
+    const auto code = address ? elf.at_address(*address) : std::nullopt;
+    for (uint64_t at = 0; code && at + 9 <= std::min<uint64_t>(code->size(), 1024); ++at) {
+      const auto byte = [&](uint64_t i) { return static_cast<uint8_t>((*code)[at + i]); };
+      if (byte(0) != 0x64 || (byte(1) & 0xfb) != 0x48 || (byte(2) != 0x8b && byte(2) != 0x89) ||
+          (byte(3) & 0xc7) != 0x04 || byte(4) != 0x25)
+        continue;
+      const auto offset = load<int32_t>(*code, at + 5).value_or(0);
+      if (offset < 0 && offset >= -static_cast<int64_t>(block)) return offset;
+    }
+  }
+  return kUsual;
+}
+
+GoLayout GoBinary::layout(const ElfFile& elf, std::vector<std::string>& notes) const {
+  GoLayout layout;
+  layout.version = x_build.version;
+  const auto minor = go_minor(x_build.version);
+  auto goid = minor ? go_goid_offset(*minor) : std::nullopt;
+  if (!goid) {
+    goid = go_goid_offset(kNewestGo);
+    notes.push_back(
+        fmt::format("Go release '{}' is not known: read as 1.{}", x_build.version, kNewestGo));
+  }
+  layout.goid_offset = *goid;
+  layout.g_tls_offset = tls_offset(elf);
+  layout.frameless = frameless_stubs(elf);
+  return layout;
+}
+
+}  // namespace unclosed

@@ -1,0 +1,144 @@
+#include "symbolize/own_rules.h"
+
+#include <algorithm>
+#include <array>
+
+namespace unclosed {
+namespace {
+
+bool has(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+// `package` is the module itself or lies below it.
+bool below(std::string_view package, std::string_view module) {
+  return package.starts_with(module) &&
+         (package.size() == module.size() || package[module.size()] == '/');
+}
+
+bool system_path(std::string_view path) {
+  static constexpr std::array<std::string_view, 7> kRoots = {
+      "/usr/include/", "/usr/lib",    "/usr/src/",    "/lib",
+      "/nix/store/",   "/usr/share/", "/usr/libexec/"};
+  return std::any_of(kRoots.begin(), kRoots.end(),
+                     [&](std::string_view root) { return path.starts_with(root); });
+}
+
+bool compiler_header(std::string_view file) {
+  return has(file, "/include/c++/") || has(file, "/include/boost/") || has(file, "/lib/gcc/") ||
+         has(file, "/lib/clang/");
+}
+
+bool start_code(std::string_view function) {
+  return function == "_start" || function == "_init" || function == "_fini" ||
+         function == "__libc_csu_init" || function.starts_with("__libc_start") ||
+         function.starts_with("[unknown]");
+}
+
+bool interpreter(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  static constexpr std::array<std::string_view, 9> kNames = {
+      "python", "libpython", "node", "java", "libjvm", "ruby", "php", "perl", "dotnet"};
+  return std::any_of(kNames.begin(), kNames.end(),
+                     [&](std::string_view start) { return name.starts_with(start); });
+}
+
+bool own_rust(std::string_view file) {
+  return !file.empty() && !file.starts_with("/rustc/") && !has(file, "/.cargo/registry/") &&
+         !has(file, "/.cargo/git/") && !has(file, "/cargo/registry/") &&
+         !has(file, "/rustlib/src/") && !has(file, "library/std/src/") &&
+         !has(file, "library/core/src/") && !has(file, "library/alloc/src/") &&
+         !file.starts_with("/rust/deps/") && !has(file, "/vendor/");
+}
+
+// Go without a module list: where the file lies is all there is.
+bool own_go_by_file(const GoCall& call, std::string_view package) {
+  const std::string_view file = call.file;
+  if (has(file, "/pkg/mod/") || has(file, "/vendor/") || file.starts_with("vendor/") ||
+      has(file, "/external/") || file.starts_with("external/"))
+    return false;
+  const size_t at = file.find('@');
+  if (at != std::string_view::npos && file.find('/', at) != std::string_view::npos) return false;
+  if (package == "main") return true;
+  if (!call.go_root.empty()) return !file.starts_with(call.go_root);
+  return has(package.substr(0, package.find('/')),
+             ".");  // as the go command tells std from the rest
+}
+
+}  // namespace
+
+bool glob_matches(std::string_view pattern, std::string_view text) {
+  size_t p = 0, t = 0, star = std::string_view::npos, mark = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && (pattern[p] == '?' || (pattern[p] == text[t] && pattern[p] != '*'))) {
+      ++p, ++t;
+    } else if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      mark = t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++mark;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', p) == std::string_view::npos;
+}
+
+std::optional<bool> own_by_pattern(const OwnRules& rules, std::string_view function,
+                                   std::string_view file, std::string_view module) {
+  const auto any = [&](const std::vector<std::string>& patterns) {
+    return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+      const auto matches = [&](std::string_view text) {
+        if (pattern.find_first_of("*?") == std::string::npos) return has(text, pattern);
+        return glob_matches(pattern, text);
+      };
+      return !pattern.empty() && (matches(function) || matches(file) || matches(module));
+    });
+  };
+  if (any(rules.not_own)) return false;
+  if (any(rules.own)) return true;
+  return std::nullopt;
+}
+
+bool own_native(const NativeFrame& frame) {
+  if (start_code(frame.function) || interpreter(frame.module_path)) return false;
+  if (frame.language == Language::kRust && !own_rust(frame.file)) return false;
+  if (!frame.executable && system_path(frame.module_path)) return false;
+  if (frame.file.empty())
+    return frame.executable ? !frame.has_debug : !system_path(frame.module_path);
+  if (system_path(frame.file) || compiler_header(frame.file)) return false;
+  // Distributions build below /build/<package>; libc's sources name themselves ../sysdeps/….
+  if (frame.file.starts_with("../sysdeps/") || frame.file.starts_with("./nptl/")) return false;
+  if (frame.file.starts_with("/build/") && system_path(frame.module_path)) return false;
+  return !frame.file.starts_with("./build/glibc") && !has(frame.file, "/libstdc++-v3/");
+}
+
+const GoModule* go_dependency(const GoBuildInfo& build, std::string_view package) {
+  const GoModule* longest = nullptr;
+  for (const GoModule& module : build.dependencies) {
+    if (!below(package, module.path)) continue;
+    if (longest == nullptr || module.path.size() > longest->path.size()) longest = &module;
+  }
+  return longest;
+}
+
+bool own_go(const GoCall& call) {
+  const std::string_view package = go_package(call.function);
+  if (package.empty() || call.file == "<autogenerated>") return false;
+  if (call.file.substr(call.file.rfind('/') + 1).starts_with("_cgo_")) return false;
+  if (call.build == nullptr || (!call.build->main && call.build->dependencies.empty()))
+    return own_go_by_file(call, package);
+  if (package == "main") return true;
+  // The linker writes dots of the last element as %2e.
+  std::string plain(package);
+  for (size_t at = plain.find("%2e"); at != std::string::npos; at = plain.find("%2e"))
+    plain.replace(at, 3, ".");
+  const GoModule* dependency = go_dependency(*call.build, plain);
+  const bool in_main = call.build->main && below(plain, *call.build->main);
+  if (dependency != nullptr && (!in_main || dependency->path.size() > call.build->main->size()))
+    return dependency->local;
+  return in_main;
+}
+
+}  // namespace unclosed

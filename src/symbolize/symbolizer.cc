@@ -1,0 +1,167 @@
+#include "symbolize/symbolizer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "symbolize/debug_file.h"
+#include "symbolize/dwarf_names.h"
+#include "symbolize/symbol_table.h"
+
+namespace unclosed {
+namespace {
+
+constexpr size_t kCacheCap = 1'000'000;  // addresses; beyond it the cache starts anew
+
+// Instances of generic functions are one function to a person, as in Go's own tracebacks.
+std::string plain_go(std::string_view name) {
+  const size_t open = name.find('['), close = name.rfind(']');
+  if (open == std::string_view::npos || close == std::string_view::npos || close < open)
+    return std::string(name);
+  return std::string(name.substr(0, open)) + "[...]" + std::string(name.substr(close + 1));
+}
+
+bool shows_wrappers(std::string_view callee) {
+  return callee == "runtime.gopanic" || callee == "runtime.sigpanic" ||
+         callee == "runtime.panicwrap";
+}
+
+}  // namespace
+
+struct Symbolizer::Names {
+  bool looked = false;  // for DWARF and symbols
+  std::unique_ptr<DwarfNames> dwarf;
+  std::unique_ptr<SymbolTable> symbols;
+  std::string go_root;  // where Go's standard library lay
+};
+
+Symbolizer::Symbolizer(ModuleStore& modules, OwnRules rules)
+    : x_modules(modules), x_rules(std::move(rules)) {}
+Symbolizer::~Symbolizer() = default;
+
+Symbolizer::Names& Symbolizer::names_of(ModuleId id, Module& module) {
+  auto& names = x_names[id];
+  if (names) return *names;
+  names = std::make_unique<Names>();
+  if (module.go) {
+    constexpr std::string_view kOwn = "runtime/proc.go";
+    const auto main = module.go->function_address("runtime.main");
+    const auto frames = main ? module.go->frames_at(*main, "") : std::vector<GoFrame>();
+    if (!frames.empty() && frames.back().file.ends_with(kOwn))
+      names->go_root = frames.back().file.substr(0, frames.back().file.size() - kOwn.size());
+  }
+  return *names;
+}
+
+void Symbolizer::name_go(Module& module, Names& names, uint64_t address, std::string_view callee,
+                         std::vector<NamedFrame>& frames) {
+  for (const GoFrame& call : module.go->frames_at(address, callee)) {
+    NamedFrame frame;
+    frame.function = plain_go(call.function);
+    frame.file = std::string(call.file);
+    frame.line = call.line;
+    frame.inlined = call.inlined;
+    const GoModule* dependency = go_dependency(module.go->build(), go_package(call.function));
+    frame.module = dependency != nullptr ? dependency->path : module.name;
+    frame.own = own_go({call.function, call.file, &module.go->build(), names.go_root});
+    frames.push_back(std::move(frame));
+  }
+}
+
+void Symbolizer::name_native(Module& module, Names& names, uint64_t address,
+                             std::vector<NamedFrame>& frames) {
+  if (!names.looked) {
+    names.looked = true;
+    names.dwarf = DwarfNames::open(module.mapped.bytes());
+    if (!names.dwarf && !module.go) {
+      if (module.debug.bytes().empty()) module.debug = fetch_debug_file(module.build_id);
+      names.dwarf = DwarfNames::open(module.debug.bytes());
+    }
+    names.symbols = std::make_unique<SymbolTable>(module.elf, module.debug.bytes());
+  }
+  NativeFrame own;
+  own.module_path = module.path;
+  own.executable = module.executable;
+  own.has_debug = names.dwarf != nullptr;
+  const auto add = [&](NamedFrame frame, Language language) {
+    frame.module = module.name;
+    own.function = frame.function;
+    own.file = frame.file;
+    own.language = language;
+    frame.own = own_native(own);
+    frames.push_back(std::move(frame));
+  };
+  const auto calls = names.dwarf ? names.dwarf->frames_at(address) : std::vector<DwarfFrame>();
+  for (const DwarfFrame& call : calls) {
+    NamedFrame frame;
+    frame.function = call.function;
+    if (frame.function.empty())
+      frame.function = names.symbols->name_at(address).value_or("[unknown]");
+    frame.file = call.file;
+    frame.line = call.line;
+    frame.inlined = call.inlined;
+    add(std::move(frame), call.language);
+  }
+  if (!frames.empty()) return;
+  NamedFrame frame;
+  if (auto name = names.symbols->name_at(address))
+    frame.function = std::move(*name);
+  else
+    frame.function = fmt::format("[unknown]+0x{:x}", address);
+  add(std::move(frame), Language::kOther);
+}
+
+std::vector<NamedFrame> Symbolizer::look_up(ModuleId id, uint64_t address,
+                                            std::string_view callee) {
+  std::vector<NamedFrame> frames;
+  Module* module = x_modules.find(id);
+  if (module == nullptr) {
+    NamedFrame frame;
+    frame.function = fmt::format("{}+0x{:x}", id == kNoModule ? "[jit]" : "[unknown]", address);
+    frames.push_back(std::move(frame));
+    return frames;
+  }
+  Names& names = names_of(id, *module);
+  bool go = false;
+  if (module->go) {
+    const auto [start, end] = module->go->text_range();
+    go = address >= start && address < end;
+    if (go) name_go(*module, names, address, callee, frames);
+  }
+  // A Go address without frames is a wrapper, which is not shown, or outside of every function.
+  if (frames.empty() && !(go && module->go->table().find(address - module->go->text())))
+    name_native(*module, names, address, frames);
+  for (NamedFrame& frame : frames) {
+    const auto said = own_by_pattern(x_rules, frame.function, frame.file, frame.module);
+    if (said) frame.own = *said;
+  }
+  return frames;
+}
+
+std::vector<NamedFrame> Symbolizer::name_address(ModuleId module, ElfAddr address,
+                                                 std::string_view callee) {
+  // Only panics make the answer depend on the callee.
+  if (shows_wrappers(callee)) return look_up(module, address.value, callee);
+  const std::pair<ModuleId, uint64_t> key(module, address.value);
+  const auto known = x_cache.find(key);
+  if (known != x_cache.end()) return known->second;
+  if (x_cache.size() >= kCacheCap) x_cache.clear();
+  return x_cache.emplace(key, look_up(module, address.value, callee)).first->second;
+}
+
+NamedStack Symbolizer::name(const RawStack& stack) {
+  NamedStack named;
+  named.truncated = stack.truncated;
+  for (size_t i = 0; i < stack.frames.size(); ++i) {
+    const Frame& raw = stack.frames[i];
+    uint64_t address = raw.address.value;
+    if (i > 0 && address > 0) --address;  // the call lies before the return address
+    const std::string callee = named.frames.empty() ? "" : named.frames.back().function;
+    auto frames = name_address(raw.module, ElfAddr{address}, callee);
+    named.frames.insert(named.frames.end(), std::make_move_iterator(frames.begin()),
+                        std::make_move_iterator(frames.end()));
+  }
+  return named;
+}
+
+}  // namespace unclosed
