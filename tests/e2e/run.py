@@ -64,6 +64,7 @@ class Run:
         }
         self.expectation = None
         self.victim = None
+        self.loads = []
         self.output = ""
         self.errors = ""
         self.code = None
@@ -147,7 +148,7 @@ class Run:
             process = self.start(self.command(command), f"{name}.log")
             self.values[f"{name}.pid"] = str(process.pid)
         for number, line in enumerate(self.case.get("LOAD")):
-            self.start(self.command(line), f"load{number}.log")
+            self.loads.append((self.start(self.command(line), f"load{number}.log"), self.work / f"load{number}.log"))
         settle = float(self.case.get("SETTLE", 4 if victim or self.case.get("LOAD") else 0))
         time.sleep(settle)
         for name in self.case.get("SERVER"):
@@ -216,6 +217,9 @@ class Run:
 
     def trouble_of_victim(self):
         """Silence about a service that did not work means nothing."""
+        for process, log in self.loads:
+            if process.poll() is not None:
+                return [f"the load ended with {process.returncode}: {log.read_text(errors='replace')[-400:]}"]
         if self.victim is None or self.case.get("RUN", "attach") != "attach":
             return []
         log = (self.work / "victim.log").read_text(errors="replace")

@@ -37,7 +37,7 @@ def main():
     parser.add_argument("--warehouse", default="127.0.0.1:4101")
     parser.add_argument("--rate", type=float, default=40)
     parser.add_argument("--every", type=int, default=20)
-    parser.add_argument("--for", type=float, default=0, dest="seconds")
+    parser.add_argument("--for", type=lambda text: float(text.rstrip("s")), default=0, dest="seconds")
     parser.add_argument("--fixed", action="store_true")
     options = parser.parse_args()
 

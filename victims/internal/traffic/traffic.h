@@ -48,13 +48,13 @@ inline Options parse(int argc, char** argv, Options options = {}) {
       continue;
     }
     if (flag.rfind("--", 0) != 0 || i + 1 == argc) {
-      std::fprintf(stderr, "usage: %s [--fixed] [--rate N] [--every N] [--for SECONDS] [--SERVER HOST:PORT]\n", argv[0]);
+      std::fprintf(stderr, "usage: %s [--fixed] [--rate N] [--every N] [--for 10s] [--SERVER HOST:PORT]\n", argv[0]);
       std::exit(2);
     }
     const std::string value = argv[++i];
     if (flag == "--rate") options.rate = std::atof(value.c_str());
     else if (flag == "--every") options.every = std::atoi(value.c_str());
-    else if (flag == "--for") options.seconds = std::atof(value.c_str());
+    else if (flag == "--for") options.seconds = std::atof(value.c_str());  // "10s"
     else options.values[flag.substr(2)] = value;
   }
   signal(SIGPIPE, SIG_IGN);

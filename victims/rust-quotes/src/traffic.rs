@@ -30,7 +30,7 @@ impl Options {
             match name.as_str() {
                 "rate" => options.rate = value.parse().expect("--rate N"),
                 "every" => options.every = value.parse().expect("--every N"),
-                "for" => options.seconds = value.parse().expect("--for SECONDS"),
+                "for" => options.seconds = value.trim_end_matches('s').parse().expect("--for 10s"),
                 _ => drop(options.values.insert(name, value)),
             }
         }
