@@ -327,4 +327,41 @@ std::vector<std::string> cut_secrets(std::vector<std::string> command) {
   return command;
 }
 
+std::string cut_secrets_in_code(std::string_view line) {
+  std::string out;
+  bool secret = false;  // the name before an assignment speaks of a secret
+  std::string_view name;
+  size_t i = 0;
+  while (i < line.size()) {
+    const char c = line[i];
+    if (is_name(c)) {
+      const size_t start = i;
+      while (i < line.size() && is_name(line[i])) ++i;
+      name = line.substr(start, i - start);
+      secret = false;
+      out += name;
+    } else if (is_quote(c) && c != '\'') {  // 'x' is a character, or begins a lifetime
+      size_t end = i + 1;
+      while (end < line.size() && line[end] != c) end += line[end] == '\\' ? 2 : 1;
+      end = std::min(end, line.size());
+      const auto literal = line.substr(i + 1, end - i - 1);
+      out += c;
+      out += secret && !literal.empty()
+                 ? std::string(kCut)
+                 : cut_tokens(cut_named_values(cut_user_at(cut_urls(literal))));
+      if (end < line.size()) out += c;
+      // A key of a map: "password": "x".
+      name = literal;
+      secret = false;
+      i = std::min(end + 1, line.size());
+    } else {
+      if (c == '=' || c == ':') secret = is_secret_name(name);
+      if (c == ',' || c == ';' || c == '(') secret = false;
+      out += c;
+      ++i;
+    }
+  }
+  return out;
+}
+
 }  // namespace unclosed

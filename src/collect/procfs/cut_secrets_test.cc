@@ -142,6 +142,24 @@ TEST(CutSecrets, hostile_arguments_are_read_once_and_never_throw) {
   }
 }
 
+TEST(CutSecrets, code_loses_only_what_literals_hold) {
+  EXPECT_EQ(cut_secrets_in_code(R"(db, err := sql.Open("postgres", "postgres://u:p@h/d"))"),
+            R"(db, err := sql.Open("postgres", "postgres://u:***@h/d"))");
+  EXPECT_EQ(cut_secrets_in_code(R"(PQconnectdb("host=h password=p dbname=d");)"),
+            R"(PQconnectdb("host=h password=*** dbname=d");)");
+  EXPECT_EQ(cut_secrets_in_code(R"(password := "hunter2")"), R"(password := "***")");
+  EXPECT_EQ(cut_secrets_in_code(R"({"password": "x", "port": "1"})"),
+            R"({"password": "***", "port": "1"})");
+  EXPECT_EQ(cut_secrets_in_code(R"(db.Query("select 'a:b@c' where x=1"))"),
+            R"(db.Query("select 'a:***@c' where x=1"))");
+  for (const std::string plain :
+       {"token = next_token(stream, key);", "if (token == nullptr) return fail(\"no token\");",
+        "char c = '\"'; // don't", "fn get<'a>(x: &'a str) -> Password {",
+        "case kPassword: return;"}) {
+    EXPECT_EQ(cut_secrets_in_code(plain), plain);
+  }
+}
+
 TEST(CutSecrets, an_empty_command_stays_empty) { EXPECT_TRUE(cut_secrets({}).empty()); }
 
 }  // namespace

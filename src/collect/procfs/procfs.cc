@@ -255,6 +255,19 @@ Result<ProcessId> ProcFs::identify(pid_t pid) const {
   return ProcessId{pid, place->stat.start_ticks};
 }
 
+Result<pid_t> ProcFs::leader_of(pid_t thread) const {
+  const auto text = read_file(fmt::format("{}/{}/status", x_root, thread));
+  if (!text) return text.error();
+  constexpr std::string_view kField = "\nTgid:";
+  const size_t at = text->find(kField);
+  if (at == std::string::npos) return corrupt(fmt::format("status of process {}", thread));
+  auto rest = std::string_view(*text).substr(at + kField.size());
+  rest = rest.substr(0, rest.find('\n'));
+  const auto leader = number<pid_t>(next_word(rest));
+  if (!leader) return corrupt(fmt::format("status of process {}", thread));
+  return *leader;
+}
+
 Result<ProcessSummary> ProcFs::summary(pid_t pid) const {
   const auto place = open_number(x_root, pid);
   if (!place) return place.error();

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -32,6 +33,8 @@ class ProcFs {
 
   // Pid and start time of whoever has the number now.
   Result<ProcessId> identify(pid_t pid) const;
+  // The process that a thread belongs to; the pid itself for a process.
+  Result<pid_t> leader_of(pid_t thread) const;
   Result<ProcessSummary> summary(pid_t pid) const;
   // True while the process with exactly this start time exists and is not a zombie.
   bool alive(const ProcessId& process) const;
@@ -61,5 +64,9 @@ class ProcFs {
 // `command` with the values of secrets cut to "***": passwords in URLs and key=value DSNs, values
 // of flags and variables whose name speaks of a password, secret, token or key.
 std::vector<std::string> cut_secrets(std::vector<std::string> command);
+
+// A line of source code, where a name like `token` is harmless: only what string literals hold is
+// cut, and literals that are assigned to such a name.
+std::string cut_secrets_in_code(std::string_view line);
 
 }  // namespace unclosed
