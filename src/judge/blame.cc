@@ -25,6 +25,7 @@ bool same_tenure(const ConnectionFacts& facts, const std::optional<Use>& use) {
 
 Blamer::Blamer(const Scene& scene) : x_scene(scene) {
   learn_dispatchers();
+  learn_habits();
   learn_healthy();
 }
 
@@ -55,55 +56,79 @@ Blamer::Tenure Blamer::tenure_of(const ConnectionFacts& facts) const {
     tenure.last = opened;
     tenure.role = BlameRole::kOpened;
     tenure.library_sends = requested;
-  } else if (facts.opening_in_tenure) {
+  } else if (facts.opening_in_tenure && facts.role != Role::kServer) {
+    // Accepting is everybody's work; dialling is done for somebody.
     tenure.opened = opened;
   }
+  tenure.by_thread = !facts.tenure || facts.tenure->by.goroutine == 0;
   return tenure;
 }
 
-// A function dispatches when most connections of all pass it and then go different ways: no
-// way of going on is common to nearly all of them.
+// A function dispatches when nearly all ways to a last use pass it and then part. Ways are counted
+// once each, however many connections took them: a leak must not make its own function look like
+// everybody's.
 void Blamer::learn_dispatchers() {
-  constexpr double kMost = 0.8;
-  constexpr double kOtherWay = 0.03;
-  struct Passing {
-    uint64_t connections = 0;
-    std::map<FunctionId, uint64_t> next;
-  };
-  std::map<FunctionId, Passing> passing;
-  uint64_t connections = 0;
+  constexpr double kNearlyAll = 0.95;
+  constexpr size_t kFewWays = 3;
+  std::map<std::vector<FunctionId>, bool> ways;
   const auto add = [&](const ConnectionFacts& facts) {
     const Tenure tenure = tenure_of(facts);
     if (tenure.last.view == nullptr) return;
-    ++connections;
-    std::map<FunctionId, std::set<FunctionId>> ways;
-    const auto walk = [&](const StackView* view) {
-      if (view == nullptr) return;
-      for (size_t i = 0; i + 1 < view->own.size(); ++i) {
-        ways[view->own[i].function].insert(view->own[i + 1].function);
-      }
-    };
-    walk(tenure.last.view);
-    walk(tenure.opened.view);
-    for (const auto& request : tenure.requests) walk(request.view);
-    for (const auto& [function, next] : ways) {
-      auto& entry = passing[function];
-      ++entry.connections;
-      for (const FunctionId way : next) ++entry.next[way];
-    }
+    std::vector<FunctionId> way;
+    for (const auto& frame : tenure.last.view->own) way.push_back(frame.function);
+    ways.emplace(std::move(way), true);
   };
   for (const auto& member : x_scene.members) add(*member.facts);
   for (const auto& [key, cohort] : x_scene.histories.cohorts) {
     for (const auto& sample : cohort.samples) add(sample.facts);
   }
+  if (ways.size() < kFewWays) return;
+  std::map<FunctionId, std::pair<size_t, std::set<FunctionId>>> passing;
+  for (const auto& [way, yes] : ways) {
+    std::set<FunctionId> counted;
+    for (size_t i = 0; i < way.size(); ++i) {
+      auto& [count, next] = passing[way[i]];
+      count += counted.insert(way[i]).second ? 1 : 0;
+      if (i + 1 < way.size()) next.insert(way[i + 1]);
+    }
+  }
   for (const auto& [function, entry] : passing) {
-    if (static_cast<double>(entry.connections) < kMost * static_cast<double>(connections)) continue;
-    uint64_t commonest = 0;
-    for (const auto& [way, count] : entry.next) commonest = std::max(commonest, count);
-    const auto others = static_cast<double>(entry.connections - commonest);
-    if (others >= std::max(2.0, kOtherWay * static_cast<double>(entry.connections))) {
+    if (entry.second.size() >= 2 &&
+        static_cast<double>(entry.first) >= kNearlyAll * static_cast<double>(ways.size())) {
       x_dispatchers.insert(function);
     }
+  }
+}
+
+// Where a thread serves one borrower after the other, its requests are one tenure by the letter.
+// But what belongs to a tenure happens before each last use of the same kind: what came before by
+// chance differs from connection to connection.
+void Blamer::learn_habits() {
+  for (const auto& member : x_scene.members) {
+    if (!member.candidate) continue;
+    const Tenure tenure = tenure_of(*member.facts);
+    if (tenure.last.view == nullptr) continue;
+    auto& habit = x_habits[tenure.last.id];
+    ++habit.connections;
+    ++habit.before[tenure.requests.empty() ? kNoStack : tenure.requests.front().id];
+    ++habit.opened[tenure.opened.view != nullptr ? tenure.opened.id : kNoStack];
+  }
+}
+
+void Blamer::distrust(Tenure& tenure) const {
+  constexpr double kAlways = 0.9;
+  const auto found = x_habits.find(tenure.last.id);
+  if (!tenure.by_thread || found == x_habits.end() || found->second.connections < 3) return;
+  const auto rare = [&](const std::map<StackId, uint64_t>& seen, StackId id) {
+    const auto count = seen.find(id);
+    return count == seen.end() || static_cast<double>(count->second) <
+                                      kAlways * static_cast<double>(found->second.connections);
+  };
+  if (!tenure.requests.empty() && rare(found->second.before, tenure.requests.front().id)) {
+    tenure.requests.clear();
+  }
+  if (tenure.opened.view != nullptr && rare(found->second.opened, tenure.opened.id)) {
+    tenure.opened = {};
   }
 }
 
@@ -158,8 +183,8 @@ Blamer::Choice Blamer::meet(const Tenure& tenure) const {
     bool before, opened, received;
   };
   constexpr Ask kAsks[] = {{true, true, true},  {true, true, false},  {false, true, true},
-                                   {true, false, true}, {false, true, false}, {true, false, false},
-                                   {false, false, true}};
+                           {true, false, true}, {false, true, false}, {true, false, false},
+                           {false, false, true}};
   for (const auto& ask : kAsks) {
     const bool before = ask.before && !tenure.requests.empty();
     const bool opened = ask.opened && tenure.opened.view != nullptr;
@@ -227,30 +252,28 @@ std::optional<size_t> Blamer::discriminating(const StackView& view, size_t place
 
 Blamer::CloseSite Blamer::close_site(const StackView& view, size_t place,
                                      const Healthy& healthy) const {
+  constexpr double kSome = 0.03;
+  constexpr double kMost = 0.5;
   const FunctionId helper = view.own[place].function;
   CloseSite site;
   uint64_t here = 0;
-  uint64_t out = 0;
+  uint64_t all = 0;
   std::map<size_t, uint64_t> votes;
   for (const auto& [key, closing] : healthy.closings) {
     const bool shares = passes(*closing.used, helper) ||
                         (closing.opened != nullptr && passes(*closing.opened, helper));
     if (!shares) continue;
-    if (passes(*closing.closed, helper)) {
-      here += closing.count;
-      continue;
-    }
-    out += closing.count;
-    const size_t length = std::min(common_length(view, *closing.closed), place + 1);
+    all += closing.count;
+    if (passes(*closing.closed, helper)) here += closing.count;
+    const size_t length = common_length(view, *closing.closed);
     if (length > 0 && !dispatches(view.own[length - 1].function)) {
       votes[length - 1] += closing.count;
     }
   }
-  site.here = here > 0 && here >= out;
+  site.here = here > 0 && here * 2 >= all;
   for (const auto& [where, count] : votes) {
-    if (static_cast<double>(count) >= 0.03 * static_cast<double>(here + out)) {
-      site.elsewhere = where;
-    }
+    const double needed = where > place ? kMost : kSome;
+    if (static_cast<double>(count) >= needed * static_cast<double>(all)) site.place = where;
   }
   return site;
 }
@@ -258,13 +281,16 @@ Blamer::CloseSite Blamer::close_site(const StackView& view, size_t place,
 Blamer::Choice Blamer::compare(const Tenure& tenure, Choice common, const Healthy& healthy) const {
   const StackView& view = *tenure.last.view;
   const auto site = close_site(view, common.place, healthy);
+  const Choice at_close{site.place.value_or(0), "close site: siblings are closed in this function",
+                        0.85};
+  if (site.place && *site.place > common.place) return at_close;
   if (site.here) {
     common.rule += "; siblings are closed in the same function";
     return common;
   }
   const auto apart = discriminating(view, common.place, healthy);
-  if (site.elsewhere && *site.elsewhere < common.place && (!apart || *site.elsewhere >= *apart)) {
-    return {*site.elsewhere, "close site: siblings are closed in this function", 0.85};
+  if (site.place && *site.place < common.place && (!apart || *site.place >= *apart)) {
+    return at_close;
   }
   if (apart) {
     return {*apart, "discriminating frame: healthy connections share the helper, not this caller",
@@ -275,8 +301,9 @@ Blamer::Choice Blamer::compare(const Tenure& tenure, Choice common, const Health
 
 std::optional<Blamed> Blamer::blame(const Member& member) const {
   const auto& facts = *member.facts;
-  const Tenure tenure = tenure_of(facts);
+  Tenure tenure = tenure_of(facts);
   if (tenure.last.view == nullptr) return std::nullopt;
+  distrust(tenure);
   const std::vector<uint64_t> key = {
       tenure.last.id, tenure.requests.empty() ? kNoStack : tenure.requests.front().id,
       tenure.opened.view != nullptr ? tenure.opened.id : kNoStack,

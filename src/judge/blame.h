@@ -48,6 +48,7 @@ class Blamer {
     Stack opened, received;       // view is nullptr when not of this tenure
     BlameRole role = BlameRole::kUsed;
     bool library_sends = false;  // requests were seen, none with an own frame
+    bool by_thread = false;      // no goroutine tells one borrower from the next
   };
   struct Closing {
     const StackView* used = nullptr;
@@ -69,6 +70,8 @@ class Blamer {
   Tenure tenure_of(const ConnectionFacts& facts) const;
   Stack own(StackId id) const { return {id, x_scene.stacks.own_view(id)}; }
   void learn_dispatchers();
+  void learn_habits();
+  void distrust(Tenure& tenure) const;
   void learn_healthy();
   void add_healthy(const Member& member);
   Choice meet(const Tenure& tenure) const;
@@ -76,13 +79,19 @@ class Blamer {
   std::optional<size_t> discriminating(const StackView& view, size_t place,
                                        const Healthy& healthy) const;
   struct CloseSite {
-    bool here = false;                // siblings are closed in the frame itself
-    std::optional<size_t> elsewhere;  // the frame, further out, in which they are closed
+    bool here = false;            // siblings are closed below the frame
+    std::optional<size_t> place;  // the deepest frame of the view in which they are closed
   };
   CloseSite close_site(const StackView& view, size_t place, const Healthy& healthy) const;
 
   const Scene& x_scene;
+  // Of the candidates whose last use was one stack: which request came before, who opened them.
+  struct Habit {
+    uint64_t connections = 0;
+    std::map<StackId, uint64_t> before, opened;
+  };
   std::set<FunctionId> x_dispatchers;
+  std::map<StackId, Habit> x_habits;
   std::map<std::pair<Kind, Role>, Healthy> x_healthy;
   mutable std::map<std::vector<uint64_t>, std::optional<Blamed>> x_known;
 };

@@ -41,20 +41,36 @@ struct Floors {
   uint32_t open = 0, unused = 0;
 };
 
-// The course of the raw cohorts that the members come from, with those opened before the attach:
-// the least sum of each quarter of the window.
-std::optional<std::array<Floors, 4>> quarter_floors(const Case& item) {
+// The raw cohorts that the members come from, and those opened before the attach beside them.
+std::set<const Cohort*> cohorts_of(const Case& item) {
   std::set<const Cohort*> cohorts;
-  std::map<const CohortKey*, const Cohort*> found;
   const auto& all = item.scene->histories.cohorts;
-  for (const auto* member : item.members) {
-    if (member->history == nullptr) continue;
-    const auto place = all.find(member->history->cohort);
-    if (place != all.end()) cohorts.insert(&place->second);
+  for (const size_t index : item.siblings) {
+    const auto& group = item.scene->siblings[index];
+    for (size_t i = 0; i < group.keys.size(); ++i) {
+      if (item.keys.contains(group.keys[i])) cohorts.insert(group.cohorts[i]);
+    }
   }
   const auto old = all.find({kNoStack, item.kind, item.role, item.peer});
   if (old != all.end()) cohorts.insert(&old->second);
+  return cohorts;
+}
 
+// Whether new ones were opened from `from` on, at least `least`: a set of which more and more are
+// left alone, while none is opened, is a pool after its busiest time.
+bool kept_opening(const std::set<const Cohort*>& cohorts, Instant from, double least) {
+  size_t count = 0;
+  for (const auto* cohort : cohorts) {
+    if (cohort->openings.size() == Cohort::kMostOpenings) return true;
+    count += static_cast<size_t>(std::count_if(cohort->openings.begin(), cohort->openings.end(),
+                                               [&](Instant at) { return at >= from; }));
+  }
+  return static_cast<double>(count) >= least;
+}
+
+// The least sum of the cohorts' courses in each quarter of the window.
+std::optional<std::array<Floors, 4>> quarter_floors(const Case& item,
+                                                    const std::set<const Cohort*>& cohorts) {
   const Instant start = item.scene->histories.attached;
   const Duration quarter = (item.scene->now() - start) / 4;
   std::set<Instant> times;
@@ -122,7 +138,8 @@ Rise measure(const Case& item) {
                 !stopped(last_quarter, 0.25) && !stopped(last_half, 0.5) && most <= 0.7 * n;
   rise.even = rise.steady && n >= 2 * scene.policy.many_floor &&
               rise.windows_hit + 1 >= rise.windows && most <= 0.4 * n;
-  const auto floors = quarter_floors(item);
+  const auto cohorts = cohorts_of(item);
+  const auto floors = quarter_floors(item, cohorts);
   if (!floors) {
     rise.steady = rise.even = false;
     return rise;
@@ -136,7 +153,8 @@ Rise measure(const Case& item) {
   // Of n that came evenly, three quarters lie between the floors of the first and last quarter,
   // half between those of the second and last; half of that must have stayed.
   rise.bounded = static_cast<double>(grown(0)) < 0.35 * n ||
-                 static_cast<double>(grown(1)) < std::max(1.0, 0.2 * n);
+                 static_cast<double>(grown(1)) < std::max(1.0, 0.2 * n) ||
+                 !kept_opening(cohorts, start + (end - start) / 4, 0.3 * n);
   if (rise.bounded) rise.steady = rise.even = false;
   return rise;
 }
@@ -149,13 +167,12 @@ Case make_case(const Scene& scene, std::vector<const Member*> members, uint64_t 
   item.members = std::move(members);
   item.healed = healed;
   std::map<size_t, size_t> weight;
-  std::set<const CohortKey*> keys;
   for (const auto* member : item.members) {
     ++weight[member->siblings];
     const auto& group = scene.siblings_of(*member);
     item.far = std::max(item.far, group.far);
     item.settled = std::max(item.settled, group.settled);
-    if (member->history != nullptr) keys.insert(&member->history->cohort);
+    if (member->key != nullptr) item.keys.insert(member->key);
   }
   for (const auto& [index, count] : weight) item.siblings.push_back(index);
   std::stable_sort(item.siblings.begin(), item.siblings.end(),
@@ -164,13 +181,11 @@ Case make_case(const Scene& scene, std::vector<const Member*> members, uint64_t 
   item.kind = first.facts->kind;
   item.role = first.facts->role;
   item.peer = scene.siblings_of(first).peer;
-  std::set<CohortKey> distinct;
-  for (const auto* key : keys) distinct.insert(*key);
-  for (const auto& key : distinct) {
-    const auto found = scene.histories.cohorts.find(key);
-    if (found == scene.histories.cohorts.end() || key.opened == kNoStack) continue;
-    item.opened_here += found->second.opened;
-    item.closed_here += found->second.closed;
+  for (const auto* key : item.keys) {
+    if (key->opened == kNoStack) continue;
+    const auto& cohort = scene.histories.cohorts.at(*key);
+    item.opened_here += cohort.opened;
+    item.closed_here += cohort.closed;
   }
   item.rise = measure(item);
   return item;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "judge/scene.h"
@@ -29,6 +30,7 @@ struct Case {
   std::string peer;
   std::vector<const Member*> members;
   std::vector<size_t> siblings;               // that the members belong to, the commonest first
+  std::set<const CohortKey*> keys;            // their raw cohorts
   uint64_t healed = 0;                        // closed by a collector
   uint64_t opened_here = 0, closed_here = 0;  // by the very stacks that opened the members
   Duration far{}, settled{};

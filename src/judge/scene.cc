@@ -88,7 +88,7 @@ void Scene::merge_cohorts() {
       x_same_peer[{key.kind, key.role, key.peer}].push_back(place->second);
     }
     Siblings& group = siblings[place->second];
-    x_siblings_of[key] = place->second;
+    x_siblings_of[key] = {place->second, &key};
     group.keys.push_back(&key);
     group.cohorts.push_back(&cohort);
     group.opened += cohort.opened;
@@ -108,7 +108,7 @@ void Scene::merge_cohorts() {
   for (const auto& history : histories.open) {
     const auto found = x_siblings_of.find(history.cohort);
     if (found != x_siblings_of.end() && history.facts.bytes_sent > 0) {
-      siblings[found->second].answers = true;
+      siblings[found->second.first].answers = true;
     }
   }
 }
@@ -158,7 +158,7 @@ void Scene::read(const History& history) {
   Member member;
   member.facts = &facts;
   member.history = &history;
-  member.siblings = found->second;
+  std::tie(member.siblings, member.key) = found->second;
   const Siblings& group = siblings[member.siblings];
   member.tracked = is_socket(facts.kind);
   member.waiting = outstanding(facts, group.answers);

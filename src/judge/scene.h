@@ -40,6 +40,7 @@ struct Siblings {
 struct Member {
   const ConnectionFacts* facts = nullptr;
   const History* history = nullptr;  // nullptr: a closed sample
+  const CohortKey* key = nullptr;    // of its raw cohort, as the histories hold it
   size_t siblings = 0;
   bool tracked = false;  // its use is seen: a socket
   bool waiting = false;  // a request is out, or a client's request is being worked on
@@ -70,7 +71,7 @@ struct Scene {
   void merge_cohorts();
   void learn(Siblings& group) const;
   void read(const History& history);
-  std::map<CohortKey, size_t> x_siblings_of;
+  std::map<CohortKey, std::pair<size_t, const CohortKey*>> x_siblings_of;
   // All siblings by kind, role and peer.
   std::map<std::tuple<Kind, Role, std::string>, std::vector<size_t>> x_same_peer;
 };

@@ -24,6 +24,11 @@ std::optional<Evidence> no_longer_connected(const Case& item) {
     }
     ++holding;
   }
+  // As with peer-closed: a few may be idle in a pool that does not dial.
+  if (item.role == Role::kClient && item.main_siblings().before_attach &&
+      holding - failed < 4 * item.many()) {
+    return std::nullopt;
+  }
   if (holding == 0) return std::nullopt;
   return Evidence{
       "no-longer-connected", Family::kPeer, true, false,

@@ -50,6 +50,11 @@ std::optional<Evidence> peer_closed(const Case& item) {
     ++holding;
     longest = std::max(longest, held);
   }
+  // Which pool those from before the attach belong to is not known; a few may be idle in one that
+  // does not dial.
+  if (client && item.main_siblings().before_attach && holding < 4 * item.many()) {
+    return std::nullopt;
+  }
   if (owing >= item.many() && item.rise.steady) holding += owing;
   if (holding == 0) return std::nullopt;
   return Evidence{"peer-closed", Family::kPeer, true, false,

@@ -1,0 +1,277 @@
+#include <cerrno>
+
+#include "verdicts/services.h"
+
+namespace unclosed {
+namespace {
+
+// A request handler's thread: a goroutine of its own.
+uint64_t next_goroutine() {
+  static uint64_t last = 100;
+  return ++last;
+}
+
+// Healthy work through a pool: `per_second` queries that give their connection back.
+void work(Scenario& s, Pool& pool, double per_second, const std::string& path, double from = -20) {
+  s.at_random(per_second, from, s.window(), [&s, &pool, path] {
+    const uint64_t g = next_goroutine();
+    const Link link = pool.borrow(path, 1, g);
+    s.query(link, path + ">store.query", 1, g);
+    s.at(s.now() + s.random(0.001, 0.05), [&s, &pool, link, path] { pool.give_back(link, path); });
+  });
+}
+
+// Dials for each call, uses it once, forgets it. Its helpers serve only it.
+void dial_and_forget(Scenario& s, double per_second) {
+  s.at_random(per_second, 0, s.window(), [&s] {
+    const uint64_t g = next_goroutine();
+    const Link link =
+        s.open({.stack = "main>handle>shard_status>wire.dial>lib:connect", .goroutine = g});
+    s.query(link, "main>handle>shard_status>wire.roundtrip", 1, g);
+  });
+}
+void dial_and_forget_fast(Scenario& s) { dial_and_forget(s, 200 / 60.0); }
+void dial_and_forget_plain(Scenario& s) { dial_and_forget(s, 1); }
+void dial_and_forget_slowly(Scenario& s) {
+  s.every(2, 10, [&s] {
+    const Link link = s.open({.stack = "main>handle>shard_status>wire.dial>lib:connect"});
+    s.query(link, "main>handle>shard_status>wire.roundtrip");
+  });
+}
+
+// Rows not closed: the answer is left in the queue, half read; another function made the pool dial.
+void rows_not_closed(Scenario& s) {
+  auto* pool = new Pool(s, {.most_idle = 20});
+  work(s, *pool, 20, "serve>goodQuery");
+  s.at_random(0.2, -20, s.window(), [&s, pool] {
+    const uint64_t g = next_goroutine();
+    const Link link = pool->borrow("serve>leakyQuery", 1, g);
+    s.query(link, "serve>leakyQuery", 1, g);
+    s.facts(link).recv_queue = 9861;
+  });
+}
+
+// A transaction that is neither committed nor rolled back: all is read, nothing given back.
+void transaction_left_open(Scenario& s) {
+  auto* pool = new Pool(s, {.most_idle = 20});
+  work(s, *pool, 20, "serve>list");
+  work(s, *pool, 5, "serve>transfer");
+  s.at_random(0.4, -10, s.window(), [&s, pool] {
+    const uint64_t g = next_goroutine();
+    const Link link = pool->borrow("serve>transfer", 1, g);
+    s.query(link, "serve>transfer>begin", 1, g);
+    s.at(s.now() + 0.01, [&s, link, g] { s.query(link, "serve>transfer>debit", 1, g); });
+  });
+}
+
+// One thread and a hand-written pool; a helper that healthy callers share.
+void one_path_gives_nothing_back(Scenario& s) {
+  auto* pool = new Pool(s, {.port = 6379, .most_idle = 4});
+  const auto call = [&s, pool](const std::string& path, bool gives_back) {
+    const Link link = pool->borrow(path);
+    s.query(link, path + ">store.query");
+    if (gives_back) {
+      s.at(s.now() + 0.002, [pool, link, path] { pool->give_back(link, path); });
+    }
+  };
+  s.at_random(15, -10, s.window(), [=] { call("main>loop>report.build", true); });
+  s.at_random(10, -10, s.window(), [=] { call("main>loop>profile.load", true); });
+  s.at_random(0.5, -10, s.window(), [=] { call("main>loop>audit.check", false); });
+}
+
+// Dials for each call through shared helpers; returns early, without closing, on a rare condition.
+void early_return(Scenario& s) {
+  const auto call = [&s](const std::string& path, bool closes) {
+    const Link link = s.open({.stack = path + ">net.open>lib:connect"});
+    s.query(link, path + ">net.ask");
+    if (closes) {
+      s.at(s.now() + s.random(0.005, 0.02),
+           [&s, link, path] { s.close(link, path + ">net.shut>lib:close"); });
+    }
+  };
+  s.at_random(10, -10, s.window(), [=, &s] { call("main>serve>rates.fetch", !s.chance(0.05)); });
+  s.at_random(10, -10, s.window(), [=] { call("main>serve>users.fetch", true); });
+}
+
+void accept_some(Scenario& s, double per_second, double leaked, bool reads_end) {
+  s.open({.role = Role::kListener, .stack = "main>listen", .port = 8080});
+  s.at_random(per_second, -10, s.window(), [&s, leaked, reads_end] {
+    const Link link =
+        s.open({.role = Role::kServer, .stack = "main>accept_loop>lib:accept", .port = 8080});
+    s.receive(link, "main>serve_client>lib:read");
+    s.send(link, "main>serve_client>reply>lib:write");
+    const bool leaks = s.chance(leaked);
+    s.at(s.now() + s.random(0.01, 0.3), [&s, link, leaks, reads_end] {
+      s.peer_closes(link);
+      if (leaks) {
+        if (reads_end) s.told_of_end(link);
+        return;
+      }
+      s.close(link, "main>serve_client>finish>lib:close");
+    });
+  });
+}
+void accepted_and_kept(Scenario& s) { accept_some(s, 5, 0.1, false); }
+void end_ignored_by_reader(Scenario& s) { accept_some(s, 5, 0.1, true); }
+void one_end_ignored(Scenario& s) {
+  accept_some(s, 5, 0, false);
+  s.at(s.random(3, 20), [&s] {
+    const Link link =
+        s.open({.role = Role::kServer, .stack = "main>accept_loop>lib:accept", .port = 8080});
+    s.receive(link, "main>serve_client>lib:read");
+    s.send(link, "main>serve_client>reply>lib:write");
+    s.peer_closes(link);
+    s.told_of_end(link);
+  });
+}
+
+// Files of rejected jobs stay in a list.
+void rejected_jobs(Scenario& s) {
+  s.at_random(4, -10, s.window(), [&s] {
+    const Link link = s.open({.kind = Kind::kFile,
+                              .role = Role::kUnknown,
+                              .stack = "main>worker>job.parse>files.open_input>lib:open"});
+    if (s.chance(0.1)) return;
+    s.at(s.now() + s.random(0.002, 0.05),
+         [&s, link] { s.close(link, "main>worker>job.parse>lib:fclose>lib:close"); });
+  });
+}
+
+// An epoll and an eventfd for each reload, none of them closed; nothing else of the kind.
+void reload_keeps(Scenario& s, Kind kind) {
+  s.at_random(0.4, 0, s.window(), [&s, kind] {
+    s.open({.kind = kind, .role = Role::kUnknown, .stack = "main>reload>watch.start>lib:create"});
+  });
+}
+void epoll_left(Scenario& s) { reload_keeps(s, Kind::kEpoll); }
+void pipe_left(Scenario& s) { reload_keeps(s, Kind::kPipe); }
+
+// The handshake fails, the reader goroutine stays, and the socket with it.
+void failed_handshake(Scenario& s) {
+  s.at_random(0.5, 0, s.window(), [&s] {
+    const uint64_t g = next_goroutine();
+    const Link link =
+        s.open({.stack = "serve>sync.run>feed.dial>lib:connect", .port = 9000, .goroutine = g});
+    s.query(link, "serve>sync.run>feed.dial>feed.hello", 1, g);
+  });
+}
+
+// A socket that is dialled and never used.
+void never_used(Scenario& s) {
+  s.at_random(0.5, 0, s.window(), [&s] {
+    s.open({.stack = "serve>probe.check>lib:connect", .port = 9000, .goroutine = next_goroutine()});
+  });
+}
+
+void unix_database(Scenario& s) {
+  auto* pool =
+      new Pool(s, {.most_idle = 8, .kind = Kind::kUnix, .name = "/run/postgresql/.s.PGSQL.5432"});
+  work(s, *pool, 10, "serve>list");
+  s.at_random(0.4, -10, s.window(), [&s, pool] {
+    const Link link = pool->borrow("serve>export");
+    s.query(link, "serve>export>store.query");
+  });
+}
+
+// Nobody closes; the collector does, a little later.
+void healed_by_collector(Scenario& s) {
+  s.at_random(2, 0, s.window(), [&s] {
+    const Link link = s.open(
+        {.kind = Kind::kFile, .role = Role::kUnknown, .stack = "serve>thumbnail>lib:os.Open"});
+    s.at(s.now() + s.random(1, 6),
+         [&s, link] { s.close(link, "lib:runtime.runFinalizers>lib:os.(*file).close"); });
+  });
+}
+
+// All leaked before the attach, and left: nothing names them.
+void leaked_before(Scenario& s) {
+  accept_some(s, 5, 0, false);
+  for (int i = 0; i < 40; ++i) {
+    s.at(-500 + i * 10, [&s] {
+      const Link link = s.open({.role = Role::kServer, .stack = "main>accept_loop", .port = 8080});
+      s.receive(link, "x");
+      s.send(link, "x");
+      s.peer_closes(link);
+    });
+  }
+}
+
+void one_unread_before(Scenario& s) {
+  auto* pool = new Pool(s, {});
+  work(s, *pool, 10, "serve>list");
+  s.at(-300, [&s] {
+    const Link link = s.open({.stack = "x"});
+    s.query(link, "x");
+    s.facts(link).recv_queue = 4000;
+  });
+}
+
+// Two leaking callers and two healthy ones of one helper.
+void two_leaking_callers(Scenario& s) {
+  auto* pool = new Pool(s, {.most_idle = 10});
+  work(s, *pool, 10, "serve>report.build");
+  work(s, *pool, 10, "serve>profile.load");
+  s.at_random(0.4, -10, s.window(), [&s, pool] {
+    const uint64_t g = next_goroutine();
+    const Link link = pool->borrow("serve>audit.check", 1, g);
+    s.query(link, "serve>audit.check>store.query", 1, g);
+  });
+}
+
+// By day: the leak's rate follows the traffic, which grows.
+void growing_traffic(Scenario& s) {
+  for (int part = 0; part < 6; ++part) {
+    const double from = part * s.window() / 6;
+    s.at_random(0.3 + 0.2 * part, from, from + s.window() / 6, [&s] {
+      const uint64_t g = next_goroutine();
+      const Link link =
+          s.open({.stack = "serve>geo.locate>lib:connect", .port = 7000, .goroutine = g});
+      s.query(link, "serve>geo.locate", 1, g);
+    });
+  }
+}
+
+// Sockets whose connect was refused, and that nobody closed.
+void refused_and_kept(Scenario& s) {
+  s.at_random(0.5, 0, s.window(), [&s] {
+    const Link link = s.open({.stack = "serve>metrics.push>lib:connect", .port = 8125});
+    s.facts(link).connect_errno = ECONNREFUSED;
+    s.facts(link).state = TcpState::kClose;
+  });
+}
+
+constexpr Verdict kSure = Verdict::kLeaking;
+constexpr Verdict kMaybe = Verdict::kSuspect;
+constexpr Course kScaled = {6, 0.25, 0.1, 1};
+
+}  // namespace
+
+const std::vector<Service>& leaking_services() {
+  static const std::vector<Service> kServices = {
+      {"dial_and_forget", dial_and_forget_plain, "shard_status", kSure},
+      {"dial_and_forget_fast", dial_and_forget_fast, "shard_status", kSure},
+      {"dial_and_forget_slowly", dial_and_forget_slowly, "shard_status", kMaybe},
+      {"rows_not_closed", rows_not_closed, "leakyQuery", kSure},
+      {"transaction_left_open", transaction_left_open, "transfer", kSure},
+      {"one_path_gives_nothing_back", one_path_gives_nothing_back, "audit.check", kSure},
+      {"early_return", early_return, "rates.fetch", kSure},
+      {"accepted_and_kept", accepted_and_kept, "serve_client", kMaybe},
+      {"end_ignored_by_reader", end_ignored_by_reader, "serve_client", kSure},
+      {"one_end_ignored", one_end_ignored, "serve_client", kSure},
+      {"rejected_jobs", rejected_jobs, "job.parse", kSure},
+      {"epoll_left", epoll_left, "watch.start", kMaybe},
+      {"pipe_left", pipe_left, "watch.start", kMaybe},
+      {"failed_handshake", failed_handshake, "feed.dial", kSure},
+      {"never_used", never_used, "probe.check", kSure},
+      {"unix_database", unix_database, "export", kSure},
+      {"healed_by_collector", healed_by_collector, "thumbnail", kSure},
+      {"leaked_before", leaked_before, "", kMaybe},
+      {"one_unread_before", one_unread_before, "", kMaybe},
+      {"two_leaking_callers", two_leaking_callers, "audit.check", kSure},
+      {"growing_traffic", growing_traffic, "geo.locate", kSure},
+      {"refused_and_kept", refused_and_kept, "metrics.push", kSure},
+  };
+  return kServices;
+}
+
+}  // namespace unclosed

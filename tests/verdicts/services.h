@@ -1,0 +1,27 @@
+// The simulated services: each a course of a real one's habits, leaking or healthy. A test asks
+// what the judge says of them over many seeds. One thread.
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "verdicts/scenario.h"
+
+namespace unclosed {
+
+struct Service {
+  std::string name;
+  void (*build)(Scenario&);
+  // Of a leaking one: the function to blame ("" for nobody, with a reason), and the least verdict.
+  std::string blamed = {};
+  Verdict at_least = Verdict::kHealthy;
+  Course course = {};
+};
+
+inline void PrintTo(const Service& service, std::ostream* out) { *out << service.name; }
+
+const std::vector<Service>& leaking_services();
+const std::vector<Service>& healthy_services();
+
+}  // namespace unclosed
