@@ -19,11 +19,13 @@ need_packages() {
   if [ ${#missing[@]} = 0 ]; then return; fi
   echo "installing ${missing[*]}"
   as_root apt-get update -q
-  local policy=/usr/sbin/policy-rc.d keep=no
-  if [ -e "$policy" ]; then keep=yes; else printf '#!/bin/sh\nexit 101\n' | as_root install -m 755 /dev/stdin "$policy"; fi
-  local status=0
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" </dev/null ||
-    status=$?
-  if [ "$keep" = no ]; then as_root rm -f "$policy"; fi
-  return $status
+  (
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+      printf '#!/bin/sh\nexit 101\n' | as_root install -m 755 /dev/stdin "$policy"
+      trap 'as_root rm -f "$policy"' EXIT
+      trap 'exit 130' INT TERM
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" </dev/null
+  )
 }

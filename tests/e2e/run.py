@@ -36,6 +36,7 @@ class Bench:
         self.options = options
         self.servers = servers.Servers()
         self.lock = threading.Lock()
+        self.interrupted = threading.Event()
         self.build = pathlib.Path(options.victims).resolve()
         self.artefacts = pathlib.Path(options.artefacts).resolve()
 
@@ -150,7 +151,8 @@ class Run:
         for number, line in enumerate(self.case.get("LOAD")):
             self.loads.append((self.start(self.command(line), f"load{number}.log"), self.work / f"load{number}.log"))
         settle = float(self.case.get("SETTLE", 4 if victim or self.case.get("LOAD") else 0))
-        time.sleep(settle)
+        if self.bench.interrupted.wait(settle):
+            raise Failure("interrupted")
         for name in self.case.get("SERVER"):
             self.values[f"{name}.pids"] = " ".join(map(str, self.bench.need_server(name).pids()))
 
@@ -182,12 +184,13 @@ class Run:
         for timer in timers:
             timer.start()
         try:
-            process.wait(patience)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            mistakes.append(f"the run did not end within {patience:g} s")
+            while process.poll() is None and not self.bench.interrupted.is_set():
+                if time.monotonic() - begun > patience:
+                    mistakes.append(f"the run did not end within {patience:g} s")
+                    break
+                time.sleep(0.05)
         finally:
+            servers.stop_process(process, signal.SIGKILL)
             for timer in timers:
                 timer.cancel()
         self.seconds = time.monotonic() - begun
@@ -316,6 +319,7 @@ def run_all(chosen, bench):
                 results.append(future.result())
                 say(results[-1])
         except BaseException:
+            bench.interrupted.set()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     for case in chosen:
@@ -376,6 +380,9 @@ def main():
     bench = Bench(chosen)
     try:
         results = run_all(selected, bench)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     finally:
         bench.servers.stop()
     table(results)
