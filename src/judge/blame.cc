@@ -104,10 +104,19 @@ void Blamer::learn_dispatchers() {
 // But what belongs to a tenure happens before each last use of the same kind: what came before by
 // chance differs from connection to connection.
 void Blamer::learn_habits() {
+  for (const auto& [key, cohort] : x_scene.histories.cohorts) {
+    for (const auto& sample : cohort.samples) {
+      const Tenure tenure = tenure_of(sample.facts);
+      if (tenure.last.view != nullptr) x_ends.insert(tenure.last.id);
+    }
+  }
   for (const auto& member : x_scene.members) {
-    if (!member.candidate) continue;
     const Tenure tenure = tenure_of(*member.facts);
     if (tenure.last.view == nullptr) continue;
+    if (!member.candidate) {
+      if (!member.waiting) x_ends.insert(tenure.last.id);
+      continue;
+    }
     auto& habit = x_habits[tenure.last.id];
     ++habit.connections;
     ++habit.before[tenure.requests.empty() ? kNoStack : tenure.requests.front().id];
@@ -115,19 +124,26 @@ void Blamer::learn_habits() {
   }
 }
 
-void Blamer::distrust(Tenure& tenure) const {
+bool Blamer::by_chance(StackId last, StackId other, Before what) const {
   constexpr double kAlways = 0.9;
-  const auto found = x_habits.find(tenure.last.id);
-  if (!tenure.by_thread || found == x_habits.end() || found->second.connections < 3) return;
-  const auto rare = [&](const std::map<StackId, uint64_t>& seen, StackId id) {
-    const auto count = seen.find(id);
-    return count == seen.end() || static_cast<double>(count->second) <
-                                      kAlways * static_cast<double>(found->second.connections);
-  };
-  if (!tenure.requests.empty() && rare(found->second.before, tenure.requests.front().id)) {
+  // What healthy connections do last ends a tenure; it begins none.
+  if (what == Before::kRequested && other != last && x_ends.contains(other)) return true;
+  const auto found = x_habits.find(last);
+  if (found == x_habits.end() || found->second.connections < 3) return false;
+  const auto& seen = what == Before::kOpened ? found->second.opened : found->second.before;
+  const auto count = seen.find(other);
+  return count == seen.end() || static_cast<double>(count->second) <
+                                    kAlways * static_cast<double>(found->second.connections);
+}
+
+void Blamer::distrust(Tenure& tenure) const {
+  if (!tenure.by_thread) return;
+  if (!tenure.requests.empty() &&
+      by_chance(tenure.last.id, tenure.requests.front().id, Before::kRequested)) {
     tenure.requests.clear();
   }
-  if (tenure.opened.view != nullptr && rare(found->second.opened, tenure.opened.id)) {
+  if (tenure.opened.view != nullptr &&
+      by_chance(tenure.last.id, tenure.opened.id, Before::kOpened)) {
     tenure.opened = {};
   }
 }
@@ -143,8 +159,11 @@ void Blamer::add_healthy(const Member& member) {
     const auto& request = facts.requests[i];
     if (!request || own(request->stack).view == nullptr) continue;
     const bool earlier = facts.tenure && !same_tenure(facts, request);
-    // One thread that does everything never ends its tenure; its other uses are healthy enough.
-    if (earlier || !member.candidate) ++healthy.uses[request->stack];
+    // One thread that does everything never ends its tenure; what came before by chance was ended.
+    const bool ended = tenure.by_thread && tenure.last.view != nullptr &&
+                       !tenure.requests.empty() &&
+                       by_chance(tenure.last.id, tenure.requests.front().id, Before::kRequested);
+    if (earlier || ended || !member.candidate) ++healthy.uses[request->stack];
   }
 }
 

@@ -71,6 +71,8 @@ class Blamer {
   Stack own(StackId id) const { return {id, x_scene.stacks.own_view(id)}; }
   void learn_dispatchers();
   void learn_habits();
+  enum class Before { kRequested, kOpened };
+  bool by_chance(StackId last, StackId other, Before what) const;
   void distrust(Tenure& tenure) const;
   void learn_healthy();
   void add_healthy(const Member& member);
@@ -92,6 +94,7 @@ class Blamer {
   };
   std::set<FunctionId> x_dispatchers;
   std::map<StackId, Habit> x_habits;
+  std::set<StackId> x_ends;  // last uses of connections that were given back or closed
   std::map<std::pair<Kind, Role>, Healthy> x_healthy;
   mutable std::map<std::vector<uint64_t>, std::optional<Blamed>> x_known;
 };

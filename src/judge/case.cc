@@ -73,10 +73,9 @@ std::optional<std::array<Floors, 4>> quarter_floors(const Case& item,
                                                     const std::set<const Cohort*>& cohorts) {
   const Instant start = item.scene->histories.attached;
   const Duration quarter = (item.scene->now() - start) / 4;
+  // Every scan, also those before the first member came.
   std::set<Instant> times;
-  for (const auto* cohort : cohorts) {
-    for (const auto& point : cohort->course) times.insert(point.at);
-  }
+  for (const auto& point : item.scene->histories.descriptors_course) times.insert(point.at);
   if (times.size() < 4 || quarter.count() <= 0) return std::nullopt;
   std::vector<std::pair<const std::vector<CohortPoint>*, size_t>> cursors;
   for (const auto* cohort : cohorts) cursors.emplace_back(&cohort->course, 0);
@@ -103,6 +102,16 @@ std::optional<std::array<Floors, 4>> quarter_floors(const Case& item,
   return floors;
 }
 
+// An unread answer, or an accepted connection whose client has gone, is no healthy idle one that
+// another replaces: those that came and stayed are the rise.
+bool cannot_wait(const Case& item) {
+  const auto certain =
+      std::count_if(item.members.begin(), item.members.end(), [](const Member* member) {
+        return member->unread || (member->gone_at && member->facts->role == Role::kServer);
+      });
+  return static_cast<size_t>(certain) * 2 > item.members.size();
+}
+
 Rise measure(const Case& item) {
   Rise rise;
   const Scene& scene = *item.scene;
@@ -115,6 +124,9 @@ Rise measure(const Case& item) {
   const Instant start = scene.histories.attached;
   const Instant end = scene.now() - item.settled;
   if (end <= start || arrivals.size() < 3) return rise;
+  const bool certain = cannot_wait(item);
+  // Those need no comparison with others, so that finer windows will do.
+  if (certain) rise.windows *= 2;
   const double span = seconds(end - start);
   rise.window = (end - start) / rise.windows;
   std::vector<uint32_t> counts(rise.windows);
@@ -129,15 +141,15 @@ Rise measure(const Case& item) {
   for (const uint32_t count : counts) rise.windows_hit += count > 0 ? 1 : 0;
   const uint32_t n = rise.arrivals;
   const auto stopped = [&](uint32_t late, double share) {
-    return late < 0.5 * share * n && at_most(late, n, share) < 0.03;
+    return late < 0.5 * share * n && at_most(late, n, share) < 0.0008;
   };
   const double trailing = std::clamp(seconds(end - arrivals.back()) / span, 0.0, 1.0);
-  const bool still = std::pow(1 - trailing, n) > 0.01;
+  const bool still = std::pow(1 - trailing, n) > 0.0003;
   const uint32_t most = *std::max_element(counts.begin(), counts.end());
   rise.steady = rise.windows_hit >= std::min(scene.policy.rising_windows, n) && still &&
                 !stopped(last_quarter, 0.25) && !stopped(last_half, 0.5) && most <= 0.7 * n;
   rise.even = rise.steady && n >= 2 * scene.policy.many_floor &&
-              rise.windows_hit + 1 >= rise.windows && most <= 0.4 * n;
+              rise.windows_hit * 8 >= rise.windows * 7 && most <= 0.4 * n;
   const auto cohorts = cohorts_of(item);
   const auto floors = quarter_floors(item, cohorts);
   if (!floors) {
@@ -155,6 +167,7 @@ Rise measure(const Case& item) {
   rise.bounded = static_cast<double>(grown(0)) < 0.35 * n ||
                  static_cast<double>(grown(1)) < std::max(1.0, 0.2 * n) ||
                  !kept_opening(cohorts, start + (end - start) / 4, 0.3 * n);
+  if (certain) rise.bounded = false;
   if (rise.bounded) rise.steady = rise.even = false;
   return rise;
 }
@@ -167,13 +180,16 @@ Case make_case(const Scene& scene, std::vector<const Member*> members, uint64_t 
   item.members = std::move(members);
   item.healed = healed;
   std::map<size_t, size_t> weight;
+  std::map<std::pair<Duration, Duration>, size_t> thresholds;
   for (const auto* member : item.members) {
     ++weight[member->siblings];
-    const auto& group = scene.siblings_of(*member);
-    item.far = std::max(item.far, group.far);
-    item.settled = std::max(item.settled, group.settled);
+    ++thresholds[{member->settled, member->far}];
     if (member->key != nullptr) item.keys.insert(member->key);
   }
+  std::tie(item.settled, item.far) =
+      std::max_element(thresholds.begin(), thresholds.end(), [](const auto& a, const auto& b) {
+        return a.second < b.second;
+      })->first;
   for (const auto& [index, count] : weight) item.siblings.push_back(index);
   std::stable_sort(item.siblings.begin(), item.siblings.end(),
                    [&](size_t a, size_t b) { return weight[a] > weight[b]; });

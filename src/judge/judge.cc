@@ -89,6 +89,8 @@ void Bench::gather_healed() {
         Member member;
         member.facts = &sample.facts;
         member.siblings = i;
+        member.settled = x_scene.siblings[i].settled;
+        member.far = x_scene.siblings[i].far;
         member.tracked = is_socket(sample.facts.kind);
         x_healed_samples.push_back(member);
       }

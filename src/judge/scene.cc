@@ -173,6 +173,11 @@ void Scene::read(const History& history) {
                          *history.unread_since > *member.gone_at - policy.settled_floor());
   member.unread = facts.role != Role::kServer && facts.role != Role::kListener && asked &&
                   facts.recv_queue > 0 && !history.unread_unasked && !farewell;
+  // An idle connection may wait for its next use; an answer that nobody reads and a peer that has
+  // gone wait for nothing.
+  const bool excusable = !member.unread && !member.gone_at;
+  member.settled = excusable ? group.settled : policy.settled_floor();
+  member.far = excusable ? group.far : policy.long_floor;
   if (facts.role == Role::kClient && history.pushes < 2) {
     member.passing_dials = dials(group, facts.opener, member.idle_since + policy.dial_race());
     member.passed_over = !member.waiting && member.passing_dials >= policy.passing_dials &&
@@ -181,7 +186,7 @@ void Scene::read(const History& history) {
   if (facts.role != Role::kListener && facts.state != TcpState::kListen &&
       facts.state != TcpState::kSynSent) {
     const bool gone = member.gone_at && now() - *member.gone_at > policy.settled_floor();
-    const bool alone = member.idle > group.settled && !member.waiting;
+    const bool alone = member.idle > member.settled && !member.waiting;
     const bool outlived =
         member.age > std::max(policy.settled_floor(),
                               group.usual_life

@@ -47,6 +47,9 @@ struct Member {
   bool unread = false;   // an answer to a request of ours waits in the queue
   Instant idle_since;
   Duration idle{}, age{};
+  // How long it has to lie to count as left alone, and as left for long: after the siblings' usual
+  // idle time, where that can excuse it.
+  Duration settled{}, far{};
   std::optional<Instant> gone_at;  // the peer closed or reset it, and nothing was sent since
   uint32_t passing_dials = 0;      // dials of siblings that began well after it had become idle
   bool passed_over = false;

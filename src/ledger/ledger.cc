@@ -1,5 +1,7 @@
 #include "ledger/ledger.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <unordered_set>
 
@@ -107,6 +109,7 @@ struct Ledger::State {
   void forget(std::unordered_map<ConnectionId, Entry, ConnectionIdHash>::iterator entry,
               Instant at);
   void take_points(Instant at);
+  std::vector<CohortKey> copy_rest(Histories& copy, Instant now) const;
 };
 
 void Ledger::State::operator()(const ScanBegin& record) {
@@ -341,43 +344,74 @@ Ledger& Ledger::operator=(Ledger&&) noexcept = default;
 
 void Ledger::accept(const Record& record) { std::visit(*x_state, record); }
 
-Histories Ledger::histories(Instant now) const {
-  const State& state = *x_state;
-  Histories copy;
-  copy.attached = state.attached;
-  copy.now = now;
-  std::vector<CohortKey> keys(state.cohorts.slots());
-  for (uint32_t i = 0; i < state.cohorts.slots(); ++i) {
-    if (!state.cohorts.used(i)) continue;
-    keys[i] = cohort_key(state.cohorts.at(i).identity);
-    copy.cohorts.emplace(keys[i], state.cohorts.at(i).copy(state.attached));
-  }
-  copy.open.reserve(state.open.size());
-  for (const auto& [id, entry] : state.open) {
-    auto& history = copy.open.emplace_back();
-    history.facts = entry.packed.facts(state.attached);
-    history.descriptors = entry.packed.descriptors(state.attached);
-    history.cohort = keys[entry.cohort];
-    history.first_seen = entry.first_seen;
-    history.last_seen = entry.last_seen;
-    history.reused_after_passed_over = entry.reused_after_passed_over;
-    history.pushes = entry.pushes;
-    history.unread_since = entry.unread_since;
-    history.unread_unasked = entry.unread_unasked;
-  }
-  // The same records give the same histories, whatever the order in the table.
-  std::sort(copy.open.begin(), copy.open.end(),
+namespace {
+
+History history_of(const Entry& entry, const CohortKey& key, Instant attached) {
+  History history;
+  history.facts = entry.packed.facts(attached);
+  history.descriptors = entry.packed.descriptors(attached);
+  history.cohort = key;
+  history.first_seen = entry.first_seen;
+  history.last_seen = entry.last_seen;
+  history.reused_after_passed_over = entry.reused_after_passed_over;
+  history.pushes = entry.pushes;
+  history.unread_since = entry.unread_since;
+  history.unread_unasked = entry.unread_unasked;
+  return history;
+}
+
+// The same records give the same histories, whatever the order in the table.
+void sort_by_identity(std::vector<History>& histories) {
+  std::sort(histories.begin(), histories.end(),
             [](const History& a, const History& b) { return a.facts.id < b.facts.id; });
-  for (const auto& [key, failure] : state.failures) copy.failures.push_back(failure);
-  copy.gaps = state.gaps;
-  copy.descriptors_course = state.descriptors_course;
-  copy.used_course = state.used_course;
-  copy.processes = state.processes;
-  copy.ended = state.ended;
-  for (const auto& [key, limit] : state.limits) copy.limits.push_back(limit);
-  copy.opened_total = state.opened_total;
-  copy.closed_total = state.closed_total;
+}
+
+}  // namespace
+
+// Everything but the open connections; answers the key of each cohort's slot.
+std::vector<CohortKey> Ledger::State::copy_rest(Histories& copy, Instant now) const {
+  copy.attached = attached;
+  copy.now = now;
+  std::vector<CohortKey> keys(cohorts.slots());
+  for (uint32_t i = 0; i < cohorts.slots(); ++i) {
+    if (!cohorts.used(i)) continue;
+    keys[i] = cohort_key(cohorts.at(i).identity);
+    copy.cohorts.emplace(keys[i], cohorts.at(i).copy(attached));
+  }
+  for (const auto& [key, failure] : failures) copy.failures.push_back(failure);
+  copy.gaps = gaps;
+  copy.descriptors_course = descriptors_course;
+  copy.used_course = used_course;
+  copy.processes = processes;
+  copy.ended = ended;
+  for (const auto& [key, limit] : limits) copy.limits.push_back(limit);
+  copy.opened_total = opened_total;
+  copy.closed_total = closed_total;
+  copy.open.reserve(open.size());
+  return keys;
+}
+
+Histories Ledger::histories(Instant now) const {
+  Histories copy;
+  const auto keys = x_state->copy_rest(copy, now);
+  for (const auto& [id, entry] : x_state->open) {
+    copy.open.push_back(history_of(entry, keys[entry.cohort], x_state->attached));
+  }
+  sort_by_identity(copy.open);
   return copy;
+}
+
+Histories Ledger::take_histories(Instant now) && {
+  Histories taken;
+  const auto keys = x_state->copy_rest(taken, now);
+  for (auto entry = x_state->open.begin(); entry != x_state->open.end();) {
+    taken.open.push_back(history_of(entry->second, keys[entry->second.cohort], x_state->attached));
+    entry = x_state->open.erase(entry);
+    // Freed memory stays resident until it is handed back.
+    if (taken.open.size() % 8192 == 0) malloc_trim(0);
+  }
+  sort_by_identity(taken.open);
+  return taken;
 }
 
 }  // namespace unclosed

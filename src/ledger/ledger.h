@@ -22,6 +22,8 @@ class Ledger final : public RecordSink {
   void accept(const Record& record) override;
   // A copy of all that is known at `now`.
   Histories histories(Instant now) const;
+  // The same at the end: what is handed over is given up here, so that both never stand in memory.
+  Histories take_histories(Instant now) &&;
 
  private:
   struct State;

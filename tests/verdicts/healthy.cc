@@ -191,8 +191,7 @@ void surplus_dies_young(Scenario& s) {
     // Idle ones of more than three seconds go.
     auto& idle = pool->idle();
     while (!idle.empty() && s.facts(idle.front()).last_receive) {
-      const auto at = *s.facts(idle.front()).last_receive;
-      if (seconds(Duration(at.ns)) - 10'000 > s.now() - 3) break;
+      if (s.idle_seconds(idle.front()) < 3) break;
       s.close(idle.front(), "serve>lib:cleaner>lib:close");
       idle.erase(idle.begin());
     }

@@ -242,7 +242,6 @@ void refused_and_kept(Scenario& s) {
 
 constexpr Verdict kSure = Verdict::kLeaking;
 constexpr Verdict kMaybe = Verdict::kSuspect;
-constexpr Course kScaled = {6, 0.25, 0.1, 1};
 
 }  // namespace
 

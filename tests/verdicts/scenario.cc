@@ -15,7 +15,7 @@ Scenario::Scenario(const Course& course)
     : x_course(course), x_random(course.seed), x_ledger(instant(0)) {}
 
 Instant Scenario::instant(double when) const {
-  return {static_cast<int64_t>((kAttachedAt + when) * 1e9)};
+  return {static_cast<int64_t>((kAttachedAt + when * x_course.factor) * 1e9)};
 }
 
 void Scenario::at(double when, std::function<void()> what) {
@@ -182,6 +182,10 @@ void Scenario::told_of_end(Link index, int error) {
   x_links[index].facts.end_errno = error;
 }
 
+double Scenario::idle_seconds(Link link) const {
+  return seconds(instant(x_now) - *x_links[link].facts.last_receive) / x_course.factor;
+}
+
 void Scenario::fail(Attempt attempt, int error, const std::string& path) {
   const StackId id = stack(path);
   x_ledger.accept(Failed{instant(x_now), process(0), attempt, error, id, ++x_failures[id], {}});
@@ -211,7 +215,7 @@ Judgement Scenario::judge() {
     event.what();
   }
   x_histories = x_ledger.histories(instant(x_course.window));
-  return unclosed::judge(x_histories, x_book, Policy{}.scaled(x_course.policy_factor));
+  return unclosed::judge(x_histories, x_book, Policy{}.scaled(x_course.factor));
 }
 
 Link Pool::borrow(const std::string& stack, uint32_t thread, uint64_t goroutine) {

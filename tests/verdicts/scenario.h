@@ -17,9 +17,9 @@
 namespace unclosed {
 
 struct Course {
-  double window = 60;        // seconds of attach
+  double window = 60;        // seconds of attach, before scaling
   double scan_interval = 1;  // seconds
-  double policy_factor = 1;  // Policy::scaled
+  double factor = 1;         // of all times, and of the policy: the same course, run faster
   uint64_t seed = 1;
 };
 
@@ -64,6 +64,8 @@ class Scenario {
   void peer_closes(Link link);
   void told_of_end(Link link, int error = 0);  // a receive returned 0, or the error
   ConnectionFacts& facts(Link link) { return x_links[link].facts; }
+  // Since the last receive.
+  double idle_seconds(Link link) const;
   bool is_open(Link link) const { return x_links[link].open; }
   void fail(Attempt attempt, int error, const std::string& stack);
   void set_limit(uint64_t max) { x_max = max; }
