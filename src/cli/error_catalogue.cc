@@ -74,7 +74,7 @@ constexpr std::array kCatalogue = {
     CatalogueEntry{"UC-E011", "the command could not be started",
                    "its file does not exist, is not executable, or is not for this machine",
                    "try the command without unclosed", "`unclosed attach` to a running process",
-                   ErrorKind::kGone},
+                   ErrorKind::kUsage},
     CatalogueEntry{"UC-E012", "a limit of this machine was met",
                    "memory, locked memory or descriptors that unclosed itself needs were refused",
                    "raise the limit named in the message (`ulimit -l`, `ulimit -n`, the memory of "
