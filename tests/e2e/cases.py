@@ -9,7 +9,8 @@ BEFORE    a shell line, run before the run
 SETTLE    seconds between the start and the run (default 4): part of the leak has happened by then
 RUN       the command line of the run: `attach`, or words with {placeholders}
 DURING    seconds: a shell line, run while the run lasts; its pid is {run.pid}
-EXPECT    leak · nothing · report · exit N · stdout REGEX · stderr REGEX · within SECONDS  (several: all hold)
+EXPECT    leak · nothing · report · exit N · stdout REGEX · no-stdout REGEX ·
+          stderr REGEX · within SECONDS  (several: all hold)
 TIMEOUT   seconds the run may take (default: the window and 45)
 REQUIRES  programs that must be there, or `root`
 ALONE     yes: nothing else runs beside it

@@ -236,6 +236,8 @@ class Run:
         if kind in ("stdout", "stderr"):
             text = self.output if kind == "stdout" else self.errors
             return [] if re.search(self.fill(value), text) else [f"{kind} has no '{self.fill(value)}': {text.strip()[-400:]}"]
+        if kind == "no-stdout":
+            return [f"stdout has '{value}'"] if re.search(self.fill(value), self.output) else []
         if kind == "within":
             return [] if self.seconds <= float(value) else [f"took {self.seconds:.1f} s, not {value} at most"]
         try:
