@@ -252,8 +252,8 @@ std::string DwarfNames::State::name(Dwarf_Die* die) {
   return text;
 }
 
-// The row of the call, as gdb finds it: the last one at or before the address; where several share
-// it, one that begins a statement.
+// The row of the call: the last one at or before the address. Where several share an address, the
+// ones before it speak of the ends of inlined calls that left no instruction.
 void DwarfNames::State::line_at(Unit& unit, uint64_t address, DwarfFrame& frame) {
   Dwarf_Lines* lines = nullptr;
   size_t count = 0;
@@ -271,17 +271,9 @@ void DwarfNames::State::line_at(Unit& unit, uint64_t address, DwarfFrame& frame)
       high = middle;
   }
   if (low == 0) return;
-  size_t at = low - 1;
-  const auto flag = [&](size_t i, int (*ask)(Dwarf_Line*, bool*)) {
-    bool value = false;
-    return ask(dwarf_onesrcline(lines, i), &value) == 0 && value;
-  };
-  if (flag(at, dwarf_lineendsequence)) return;
-  const Dwarf_Addr row = address_of(at);
-  for (size_t i = at; !flag(i, dwarf_linebeginstatement);) {
-    if (i == 0 || address_of(i - 1) != row || flag(i - 1, dwarf_lineendsequence)) break;
-    if (flag(--i, dwarf_linebeginstatement)) at = i;
-  }
+  const size_t at = low - 1;
+  bool ends = false;
+  if (dwarf_lineendsequence(dwarf_onesrcline(lines, at), &ends) == 0 && ends) return;
   Dwarf_Line* line = dwarf_onesrcline(lines, at);
   int number = 0;
   if (dwarf_lineno(line, &number) == 0 && number > 0) frame.line = static_cast<uint32_t>(number);

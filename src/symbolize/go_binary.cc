@@ -233,8 +233,13 @@ std::vector<std::pair<ElfAddr, ElfAddr>> GoBinary::frameless_stubs(const ElfFile
       if (x_table.frame_size(*function, function->entry + at) != 0 ||
           x_table.frame_size(*function, function->entry + at + 2) != 0)
         continue;
-      (library ? first : rest)
-          .emplace_back(ElfAddr{x_text + function->entry}, ElfAddr{x_text + function->end});
+      const ElfAddr start{x_text + function->entry}, end{x_text + function->end};
+      auto& stubs = library ? first : rest;
+      // Neighbours become one range: the walker has room for few.
+      if (!stubs.empty() && stubs.back().second == start)
+        stubs.back().second = end;
+      else
+        stubs.emplace_back(start, end);
       break;
     }
   }

@@ -43,7 +43,6 @@ void cover_with_frame_pointers(std::vector<UnwindRow>& rows, uint32_t start, uin
   const auto last = std::lower_bound(first, rows.end(), end, before);
   UnwindRow after;  // what held at `end`, if no row begins just there
   if (last != rows.begin()) after = *std::prev(last);
-  if (last != rows.begin() && std::prev(last)->pc < start) after = *std::prev(last);
   const bool starts_there = last != rows.end() && last->pc == end;
   const auto at = rows.erase(first, last);
   std::vector<UnwindRow> inserted = {{start, 0, 0, UnwindType::kFramePointer}};
@@ -52,16 +51,6 @@ void cover_with_frame_pointers(std::vector<UnwindRow>& rows, uint32_t start, uin
     inserted.push_back(after);
   }
   rows.insert(at, inserted.begin(), inserted.end());
-}
-
-// FDEs of C code that the linker put beside Go's text. Go's own linker makes none.
-bool has_native_code(const ElfFile& elf, const GoBinary& go) {
-  const auto frame = eh_frame_of(elf);
-  if (!frame || frame->bytes.size() < 64) return false;
-  const auto [start, end] = go.text_range();
-  const auto code = elf.code_range();
-  return code && (start - std::min(start, code->first) > 4 * kPage ||
-                  code->second > end + 4 * kPage || elf.section(".interp") != nullptr);
 }
 
 std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
@@ -152,25 +141,24 @@ const ModuleCode& ModuleStore::code(ModuleId id) {
   code.path = module->path;
   code.build_id = module->build_id;
   if (module->go) code.go = module->go->layout(module->elf, module->notes);
-  if (module->go && !has_native_code(module->elf, *module->go)) {
-    code.frame_pointers = true;
-    return code;
-  }
-  auto table = std::make_shared<UnwindTable>();
   const auto range = module->elf.code_range();
+  const auto frame = eh_frame_of(module->elf);
+  auto table = std::make_shared<UnwindTable>();
   if (range && range->second - range->first <= UINT32_MAX) {
     table->base = ElfAddr{range->first};
     table->size = static_cast<uint32_t>(range->second - range->first);
-    if (const auto frame = eh_frame_of(module->elf))
-      table->rows = unwind_rows(*frame, range->first, table->size);
-    else
-      module->notes.push_back("no unwinding information (.eh_frame)");
-    if (module->go) {
-      const auto [start, end] = module->go->text_range();
-      if (start >= range->first && end <= range->second)
-        cover_with_frame_pointers(table->rows, static_cast<uint32_t>(start - range->first),
-                                  static_cast<uint32_t>(end - range->first));
-    }
+    if (frame) table->rows = unwind_rows(*frame, range->first, table->size);
+  }
+  if (module->go) {
+    // Rows in a Go binary are those of C code beside it; Go's own linker makes none.
+    code.frame_pointers = table->rows.empty();
+    if (code.frame_pointers) return code;
+    const auto [start, end] = module->go->text_range();
+    if (start >= range->first && end <= range->second)
+      cover_with_frame_pointers(table->rows, static_cast<uint32_t>(start - range->first),
+                                static_cast<uint32_t>(end - range->first));
+  } else if (!frame) {
+    module->notes.push_back("no unwinding information (.eh_frame)");
   }
   code.table = std::move(table);
   return code;

@@ -155,8 +155,9 @@ NamedStack Symbolizer::name(const RawStack& stack) {
   for (size_t i = 0; i < stack.frames.size(); ++i) {
     const Frame& raw = stack.frames[i];
     uint64_t address = raw.address.value;
-    if (i > 0 && address > 0) --address;  // the call lies before the return address
     const std::string callee = named.frames.empty() ? "" : named.frames.back().function;
+    // The call lies before the return address; but a fault in Go "returns" to its own instruction.
+    if (i > 0 && address > 0 && callee != "runtime.sigpanic") --address;
     auto frames = name_address(raw.module, ElfAddr{address}, callee);
     named.frames.insert(named.frames.end(), std::make_move_iterator(frames.begin()),
                         std::make_move_iterator(frames.end()));

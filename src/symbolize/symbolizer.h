@@ -27,9 +27,9 @@ class Symbolizer {
 
   NamedStack name(const RawStack& stack);
 
-  // The frames at one address: inlined calls first, the function itself last; never empty.
-  // `address` is that of the instruction itself: one less than a return address. `callee`: the
-  // function of the frame below, "" for the innermost.
+  // The frames at one address: inlined calls first, the function itself last; empty for a Go
+  // wrapper, which is not shown. `address` is that of the instruction itself: one less than a
+  // return address. `callee`: the function of the frame below, "" for the innermost.
   std::vector<NamedFrame> name_address(ModuleId module, ElfAddr address,
                                        std::string_view callee = {});
 

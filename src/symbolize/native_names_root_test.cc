@@ -1,0 +1,148 @@
+// Builds an optimised C++ program and compares our names and lines at each of its call instructions
+// with those that addr2line prints (function, file and line of every inlined frame).
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <sstream>
+
+#include "symbolize/plain_name.h"
+#include "symbolize/symbolizer.h"
+
+namespace unclosed {
+namespace {
+
+std::string shell(const std::string& command) {
+  std::string text;
+  FILE* pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) return text;
+  std::array<char, 65536> buffer{};
+  for (size_t n = 0; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
+    text.append(buffer.data(), n);
+  return pclose(pipe) == 0 ? text : std::string();
+}
+
+struct Shown {
+  std::string function, file;
+  uint32_t line = 0;
+};
+
+std::string last(const std::string& name) { return name.substr(name.rfind(':') + 1); }
+
+class NativeNames : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    x_folder =
+        std::filesystem::temp_directory_path() / ("unclosed-cpp-" + std::to_string(getpid()));
+    std::filesystem::create_directories(x_folder);
+    x_program = (x_folder / "program").string();
+    if (shell("command -v objdump && command -v addr2line").empty())
+      GTEST_SKIP() << "there are no binutils";
+    const std::string compile = GetParam();
+    if (shell("command -v " + compile.substr(0, compile.find(' '))).empty())
+      GTEST_SKIP() << "there is no " << compile;
+    shell(compile + " -std=c++20 -o " + x_program + " " + UNCLOSED_SOURCE_DIR +
+          "/src/symbolize/testdata/cpp/inlines.cpp 2>&1");
+    std::istringstream lines(
+        shell("objdump -d --no-show-raw-insn " + x_program +
+              " | awk '/^ +[0-9a-f]+:/ && $2 ~ /call/ {sub(\":\", \"\", $1); print $1}'"));
+    for (std::string line; lines >> line;) x_calls.push_back(std::stoull(line, nullptr, 16));
+    ASSERT_GT(x_calls.size(), 50U);
+  }
+  void TearDown() override { std::filesystem::remove_all(x_folder); }
+
+  std::filesystem::path x_folder;
+  std::string x_program;
+  std::vector<uint64_t> x_calls;
+};
+
+// addr2line's frames at each address, in the order asked.
+std::vector<std::vector<Shown>> reference(const std::string& program,
+                                          const std::vector<uint64_t>& at) {
+  std::ostringstream command;
+  command << "addr2line -a -i -f -e " << program << std::hex;
+  for (const uint64_t address : at) command << " 0x" << address;
+  std::istringstream lines(shell(command.str()));
+  std::vector<std::vector<Shown>> all;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("0x")) {
+      all.emplace_back();
+      continue;
+    }
+    std::string where;
+    std::getline(lines, where);
+    where = where.substr(0, where.find(" (discriminator"));
+    const size_t colon = where.rfind(':');
+    Shown shown{line, where.substr(0, colon), 0};
+    if (where.substr(colon + 1) != "?")
+      shown.line = static_cast<uint32_t>(std::stoul(where.substr(colon + 1)));
+    all.back().push_back(shown);
+  }
+  return all;
+}
+
+TEST_P(NativeNames, every_call_is_named_as_addr2line_names_it) {
+  ModuleStore modules;
+  const auto id = modules.open_file(x_program);
+  ASSERT_TRUE(id);
+  Symbolizer symbolizer(modules);
+  const auto expected = reference(x_program, x_calls);
+  ASSERT_EQ(expected.size(), x_calls.size());
+  size_t compared = 0, equal = 0;
+  for (size_t i = 0; i < x_calls.size(); ++i) {
+    if (expected[i].empty() || expected[i][0].line == 0) continue;
+    const auto ours = symbolizer.name_address(*id, ElfAddr{x_calls[i]});
+    ++compared;
+    bool same = ours.size() == expected[i].size();
+    for (size_t k = 0; same && k < ours.size(); ++k) {
+      // addr2line prints linkage names of functions, plain ones of inlined calls.
+      const std::string theirs = without_template(last(plain_symbol(expected[i][k].function)));
+      const bool lambda = last(ours[k].function) == "{lambda}";
+      same = ours[k].line == expected[i][k].line &&
+             std::filesystem::path(ours[k].file).filename() ==
+                 std::filesystem::path(expected[i][k].file).filename() &&
+             (lambda || last(ours[k].function) == theirs);
+      if (!same)
+        printf("%lx frame %zu: %s %s:%u, theirs %s %s:%u\n", x_calls[i], k,
+               ours[k].function.c_str(), ours[k].file.c_str(), ours[k].line, theirs.c_str(),
+               expected[i][k].file.c_str(), expected[i][k].line);
+    }
+    equal += same;
+    if (!same && ours.size() != expected[i].size())
+      printf("%lx: %zu frames, theirs %zu\n", x_calls[i], ours.size(), expected[i].size());
+  }
+  printf("%zu of %zu calls equal\n", equal, compared);
+  EXPECT_GT(compared, 50U);
+  EXPECT_GE(equal * 100, compared * 99);
+}
+
+TEST_P(NativeNames, names_are_qualified_without_parameters_and_only_own_code_is_own) {
+  ModuleStore modules;
+  const auto id = modules.open_file(x_program);
+  ASSERT_TRUE(id);
+  Symbolizer symbolizer(modules);
+  bool open = false, lambda = false, anonymous = false, convert = false;
+  for (const uint64_t call : x_calls) {
+    for (const NamedFrame& frame : symbolizer.name_address(*id, ElfAddr{call})) {
+      const bool mine = frame.file.ends_with("inlines.cpp");
+      EXPECT_EQ(frame.own, mine) << frame.function << " " << frame.file;
+      open = open || frame.function == "store::Repo::open";
+      convert = convert || frame.function == "store::Repo::convert";
+      lambda = lambda || frame.function == "handle::{lambda}";
+      anonymous = anonymous || frame.function == "store::(anonymous namespace)::deep";
+      EXPECT_EQ(frame.function.find('<') != std::string::npos,
+                frame.function.find("operator<") != std::string::npos)
+          << frame.function;
+    }
+  }
+  EXPECT_TRUE(open && convert && anonymous);
+  EXPECT_TRUE(lambda);
+}
+
+INSTANTIATE_TEST_SUITE_P(Compilers, NativeNames,
+                         testing::Values("g++ -O2 -g", "g++ -O2 -g -gdwarf-4", "g++ -O3 -g -flto",
+                                         "clang++ -O2 -gdwarf-4"));
+
+}  // namespace
+}  // namespace unclosed

@@ -1,0 +1,3 @@
+module example/names
+
+go 1.18
