@@ -1,10 +1,11 @@
 // One look at running processes, from attach to judgement: the engine behind `attach` and `run`.
-// Blocks until its window is over; everything it made in the kernel is gone when it returns. One
+// Blocks until its window is over; what it made in the kernel goes with the result. One
 // session at a time, on one thread; only `interrupts` may be changed from elsewhere.
 #pragma once
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,6 +32,8 @@ struct SessionResult {
   Report report;
   std::optional<int> child_status;  // wait status of run's child; nullopt: still running, or attach
   bool incomplete = false;          // records were lost and could not be made good
+  // Detaching takes the kernel some seconds: hold this until the report is out.
+  std::shared_ptr<void> kernel_side;
 };
 
 // Runs the whole flow: collect, ledger, judge. Returns early, still with a report, when

@@ -442,7 +442,7 @@ int scan(struct bpf_iter__task_file *ctx) {
   struct uc_row head = {};
   head.tgid = tgid;
   head.fd = ctx->fd;
-  head.references = references_of(key);
+  head.references = references_of(key) - 1;   // the iterator holds one itself
   refresh(record, &head);
   bpf_seq_write(ctx->meta->seq, &head, sizeof(head));
   bpf_seq_write(ctx->meta->seq, record, sizeof(*record));

@@ -113,8 +113,6 @@ struct KernelSide::State {
   std::vector<bpf_link*> links;
   ring_buffer* ring = nullptr;
   const std::function<void(std::span<const std::byte>)>* event = nullptr;
-  std::span<uint64_t> rows;
-  std::span<uint64_t> blocks;
   std::vector<std::string> missing;
 
   State() = default;
@@ -123,8 +121,6 @@ struct KernelSide::State {
   ~State() {
     for (bpf_link* link : links) bpf_link__destroy(link);
     ring_buffer__free(ring);
-    if (!rows.empty()) munmap(rows.data(), rows.size_bytes());
-    if (!blocks.empty()) munmap(blocks.data(), blocks.size_bytes());
     descriptors__destroy(skeleton);
   }
 
@@ -158,15 +154,6 @@ struct KernelSide::State {
     links.push_back(link);
     return {};
   }
-
-  Result<std::span<uint64_t>> map_array(bpf_map* map) {
-    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    const size_t count = bpf_map__max_entries(map);
-    const size_t bytes = (count * sizeof(uint64_t) + page - 1) / page * page;
-    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-    if (memory == MAP_FAILED) return system_error(errno, "mapping the table of unwind rows");
-    return std::span<uint64_t>(static_cast<uint64_t*>(memory), count);
-  }
 };
 
 KernelSide::KernelSide(std::unique_ptr<State> state) : x_state(std::move(state)) {}
@@ -175,8 +162,6 @@ KernelSide::KernelSide(KernelSide&&) noexcept = default;
 KernelSide& KernelSide::operator=(KernelSide&&) noexcept = default;
 
 const std::vector<std::string>& KernelSide::missing() const { return x_state->missing; }
-std::span<uint64_t> KernelSide::rows() { return x_state->rows; }
-std::span<uint64_t> KernelSide::blocks() { return x_state->blocks; }
 
 Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
@@ -199,12 +184,6 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   if (const int failed = descriptors__load(skeleton); failed != 0)
     return load_error(-failed, words);
 
-  const auto rows = state->map_array(skeleton->maps.rows);
-  if (!rows) return rows.error();
-  state->rows = *rows;
-  const auto blocks = state->map_array(skeleton->maps.blocks);
-  if (!blocks) return blocks.error();
-  state->blocks = *blocks;
   state->ring =
       ring_buffer__new(bpf_map__fd(skeleton->maps.ring), &State::on_event, state.get(), nullptr);
   if (state->ring == nullptr) return load_error(errno, words);
@@ -232,6 +211,44 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
     if (auto done = state->attach_trace(program); !done) return done.error();
   }
   return KernelSide(std::move(state));
+}
+
+namespace {
+
+// A mappable array map in our own memory, for as long as this lives.
+class MappedArray {
+ public:
+  explicit MappedArray(const bpf_map* map) : x_count(bpf_map__max_entries(map)) {
+    void* memory = mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+    if (memory != MAP_FAILED) x_first = static_cast<uint64_t*>(memory);
+  }
+  ~MappedArray() {
+    if (x_first != nullptr) munmap(x_first, bytes());
+  }
+  MappedArray(const MappedArray&) = delete;
+  MappedArray& operator=(const MappedArray&) = delete;
+  bool valid() const { return x_first != nullptr; }
+  std::span<uint64_t> view() const { return {x_first, x_count}; }
+
+ private:
+  size_t bytes() const {
+    const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    return (x_count * sizeof(uint64_t) + page - 1) / page * page;
+  }
+  size_t x_count;
+  uint64_t* x_first = nullptr;
+};
+
+}  // namespace
+
+Status KernelSide::edit_tables(
+    const std::function<void(std::span<uint64_t>, std::span<uint64_t>)>& fill) {
+  const MappedArray rows(x_state->skeleton->maps.rows), blocks(x_state->skeleton->maps.blocks);
+  if (!rows.valid() || !blocks.valid()) {
+    return system_error(errno, "mapping the unwinding tables");
+  }
+  fill(rows.view(), blocks.view());
+  return {};
 }
 
 Status KernelSide::put_target(uint32_t tgid, const uc_target& target) {

@@ -42,9 +42,10 @@ class KernelSide {
   Status put_target(uint32_t tgid, const uc_target& target);
   void remove_target(uint32_t tgid);
   Status put_space(uint32_t index, const uc_space& space);
-  // Views of the rows and blocks of unwinding tables; writes are seen by the walker at once.
-  std::span<uint64_t> rows();
-  std::span<uint64_t> blocks();
+  // The rows and blocks of unwinding tables, mapped while `fill` runs (resident memory otherwise);
+  // writes are seen by the walker at once.
+  Status edit_tables(
+      const std::function<void(std::span<uint64_t> rows, std::span<uint64_t> blocks)>& fill);
 
   // Calls `row` for each descriptor of `tgid` (all targets when 0). kGone: no such process any
   // more.

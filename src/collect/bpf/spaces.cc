@@ -13,6 +13,19 @@ uint64_t packed(const UnwindRow& row) {
          uint64_t{static_cast<uint8_t>(row.type)} << 56;
 }
 
+// Rows as the walker reads them, and for each block of code which of them begin in it.
+void write_table(const UnwindTable& table, uint32_t first_row, std::span<uint64_t> rows,
+                 std::span<uint64_t> blocks) {
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = packed(table.rows[i]);
+  uint32_t row = 0;
+  for (size_t block = 0; block < blocks.size(); ++block) {
+    const uint32_t low = row;
+    const uint64_t end = (block + 1) << UC_BLOCK_SHIFT;
+    while (row < rows.size() && table.rows[row].pc < end) ++row;
+    blocks[block] = (first_row + low) | uint64_t{first_row + row} << 32;
+  }
+}
+
 }  // namespace
 
 Spaces::Spaces(KernelSide& kernel, CodeSource& code, const KernelSideSettings& settings)
@@ -30,18 +43,14 @@ const Spaces::Placement* Spaces::place(ModuleId module, const UnwindTable& table
     ++x_without_place;
     return nullptr;
   }
-  // Row 0 of the table is never used: a search that finds nothing before the first row must not
-  // find a neighbour.
   Placement placement{x_rows_used, rows, x_blocks_used, blocks, table.base.value};
-  const auto row_view = x_kernel.rows().subspan(placement.first_row, rows);
-  for (uint32_t i = 0; i < rows; ++i) row_view[i] = packed(table.rows[i]);
-  const auto block_view = x_kernel.blocks().subspan(placement.first_block, blocks);
-  uint32_t row = 0;
-  for (uint32_t block = 0; block < blocks; ++block) {
-    const uint32_t low = row;
-    const uint64_t end = (uint64_t{block} + 1) << UC_BLOCK_SHIFT;
-    while (row < rows && table.rows[row].pc < end) ++row;
-    block_view[block] = (placement.first_row + low) | uint64_t{placement.first_row + row} << 32;
+  const auto written = x_kernel.edit_tables([&](auto all_rows, auto all_blocks) {
+    write_table(table, placement.first_row, all_rows.subspan(placement.first_row, rows),
+                all_blocks.subspan(placement.first_block, blocks));
+  });
+  if (!written) {
+    ++x_without_place;
+    return nullptr;
   }
   x_rows_used += rows;
   x_blocks_used += blocks;

@@ -1,0 +1,253 @@
+#include "cli/session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "cli/launch.h"
+#include "collect/bpf/collector.h"
+#include "collect/procfs/procfs.h"
+#include "judge/judge.h"
+#include "ledger/ledger.h"
+#include "symbolize/module_store.h"
+#include "symbolize/runtime_of.h"
+#include "symbolize/symbolizer.h"
+
+namespace unclosed {
+namespace {
+
+// Time between two scans: short enough for the policy's windows, and at most a fiftieth of it is
+// spent scanning.
+constexpr Duration kScanEvery = std::chrono::seconds(1);
+constexpr int kScanShare = 50;
+
+class Session {
+ public:
+  Session(const SessionSettings& settings, const std::atomic<int>& interrupts)
+      : x_settings(settings),
+        x_interrupts(interrupts),
+        x_modules("/proc"),
+        x_ledger(monotonic_now()) {}
+
+  Result<SessionResult> run();
+
+ private:
+  Status start();
+  Status start_command();
+  void introduce(const ProcessId& process);
+  Status watch();
+  bool over();
+  void tell_progress(Instant now);
+  StackBook name_stacks(const Histories& histories);
+  Coverage coverage(const Histories& histories, const StackBook& stacks) const;
+  SessionResult conclude();
+
+  const SessionSettings& x_settings;
+  const std::atomic<int>& x_interrupts;
+  ProcFs x_proc;
+  ModuleStore x_modules;
+  Ledger x_ledger;
+  std::optional<Launch> x_launch;
+  std::shared_ptr<BpfCollector> x_collector;
+  Instant x_started;
+  WallClock x_clock;
+};
+
+void Session::introduce(const ProcessId& process) {
+  auto info = x_proc.info(process);
+  if (!info) return;
+  info->runtime = runtime_of(process, info->exe,
+                             x_proc.mappings(process).value_or(std::vector<Mapping>{}), x_modules);
+  x_ledger.accept(ProcessSeen{monotonic_now(), *std::move(info)});
+}
+
+Status Session::start_command() {
+  const auto process = x_proc.identify(x_launch->pid());
+  if (!process) return process.error();
+  if (auto added = x_collector->add_before_exec(*process); !added) return added;
+  // At its entry the exec is known and its libraries are mapped: read them before it runs.
+  const auto mapped = [&] { x_collector->poll(x_ledger, std::chrono::milliseconds(50)); };
+  if (auto gone = x_launch->go(mapped); !gone) return gone;
+  introduce(*process);
+  return {};
+}
+
+Status Session::start() {
+  if (!x_settings.command.empty()) {
+    auto launch = Launch::prepare(x_settings.command);
+    if (!launch) return launch.error();
+    x_launch.emplace(*std::move(launch));
+  }
+  const Instant began = monotonic_now();
+  auto collector = BpfCollector::open({}, x_modules, x_proc);
+  if (!collector) return collector.error();
+  x_collector = std::make_shared<BpfCollector>(*std::move(collector));
+  x_clock = WallClock::now();
+  x_started = x_clock.monotonic;
+  x_ledger = Ledger(x_started);
+  if (x_launch) return start_command();
+  for (const ProcessId& target : x_settings.targets) {
+    if (auto added = x_collector->add_target(target); !added) return added;
+    introduce(target);
+  }
+  if (auto scanned = x_collector->scan(x_ledger); !scanned) return scanned;
+  if (x_settings.progress) {
+    const BpfCoverage seen = x_collector->coverage();
+    x_settings.progress(fmt::format("attached in {:.2f} s; {} descriptors were open before",
+                                    seconds(monotonic_now() - began), seen.descriptors),
+                        true);
+  }
+  return {};
+}
+
+bool Session::over() {
+  if (x_interrupts.load() > 0 || x_collector->ended()) return true;
+  if (x_launch && x_launch->status() && x_collector->targets().empty()) return true;
+  return x_settings.window && monotonic_now() - x_started >= *x_settings.window;
+}
+
+void Session::tell_progress(Instant now) {
+  if (!x_settings.progress) return;
+  const BpfCoverage seen = x_collector->coverage();
+  const std::string window =
+      x_settings.window ? fmt::format("/{:.0f}", seconds(*x_settings.window)) : "";
+  x_settings.progress(
+      fmt::format("{:.0f}{} s  opened {}  closed {}  open {}  lost {}", seconds(now - x_started),
+                  window, seen.opened, seen.closed, seen.descriptors, seen.events_lost),
+      false);
+}
+
+Status Session::watch() {
+  const Duration every = std::max<Duration>(
+      std::chrono::milliseconds(100),
+      from_seconds(seconds(kScanEvery) * std::min(1.0, x_settings.policy_scale)));
+  Instant next_scan = monotonic_now() + (x_launch ? std::chrono::milliseconds(20) : every);
+  Instant next_word = monotonic_now() + std::chrono::seconds(1);
+  while (!over()) {
+    Instant now = monotonic_now();
+    Duration wait =
+        std::clamp<Duration>(next_scan - now, Duration::zero(), std::chrono::milliseconds(100));
+    if (x_settings.window) wait = std::min<Duration>(wait, *x_settings.window - (now - x_started));
+    x_collector->poll(x_ledger, std::max(wait, Duration::zero()));
+    if (x_launch) x_launch->status();  // a child that nobody waits for stays a zombie
+    now = monotonic_now();
+    if (now >= next_scan) {
+      if (auto scanned = x_collector->scan(x_ledger); !scanned) return scanned;
+      const Instant done = monotonic_now();
+      next_scan = done + std::max<Duration>(every, (done - now) * kScanShare);
+    }
+    if (now >= next_word) {
+      tell_progress(now);
+      next_word = now + std::chrono::seconds(1);
+    }
+  }
+  if (x_launch) x_launch->status();
+  return x_collector->scan(x_ledger);
+}
+
+StackBook Session::name_stacks(const Histories& histories) {
+  Symbolizer symbolizer(x_modules, OwnRules{x_settings.own, x_settings.not_own});
+  StackBook book;
+  const auto name = [&](StackId id) {
+    if (id == kNoStack || book.contains(id)) return;
+    if (const RawStack* raw = x_collector->stack(id)) book.emplace(id, symbolizer.name(*raw));
+  };
+  const auto name_all = [&](const ConnectionFacts& facts) {
+    name(facts.opened.stack);
+    for (const auto& use : facts.requests) {
+      if (use) name(use->stack);
+    }
+    if (facts.first_receive) name(facts.first_receive->stack);
+    if (facts.duplicated) name(facts.duplicated->stack);
+  };
+  for (const History& history : histories.open) name_all(history.facts);
+  for (const auto& [key, cohort] : histories.cohorts) {
+    name(key.opened);
+    for (const StackCount& closer : cohort.closers) name(closer.stack);
+    for (const ClosedSample& sample : cohort.samples) {
+      name_all(sample.facts);
+      name(sample.closed_by);
+    }
+  }
+  for (const Failed& failure : histories.failures) name(failure.stack);
+  return book;
+}
+
+Coverage Session::coverage(const Histories& histories, const StackBook& stacks) const {
+  const BpfCoverage seen = x_collector->coverage();
+  Coverage coverage;
+  for (const History& history : histories.open) {
+    const size_t count = history.descriptors.size();
+    coverage.open += count;
+    if (history.facts.before_attach) {
+      coverage.before_attach += count;
+    } else if (history.facts.opened.stack != kNoStack) {
+      coverage.traced += count;
+      const auto stack = stacks.find(history.facts.opened.stack);
+      if (stack != stacks.end() && stack->second.truncated != Truncation::kNone) {
+        ++coverage.stacks_truncated;
+      }
+    }
+  }
+  coverage.events_lost = seen.events_lost;
+  coverage.drift = seen.drift;
+  if (seen.stacks_lost > 0) {
+    coverage.notes.push_back(fmt::format("{} stacks could not be taken", seen.stacks_lost));
+  }
+  if (seen.modules_without_tables > 0) {
+    coverage.notes.push_back(
+        fmt::format("{} libraries found no place in the unwinding tables: stacks end there",
+                    seen.modules_without_tables));
+  }
+  for (const std::string& hook : seen.missing_hooks) {
+    coverage.notes.push_back(
+        fmt::format("this kernel has no {}: what it opens is found without a stack", hook));
+  }
+  return coverage;
+}
+
+SessionResult Session::conclude() {
+  const Instant ended = monotonic_now();
+  const Histories histories = std::move(x_ledger).take_histories(ended);
+  SessionResult result;
+  Report& report = result.report;
+  report.stacks = name_stacks(histories);
+  report.judgement = judge(histories, report.stacks, Policy{}.scaled(x_settings.policy_scale));
+  report.coverage = coverage(histories, report.stacks);
+  report.clock = x_clock;
+  report.started = x_started;
+  report.ended = ended;
+  report.rung = "bpf";
+  report.interrupted = x_interrupts.load() > 0;
+  for (const auto& [id, info] : histories.processes) report.processes.push_back(info);
+  const auto is_target = [&](const ProcessInfo& info) {
+    return std::find(x_settings.targets.begin(), x_settings.targets.end(), info.id) ==
+           x_settings.targets.end();
+  };
+  std::stable_sort(
+      report.processes.begin(), report.processes.end(),
+      [&](const ProcessInfo& a, const ProcessInfo& b) { return is_target(a) < is_target(b); });
+  result.incomplete = report.coverage.events_lost > 0;
+  if (x_launch) {
+    result.child_status =
+        report.interrupted ? x_launch->end(std::chrono::seconds(5)) : x_launch->status();
+  }
+  result.kernel_side = std::move(x_collector);
+  return result;
+}
+
+Result<SessionResult> Session::run() {
+  if (auto started = start(); !started) return started.error();
+  if (auto watched = watch(); !watched) return watched.error();
+  return conclude();
+}
+
+}  // namespace
+
+Result<SessionResult> run_session(const SessionSettings& settings,
+                                  const std::atomic<int>& interrupts) {
+  return Session(settings, interrupts).run();
+}
+
+}  // namespace unclosed

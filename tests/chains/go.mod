@@ -1,0 +1,3 @@
+module example.org/chains
+
+go 1.21
