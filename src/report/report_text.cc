@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -20,6 +21,9 @@ constexpr size_t kMostSamples = 3;
 constexpr size_t kMostCallers = 6;
 constexpr uint32_t kAround = 2;  // source lines before and after the blamed one
 constexpr size_t kTab = 4;
+constexpr double kNearLimit = 0.5;    // a share of a limit that is always shown
+constexpr size_t kMostFarLimits = 3;  // shown of the others
+constexpr double kSoonSeconds = 3600;
 
 class TextReport {
  public:
@@ -160,6 +164,7 @@ void TextReport::snippet(const Site& site) {
   if (!x_source || site.file.empty() || site.line == 0) return;
   const uint32_t first = site.line > kAround ? site.line - kAround : 1;
   auto lines = x_source(site.file, first, site.line + kAround);
+  if (lines.empty()) x_page.item(2, "", "(its source cannot be read here)");
   size_t shared = SIZE_MAX;
   for (auto& line : lines) {
     std::string spaced;
@@ -309,10 +314,12 @@ void TextReport::nothing_found() {
   if (blind) text += ", but not everything was seen";
   x_page.bullet(0, fmt::format("{} {}", look.glyph, look.word), look.ink, text);
 
-  std::map<std::string, uint64_t> kinds;
-  for (const auto& group : all) kinds[things(group.kind, 2)] += group.count;
+  std::map<Kind, uint64_t> kinds;
+  for (const auto& group : all) kinds[group.kind] += group.count;
   std::vector<std::string> parts;
-  for (const auto& [kind, count] : kinds) parts.push_back(grouped(count) + " " + kind);
+  for (const auto& [kind, count] : kinds) {
+    parts.push_back(grouped(count) + " " + things(kind, count));
+  }
   x_page.item(2, "looked at",
               counted(coverage.open, "open descriptor", "open descriptors") +
                   (parts.empty() ? "" : fmt::format(": {}", fmt::join(parts, ", "))));
@@ -350,33 +357,29 @@ void TextReport::groups() {
   if (all.size() > shown) x_page.line(2, fmt::format("and {} more groups", all.size() - shown));
 }
 
+// The nearest to their end first; of those far from it only the first few.
 void TextReport::limits() {
-  const auto& all = x_report.judgement.limits;
+  auto all = x_report.judgement.limits;
   if (all.empty()) return;
+  const auto left = [](const Limit& limit) {
+    return limit.exhausted_in_seconds.value_or(std::numeric_limits<double>::infinity());
+  };
+  std::stable_sort(all.begin(), all.end(), [&](const Limit& a, const Limit& b) {
+    return std::pair(left(a), -share_of(a.use)) < std::pair(left(b), -share_of(b.use));
+  });
   x_page.blank();
+  size_t shown = 0;
   for (const auto& limit : all) {
-    std::string text = fmt::format("{} of {}: {} in use", printable(limit.use.name),
-                                   limit.use.process.pid, grouped(limit.use.used));
-    auto ink = Ink::kPlain;
-    if (limit.use.max) {
-      const double share = *limit.use.max == 0 ? 1
-                                               : static_cast<double>(limit.use.used) /
-                                                     static_cast<double>(*limit.use.max);
-      text += fmt::format(" of {} ({:.0f} %)", grouped(*limit.use.max), share * 100);
-    } else {
-      text += ", unlimited";
-    }
-    if (limit.exhausted_in_seconds) {
-      const double left = *limit.exhausted_in_seconds;
-      text += left <= 0 ? ", exhausted now" : ", exhausted in about " + duration_words(left);
-      ink = left < 3600 ? Ink::kWarn : Ink::kPlain;
-    } else if (limit.use.max) {
-      text += ", not growing towards it";
-    }
-    if (limit.diagnosis != Diagnosis::kUnknown) {
-      text += fmt::format("; diagnosis: {}", to_string(limit.diagnosis));
-    }
-    x_page.item(0, "limit", text, ink);
+    const bool near = limit.exhausted_in_seconds || share_of(limit.use) >= kNearLimit;
+    if (!near && shown >= kMostFarLimits) break;
+    ++shown;
+    x_page.item(0, "limit", limit_words(limit),
+                left(limit) < kSoonSeconds ? Ink::kWarn : Ink::kPlain);
+  }
+  if (all.size() > shown) {
+    x_page.item(0, "",
+                fmt::format("and {} more, none above {:.0f} %", all.size() - shown,
+                            std::ceil(share_of(all[shown].use) * 100)));
   }
 }
 

@@ -101,6 +101,18 @@ TEST(ReportText, no_byte_of_a_target_reaches_the_terminal_as_a_control) {
   }
 }
 
+TEST(ReportText, limits_that_are_far_away_are_not_all_listed) {
+  auto report = sample::two_findings();
+  for (int pid = 1; pid <= 50; ++pid) {
+    report.judgement.limits.push_back({{"nofile", {pid, 1}, 8, 1024}, {}, Diagnosis::kUnknown});
+  }
+  report.judgement.limits.push_back({{"nofile", {77, 1}, 1000, 1024}, {}, Diagnosis::kUnknown});
+  const auto text = text_of(report, {});
+  EXPECT_THAT(text, HasSubstr("nofile of 4242: 812 in use of 1,024 (79 %), exhausted in"));
+  EXPECT_THAT(text, HasSubstr("nofile of 77: 1,000 in use"));
+  EXPECT_THAT(text, HasSubstr("and 50 more, none above 1 %"));
+}
+
 TEST(ReportText, an_empty_report_is_still_a_report) {
   EXPECT_THAT(report_text(Report{}, {}, nullptr), HasSubstr("no leak was seen"));
 }

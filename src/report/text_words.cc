@@ -58,7 +58,7 @@ std::string name_and_place(const Site& site) {
 std::string process_name(const ProcessInfo& process) {
   std::string name = process.exe;
   if (name.empty() && !process.command.empty()) name = process.command.front();
-  return fmt::format("{}[{}]", printable(base_name(name)), process.id.pid);
+  return fmt::format("{}[{}]", name.empty() ? "?" : printable(base_name(name)), process.id.pid);
 }
 
 std::string growth_words(double per_minute) {
@@ -80,6 +80,33 @@ std::string remedy(Diagnosis diagnosis) {
       return "unknown: what was seen does not tell a leak from a slow operation";
   }
   return "";
+}
+
+double share_of(const LimitUse& use) {
+  if (!use.max) return 0;
+  return *use.max == 0 ? 1 : static_cast<double>(use.used) / static_cast<double>(*use.max);
+}
+
+std::string limit_words(const Limit& limit) {
+  const double share = share_of(limit.use);
+  std::string text = fmt::format("{} of {}: {} in use", printable(limit.use.name),
+                                 limit.use.process.pid, grouped(limit.use.used));
+  if (limit.use.max) {
+    const auto percent = share > 0 && share < 0.01 ? "under 1" : fmt::format("{:.0f}", share * 100);
+    text += fmt::format(" of {} ({} %)", grouped(*limit.use.max), percent);
+  } else {
+    text += ", unlimited";
+  }
+  if (limit.exhausted_in_seconds) {
+    const double left = *limit.exhausted_in_seconds;
+    text += left <= 0 ? ", exhausted now" : ", exhausted in about " + duration_words(left);
+  } else if (limit.use.max) {
+    text += ", not growing towards it";
+  }
+  if (limit.diagnosis != Diagnosis::kUnknown) {
+    text += fmt::format("; diagnosis: {}", to_string(limit.diagnosis));
+  }
+  return text;
 }
 
 bool is_of_a_limit(int errno_value) {

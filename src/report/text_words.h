@@ -26,6 +26,9 @@ std::string process_name(const ProcessInfo& process);  // "checkout[4242]"
 std::string growth_words(double per_minute);
 // What the diagnosis means, and what to do about it.
 std::string remedy(Diagnosis diagnosis);
+// Used of the most, 0 to 1; 0 for what is unlimited.
+double share_of(const LimitUse& use);
+std::string limit_words(const Limit& limit);
 // Whether a failed attempt met a limit of this machine, not a peer.
 bool is_of_a_limit(int errno_value);
 
