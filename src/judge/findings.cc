@@ -90,14 +90,14 @@ Finding describe(const Case& item, const Blamer& /*blamer*/, size_t most_listed)
     }
     if (member->history == nullptr) continue;
     open.push_back(member);
-    ++states[facts.state];
-    came += facts.before_attach ? 0 : 1;
+    finding.count += member->history->stands_for;
+    states[facts.state] += member->history->stands_for;
+    came += facts.before_attach ? 0 : member->history->stands_for;
   }
   finding.all_opened = opened.sorted();
   finding.all_used = used.sorted();
   if (!finding.all_opened.empty()) finding.opened = finding.all_opened.front().site;
   if (!finding.all_used.empty()) finding.used = finding.all_used.front().site;
-  finding.count = open.size();
   finding.states.assign(states.begin(), states.end());
   std::stable_sort(finding.states.begin(), finding.states.end(),
                    [](const auto& a, const auto& b) { return a.second > b.second; });

@@ -42,10 +42,11 @@ Diagnosis diagnose_limit(const Scene& scene, const std::vector<Finding>& finding
   uint64_t abandoned = 0;
   for (const auto& member : scene.members) {
     if (!holds(member, process)) continue;
-    ++open;
+    const uint64_t count = member.history->stands_for;
+    open += count;
     const auto& group = scene.siblings_of(member);
-    if (member.tracked && member.waiting && member.idle > group.settled) ++waiting;
-    if (member.candidate && member.idle > group.far) ++abandoned;
+    if (member.tracked && member.waiting && member.idle > group.settled) waiting += count;
+    if (member.candidate && member.idle > group.far) abandoned += count;
   }
   if (open == 0) return Diagnosis::kUnknown;
   const bool pressed = reached || failures > 0;

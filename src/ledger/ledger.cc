@@ -369,6 +369,45 @@ void sort_by_identity(std::vector<History>& histories) {
 }  // namespace
 
 // Everything but the open connections; answers the key of each cohort's slot.
+namespace {
+
+using OpenTable = std::unordered_map<ConnectionId, Entry, ConnectionIdHash>;
+using Chosen = std::vector<std::pair<OpenTable::const_iterator, uint32_t>>;
+
+// Which open connections to copy, and how many each stands for. A cohort keeps the longest idle
+// half of its share in full, for that is where leaks are, and every n-th of the others.
+Chosen choose(const OpenTable& open, size_t cohorts) {
+  constexpr size_t kLeastShare = 1000;
+  Chosen chosen;
+  std::vector<std::vector<OpenTable::const_iterator>> members(cohorts);
+  for (auto at = open.begin(); at != open.end(); ++at) {
+    if (open.size() <= Ledger::kMostCopied) {
+      chosen.emplace_back(at, 1);
+    } else {
+      members[at->second.cohort].push_back(at);
+    }
+  }
+  for (auto& cohort : members) {
+    if (cohort.empty()) continue;
+    const size_t share = std::max(kLeastShare, Ledger::kMostCopied * cohort.size() / open.size());
+    std::sort(cohort.begin(), cohort.end(), [](const auto& a, const auto& b) {
+      return std::pair(a->second.idle_since, a->first) < std::pair(b->second.idle_since, b->first);
+    });
+    const size_t full = cohort.size() <= share ? cohort.size() : share / 2;
+    for (size_t i = 0; i < full; ++i) chosen.emplace_back(cohort[i], 1);
+    const size_t rest = cohort.size() - full;
+    const size_t kept = rest == 0 ? 0 : share - full;
+    for (size_t i = 0; i < kept; ++i) {
+      const size_t from = full + rest * i / kept;
+      const size_t to = full + rest * (i + 1) / kept;
+      chosen.emplace_back(cohort[from], static_cast<uint32_t>(to - from));
+    }
+  }
+  return chosen;
+}
+
+}  // namespace
+
 std::vector<CohortKey> Ledger::State::copy_rest(Histories& copy, Instant now) const {
   copy.attached = attached;
   copy.now = now;
@@ -387,30 +426,29 @@ std::vector<CohortKey> Ledger::State::copy_rest(Histories& copy, Instant now) co
   for (const auto& [key, limit] : limits) copy.limits.push_back(limit);
   copy.opened_total = opened_total;
   copy.closed_total = closed_total;
-  copy.open.reserve(open.size());
   return keys;
 }
 
 Histories Ledger::histories(Instant now) const {
   Histories copy;
   const auto keys = x_state->copy_rest(copy, now);
-  for (const auto& [id, entry] : x_state->open) {
-    copy.open.push_back(history_of(entry, keys[entry.cohort], x_state->attached));
+  const auto chosen = choose(x_state->open, x_state->cohorts.slots());
+  copy.open.reserve(chosen.size());
+  for (const auto& [entry, stands_for] : chosen) {
+    copy.open.push_back(history_of(entry->second, keys[entry->second.cohort], x_state->attached));
+    copy.open.back().stands_for = stands_for;
   }
   sort_by_identity(copy.open);
   return copy;
 }
 
 Histories Ledger::take_histories(Instant now) && {
-  Histories taken;
-  const auto keys = x_state->copy_rest(taken, now);
-  for (auto entry = x_state->open.begin(); entry != x_state->open.end();) {
-    taken.open.push_back(history_of(entry->second, keys[entry->second.cohort], x_state->attached));
-    entry = x_state->open.erase(entry);
-    // Freed memory stays resident until it is handed back.
-    if (taken.open.size() % 8192 == 0) malloc_trim(0);
-  }
-  sort_by_identity(taken.open);
+  Histories taken = histories(now);
+  const Instant attached = x_state->attached;
+  x_state = std::make_unique<State>();
+  x_state->attached = attached;
+  // Freed memory stays resident until it is handed back.
+  malloc_trim(0);
   return taken;
 }
 

@@ -13,8 +13,8 @@ namespace unclosed {
 
 class Ledger final : public RecordSink {
  public:
-  // `attached`: when recording began; what was open then has no opening.
   static constexpr size_t kMostCopied = 30'000;
+  // `attached`: when recording began; what was open then has no opening.
   explicit Ledger(Instant attached);
   ~Ledger() override;
   Ledger(Ledger&&) noexcept;

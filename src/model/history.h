@@ -105,6 +105,9 @@ struct History {
   CohortKey cohort;
   Instant first_seen, last_seen;
   uint32_t reused_after_passed_over = 0;  // times it was used again after having been passed over
+  // How many connections of its cohort it stands for: more than one only where tens of thousands
+  // are open and alike, and not all of them are copied. The sum over a cohort is exact.
+  uint32_t stands_for = 1;
   // Times it received after having been idle, with no request before it: subscriptions, pushes.
   uint32_t pushes = 0;
   // Bytes have waited in the receive queue at every scan since then, untouched.
