@@ -1,0 +1,357 @@
+// Each evidence on a history that leaks and on its healthy counterpart.
+#include "judge/evidence/evidence.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "judge/street.h"
+
+namespace unclosed {
+namespace {
+
+constexpr Kind kTcp = Kind::kTcp;
+const std::string kDial = "main>serve>lib:connect";
+const std::string kAccept = "main>accept>lib:accept";
+
+const Evidence* find(const Judgement& judgement, std::string_view kind) {
+  for (const auto& finding : judgement.findings) {
+    for (const auto& evidence : finding.evidence) {
+      if (evidence.kind == kind) return &evidence;
+    }
+  }
+  return nullptr;
+}
+
+ConnectionFacts& client_left(Street& street, double gone) {
+  auto& facts = street.open(kTcp, Role::kServer, 1, kAccept);
+  street.ask(facts, 2, "main>answer>lib:write");
+  facts.last_receive = Street::at(1.9);
+  facts.last_send = Street::at(2);
+  facts.state = TcpState::kCloseWait;
+  facts.state_since = facts.peer_closed_at = Street::at(gone);
+  return facts;
+}
+
+// Dials of the same site, used and closed at once.
+void dials(Street& street, double from, int count) {
+  for (int i = 0; i < count; ++i) {
+    auto& facts = street.open(kTcp, Role::kClient, from + i, kDial);
+    facts.id.object += 10'000;
+    street.ask(facts, from + i + 0.1, "main>serve>lib:write");
+    street.closed(facts, from + i + 0.3, "main>serve>lib:close");
+  }
+}
+
+TEST(PeerClosed, a_client_that_has_gone_for_long_is_evidence) {
+  Street street;
+  client_left(street, 10);
+  const auto judgement = street.judge();
+  ASSERT_TRUE(find(judgement, "peer-closed"));
+  EXPECT_EQ(find(judgement, "peer-closed")->text,
+            "the peer of 1 of 1 has closed, and they were held for over 30 s since (longest 50 s)");
+  EXPECT_EQ(judgement.findings[0].verdict, Verdict::kSuspect);
+}
+
+TEST(PeerClosed, one_that_has_just_gone_is_none) {
+  Street street;
+  client_left(street, 40);
+  EXPECT_TRUE(street.judge().findings.empty());
+}
+
+TEST(PeerClosed, a_handler_that_still_owes_its_answer_is_slow) {
+  Street street;
+  auto& facts = client_left(street, 10);
+  facts.last_receive = Street::at(3);
+  EXPECT_TRUE(street.judge().findings.empty());
+}
+
+TEST(PeerClosed, a_half_closed_connection_on_which_we_still_send_is_in_use) {
+  Street street;
+  auto& facts = client_left(street, 10);
+  facts.last_send = Street::at(59);
+  EXPECT_TRUE(street.judge().findings.empty());
+}
+
+TEST(PeerClosed, a_dialled_one_counts_when_dials_passed_it_over_since) {
+  for (const int count : {0, 5}) {
+    Street street;
+    auto& facts = street.open(kTcp, Role::kClient, 1, kDial);
+    street.ask(facts, 2, "main>serve>lib:write");
+    facts.state = TcpState::kCloseWait;
+    facts.peer_closed_at = Street::at(10);
+    dials(street, 20, count);
+    EXPECT_EQ(find(street.judge(), "peer-closed") != nullptr, count == 5);
+  }
+}
+
+TEST(PeerClosed, a_restart_of_the_peer_is_none) {
+  Street street;
+  for (int i = 0; i < 8; ++i) {
+    auto& facts = street.open(kTcp, Role::kClient, 1 + i, kDial);
+    street.ask(facts, 2 + i, "main>serve>lib:write");
+    facts.state = TcpState::kCloseWait;
+    facts.peer_closed_at = Street::at(15 + 0.1 * i);
+  }
+  dials(street, 20, 5);
+  const auto judgement = street.judge();
+  EXPECT_TRUE(judgement.findings.empty());
+  bool said = false;
+  for (const auto& group : judgement.groups) {
+    for (const auto& evidence : group.evidence) said |= evidence.kind == "peer-restarted";
+  }
+  EXPECT_TRUE(said);
+}
+
+TEST(EndIgnored, an_end_that_was_told_and_ignored_is_conclusive) {
+  Street street;
+  client_left(street, 10).end_seen_at = Street::at(10.1);
+  const auto judgement = street.judge();
+  ASSERT_TRUE(find(judgement, "end-ignored"));
+  EXPECT_TRUE(find(judgement, "end-ignored")->conclusive);
+  EXPECT_EQ(judgement.findings[0].verdict, Verdict::kLeaking);
+}
+
+TEST(EndIgnored, an_end_that_was_just_told_is_none) {
+  Street street;
+  client_left(street, 45).end_seen_at = Street::at(45);
+  EXPECT_TRUE(street.judge().findings.empty());
+}
+
+TEST(EndIgnored, an_answer_still_being_worked_on_after_half_close_is_none) {
+  Street street;
+  auto& facts = client_left(street, 10);
+  facts.end_seen_at = Street::at(10);
+  facts.last_receive = Street::at(9.9);
+  EXPECT_TRUE(street.judge().findings.empty());
+}
+
+TEST(NoLongerConnected, a_socket_whose_connect_failed_and_is_kept_is_evidence) {
+  Street street;
+  auto& facts = street.open(kTcp, Role::kClient, 5, kDial);
+  facts.connect_started = Street::at(5);
+  facts.connect_errno = ECONNREFUSED;
+  facts.state = TcpState::kClose;
+  facts.state_since = Street::at(5);
+  EXPECT_TRUE(find(street.judge(), "no-longer-connected"));
+}
+
+TEST(NoLongerConnected, a_socket_that_never_tried_to_connect_is_none) {
+  Street street;
+  auto& facts = street.open(kTcp, Role::kUnknown, 5, kDial);
+  facts.state = TcpState::kClose;
+  facts.state_since = Street::at(5);
+  EXPECT_TRUE(street.judge().findings.empty());
+}
+
+TEST(NoLongerConnected, idle_ones_of_a_pool_that_does_not_dial_are_none) {
+  Street street;
+  auto& facts = street.open(kTcp, Role::kClient, 1, kDial);
+  street.ask(facts, 2, "main>serve>lib:write");
+  facts.state = TcpState::kClose;
+  facts.state_since = Street::at(10);
+  EXPECT_TRUE(street.judge().findings.empty());
+}
+
+TEST(PeerVanished, probes_without_answer_for_long_are_evidence_and_silence_is_not) {
+  for (const uint32_t probes : {0U, 6U}) {
+    Street street;
+    auto& facts = street.open(kTcp, Role::kServer, 1, kAccept);
+    street.ask(facts, 5, "main>answer>lib:write");
+    facts.last_receive = Street::at(4);
+    facts.unanswered_probes = probes;
+    facts.send_queue = 400;
+    EXPECT_EQ(find(street.judge(), "peer-vanished") != nullptr, probes > 0);
+  }
+}
+
+ConnectionFacts& asked(Street& street, double when, double opened = 1) {
+  auto& facts = street.open(kTcp, Role::kClient, opened, kDial);
+  street.ask(facts, when, "main>leaky>lib:write");
+  facts.recv_queue = 9861;
+  return facts;
+}
+
+TEST(UnreadResponse, an_answer_that_nobody_reads_for_long_is_evidence) {
+  Street street;
+  asked(street, 5);
+  const auto judgement = street.judge();
+  ASSERT_TRUE(find(judgement, "unread-response"));
+  EXPECT_EQ(find(judgement, "unread-response")->text,
+            "1 of 1 hold unread bytes (9861 each) for over 30 s");
+  EXPECT_EQ(judgement.findings[0].verdict, Verdict::kSuspect);
+}
+
+TEST(UnreadResponse, an_answer_that_has_just_come_is_none) {
+  Street street;
+  asked(street, 50);
+  EXPECT_TRUE(street.judge().findings.empty());
+}
+
+TEST(UnreadResponse, bytes_that_came_unasked_are_none) {
+  Street street;
+  asked(street, 5);
+  street.last().unread_unasked = true;
+  EXPECT_TRUE(street.judge().findings.empty());
+}
+
+TEST(UnreadResponse, the_farewell_of_a_peer_is_none) {
+  Street street;
+  auto& facts = asked(street, 5);
+  facts.state = TcpState::kCloseWait;
+  facts.peer_closed_at = Street::at(15);
+  street.last().unread_since = Street::at(15.5);
+  EXPECT_TRUE(street.judge().findings.empty());
+}
+
+TEST(UnreadResponse, the_request_of_a_client_is_no_answer) {
+  Street street;
+  auto& facts = street.open(kTcp, Role::kServer, 1, kAccept);
+  facts.recv_queue = 300;
+  EXPECT_TRUE(street.judge().findings.empty());
+}
+
+// One every three seconds, used once.
+void left_alone(Street& street, double from, double to, double step = 3) {
+  for (double when = from; when < to; when += step) {
+    auto& facts = street.open(kTcp, Role::kClient, when, kDial);
+    street.ask(facts, when + 0.1, "main>leaky>lib:write");
+  }
+}
+
+TEST(PassedOver, idle_ones_that_ever_more_dials_pass_over_are_evidence) {
+  Street street;
+  left_alone(street, 1, 60);
+  const auto judgement = street.judge();
+  ASSERT_TRUE(find(judgement, "passed-over"));
+  EXPECT_EQ(judgement.findings[0].verdict, Verdict::kLeaking);
+}
+
+TEST(PassedOver, a_set_that_does_not_grow_is_held) {
+  Street street;
+  left_alone(street, 1, 5, 0.5);
+  dials(street, 10, 40);
+  const auto judgement = street.judge();
+  EXPECT_TRUE(judgement.findings.empty());
+  EXPECT_EQ(judgement.groups[0].verdict, Verdict::kHeld);
+}
+
+TEST(PassedOver, dials_of_another_process_pass_nobody_over) {
+  Street street;
+  for (int i = 0; i < 20; ++i) {
+    auto& facts = street.open(kTcp, Role::kClient, 1 + 3 * i, kDial);
+    facts.opener = {200 + i, 5};
+    street.ask(facts, 1.1 + 3 * i, "main>worker>lib:write");
+  }
+  EXPECT_FALSE(find(street.judge(), "passed-over"));
+}
+
+TEST(PassedOver, those_that_receive_unasked_are_subscriptions) {
+  Street street;
+  left_alone(street, 1, 60);
+  for (auto& history : street.histories.open) history.pushes = 3;
+  EXPECT_FALSE(find(street.judge(), "passed-over"));
+}
+
+TEST(PassedOver, uses_after_being_passed_over_take_it_back) {
+  Street street;
+  left_alone(street, 1, 60);
+  const StackId opened = street.stack(kDial);
+  auto& cohort = street.histories.cohorts[{opened, kTcp, Role::kClient, "10.0.0.3:5432"}];
+  for (int i = 0; i < 10; ++i) {
+    cohort.reuses.push_back({Street::at(2 + i), Street::at(40 + i), {100, 5}});
+  }
+  EXPECT_FALSE(find(street.judge(), "passed-over"));
+}
+
+// Files: opened at `from`, step by step; one in `leaks` stays.
+void files(Street& street, double from, double to, int leaks) {
+  int count = 0;
+  for (double when = from; when < to; when += 0.25) {
+    auto& facts = street.open(Kind::kFile, Role::kUnknown, when, "main>job>lib:open");
+    if (++count % leaks == 0) continue;
+    facts.id.object += 10'000;
+    street.closed(facts, when + 0.02, "main>job>lib:close");
+  }
+}
+
+TEST(OutlivesSiblings, a_clean_ratio_of_files_is_conclusive) {
+  Street street;
+  files(street, 0.1, 60, 10);
+  const auto judgement = street.judge();
+  ASSERT_TRUE(find(judgement, "outlives-siblings"));
+  EXPECT_TRUE(find(judgement, "outlives-siblings")->conclusive);
+  EXPECT_EQ(judgement.findings[0].blame->site.function, "job");
+  EXPECT_EQ(judgement.findings[0].normally_closed_at->site.function, "job");
+}
+
+TEST(OutlivesSiblings, some_that_were_kept_at_the_start_are_none) {
+  Street street;
+  files(street, 0.1, 5, 2);
+  files(street, 5, 60, 100'000);
+  EXPECT_TRUE(street.judge().findings.empty());
+}
+
+TEST(NeverClosedHere, a_site_that_only_opens_is_evidence_and_one_that_closes_is_not) {
+  for (const bool closes : {false, true}) {
+    Street street;
+    for (int i = 0; i < 12; ++i)
+      street.open(Kind::kEpoll, Role::kUnknown, 1 + 4 * i, "main>reload>lib:epoll");
+    if (closes) {
+      auto& facts = street.open(Kind::kEpoll, Role::kUnknown, 3, "main>reload>lib:epoll");
+      street.closed(facts, 4, "");
+    }
+    EXPECT_EQ(find(street.judge(), "never-closed-here") != nullptr, !closes);
+  }
+}
+
+TEST(RisingFloor, growth_alone_is_a_suspicion) {
+  Street street;
+  for (int i = 0; i < 12; ++i)
+    street.open(Kind::kEpoll, Role::kUnknown, 1 + 4 * i, "main>reload>lib:epoll");
+  const auto judgement = street.judge();
+  ASSERT_TRUE(find(judgement, "rising-floor"));
+  EXPECT_EQ(judgement.findings[0].verdict, Verdict::kSuspect);
+}
+
+TEST(RisingFloor, a_filling_that_ends_is_none) {
+  Street street;
+  for (int i = 0; i < 30; ++i)
+    street.open(Kind::kFile, Role::kUnknown, 1 + 0.5 * i, "main>table>lib:open");
+  EXPECT_TRUE(street.judge().findings.empty());
+}
+
+TEST(RisingFloor, a_burst_is_none) {
+  Street street;
+  for (int i = 0; i < 100; ++i) street.open(kTcp, Role::kClient, 20 + 0.01 * i, kDial);
+  EXPECT_TRUE(street.judge().findings.empty());
+}
+
+TEST(RisingFloor, more_and_more_clients_that_stay_are_not_the_servers_leak) {
+  Street street;
+  for (int i = 0; i < 30; ++i) street.open(kTcp, Role::kServer, 1 + 2 * i, kAccept);
+  EXPECT_TRUE(street.judge().findings.empty());
+}
+
+TEST(ClosedByCollector, finalizers_that_close_are_conclusive_even_with_nothing_open) {
+  Street street;
+  for (int i = 0; i < 10; ++i) {
+    auto& facts = street.open(Kind::kFile, Role::kUnknown, 1 + i, "main>thumbnail>lib:open");
+    street.closed(facts, 5 + i, "lib:runtime.runFinalizers>lib:os.(*file).close");
+  }
+  const auto judgement = street.judge();
+  ASSERT_EQ(judgement.findings.size(), 1U);
+  EXPECT_EQ(judgement.findings[0].healed, 10U);
+  EXPECT_EQ(judgement.findings[0].count, 0U);
+  EXPECT_EQ(judgement.findings[0].verdict, Verdict::kLeaking);
+  EXPECT_EQ(judgement.findings[0].blame->site.function, "thumbnail");
+}
+
+TEST(ClosedByCollector, ordinary_closes_are_none) {
+  Street street;
+  files(street, 0.1, 30, 100'000);
+  EXPECT_TRUE(street.judge().findings.empty());
+}
+
+}  // namespace
+}  // namespace unclosed
