@@ -31,8 +31,9 @@ bool compiler_header(std::string_view file) {
 
 bool start_code(std::string_view function) {
   return function == "_start" || function == "_init" || function == "_fini" ||
-         function == "__libc_csu_init" || function.starts_with("__libc_start") ||
-         function.starts_with("[unknown]");
+         function == "__libc_csu_init" || function == "__do_global_dtors_aux" ||
+         function == "frame_dummy" || function.ends_with("register_tm_clones") ||
+         function.starts_with("__libc_start") || function.starts_with("[unknown]");
 }
 
 bool interpreter(std::string_view path) {
@@ -105,8 +106,9 @@ bool own_native(const NativeFrame& frame) {
   if (start_code(frame.function) || interpreter(frame.module_path)) return false;
   if (frame.language == Language::kRust && !own_rust(frame.file)) return false;
   if (!frame.executable && system_path(frame.module_path)) return false;
+  // Where the user's code has DWARF, what has none was linked in: a static libc, start code.
   if (frame.file.empty())
-    return frame.executable ? !frame.has_debug : !system_path(frame.module_path);
+    return !frame.has_debug && (frame.executable || !system_path(frame.module_path));
   if (system_path(frame.file) || compiler_header(frame.file)) return false;
   // Distributions build below /build/<package>; libc's sources name themselves ../sysdeps/….
   if (frame.file.starts_with("../sysdeps/") || frame.file.starts_with("./nptl/")) return false;

@@ -144,6 +144,8 @@ std::string plain_demangled(std::string_view text) {
         ++i;
         while (i < text.size() && text[i] != ' ' && text[i] != ':' && text[i] != '[') ++i;
         if (i < text.size() && text[i] == '[') i = text.size();
+      } else if (rest.starts_with("<") && plain.find("operator") != std::string::npos) {
+        ++i;                                     // template arguments of an operator
       } else if (plain.ends_with("operator")) {  // a conversion: the type is part of the name
         plain += text.substr(i, text.find('(', i) - i);
         i = std::min(text.find('(', i), text.size());
