@@ -32,18 +32,24 @@ Blamer::Blamer(const Scene& scene) : x_scene(scene) {
 Blamer::Tenure Blamer::tenure_of(const ConnectionFacts& facts) const {
   Tenure tenure;
   bool requested = false;
+  bool lost = false;  // who made the last request is not known: an earlier borrower does not tell
   for (const auto& request : facts.requests) {
     if (!request) continue;
     requested = true;
+    lost |= x_scene.stacks.view(request->stack) == nullptr;
     const auto stack = own(request->stack);
     if (stack.view == nullptr) continue;
     if (tenure.last.view == nullptr) {
+      if (lost && !(facts.tenure && same_tenure(facts, request))) break;
       tenure.last = stack;
     } else if (tenure.requests.empty() && same_tenure(facts, request)) {
       tenure.requests.push_back(stack);
     }
   }
-  if (facts.first_receive && same_tenure(facts, facts.first_receive)) {
+  // One from before the last request belongs to an earlier one.
+  const auto& newest = facts.requests[0];
+  if (facts.first_receive && same_tenure(facts, facts.first_receive) &&
+      (!newest || facts.first_receive->at >= newest->at)) {
     tenure.received = own(facts.first_receive->stack);
   }
   const Stack opened = own(facts.opened.stack);
@@ -52,11 +58,12 @@ Blamer::Tenure Blamer::tenure_of(const ConnectionFacts& facts) const {
     tenure.last = own(facts.first_receive->stack);
     tenure.received = {};
   }
-  if (tenure.last.view == nullptr) {
+  if (tenure.last.view == nullptr && !(lost && !facts.opening_in_tenure)) {
     tenure.last = opened;
     tenure.role = BlameRole::kOpened;
     tenure.library_sends = requested;
-  } else if (facts.opening_in_tenure && facts.role != Role::kServer) {
+  } else if (tenure.last.view != nullptr && facts.opening_in_tenure &&
+             facts.role != Role::kServer) {
     // Accepting is everybody's work; dialling is done for somebody.
     tenure.opened = opened;
   }

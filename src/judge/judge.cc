@@ -99,16 +99,25 @@ void Bench::gather_healed() {
   std::map<size_t, std::map<GroupKey, uint64_t>> sampled;
   for (const auto& member : x_healed_samples) ++sampled[member.siblings][key_of(member)];
   for (const auto& [index, keys] : sampled) {
-    uint64_t healed = 0;
+    // Not at every close is the closer looked at: its share holds for all.
+    double healed = 0;
     for (const auto* cohort : x_scene.siblings[index].cohorts) {
+      double collector = 0;
+      double all = 0;
       for (const auto& closer : cohort->closers) {
         const auto* view = x_scene.stacks.view(closer.stack);
-        if (view != nullptr && view->collector) healed += closer.count;
+        const auto count = static_cast<double>(closer.count);
+        all += count;
+        collector += view != nullptr && view->collector ? count : 0;
       }
+      if (all > 0) healed += std::max(static_cast<double>(cohort->closed), all) * collector / all;
     }
     uint64_t samples = 0;
     for (const auto& [key, count] : keys) samples += count;
-    for (const auto& [key, count] : keys) x_groups[key].healed += healed * count / samples;
+    for (const auto& [key, count] : keys) {
+      x_groups[key].healed += static_cast<uint64_t>(
+          healed * static_cast<double>(count) / static_cast<double>(samples) + 0.5);
+    }
   }
   // A case needs somebody to speak of; a healed sample does where nothing is open any more.
   for (const auto& member : x_healed_samples) {
@@ -186,8 +195,10 @@ void Bench::join_older(Finding& finding, const GroupKey& key, std::vector<const 
   size_t healthy_alike = 0;
   for (const auto& member : x_scene.members) {
     const auto& facts = *member.facts;
-    if (facts.kind != key.kind || facts.role != key.role ||
-        x_scene.siblings_of(member).peer != key.peer || !member.tracked) {
+    const bool same_role =
+        facts.role == key.role || (facts.before_attach && facts.role == Role::kUnknown);
+    if (facts.kind != key.kind || !same_role || x_scene.siblings_of(member).peer != key.peer ||
+        !member.tracked) {
       continue;
     }
     const bool looks = states.contains(facts.state) && (member.unread ? some_unread : some_read) &&

@@ -6,6 +6,9 @@
 namespace unclosed {
 namespace {
 
+// The end of a connection and the last bytes before it may be seen in either order.
+constexpr Duration kSameMoment = std::chrono::milliseconds(10);
+
 bool later(const std::optional<Instant>& a, const std::optional<Instant>& b) {
   return a && (!b || *a > *b);
 }
@@ -43,20 +46,20 @@ std::optional<Instant> last_activity(const ConnectionFacts& facts) {
   return last;
 }
 
-std::optional<Instant> peer_gone_at(const ConnectionFacts& facts) {
+std::optional<Instant> peer_gone_at(const ConnectionFacts& facts, Instant first_seen) {
   if (facts.role == Role::kListener) return std::nullopt;
   std::optional<Instant> gone = facts.peer_closed_at;
-  if (!gone && (facts.state == TcpState::kCloseWait || facts.state == TcpState::kClose)) {
+  if (!gone && facts.kind == Kind::kTcp &&
+      (facts.state == TcpState::kCloseWait || facts.state == TcpState::kClose)) {
     // A socket that never tried to connect is closed as well, and nobody left it.
-    const bool was_connected = facts.state == TcpState::kCloseWait || facts.before_attach ||
-                               facts.role == Role::kServer || facts.connect_started ||
-                               facts.bytes_sent + facts.bytes_received > 0;
-    if (was_connected) gone = facts.state_since;
+    const bool was_connected = facts.state == TcpState::kCloseWait || facts.peer.port != 0 ||
+                               facts.connect_started || facts.bytes_sent + facts.bytes_received > 0;
+    if (was_connected) gone = facts.state_since.value_or(first_seen);
   }
   if (!gone) gone = facts.end_seen_at;
   // A half-closed connection on which we still send is in use.
-  if (gone && facts.last_send && *facts.last_send > *gone + std::chrono::milliseconds(10) &&
-      facts.end_errno == 0 && facts.state != TcpState::kClose) {
+  if (gone && facts.last_send && *facts.last_send > *gone + kSameMoment && facts.end_errno == 0 &&
+      facts.state != TcpState::kClose) {
     return std::nullopt;
   }
   return gone;
@@ -165,14 +168,14 @@ void Scene::read(const History& history) {
   member.idle_since = last_activity(facts).value_or(history.first_seen);
   member.idle = now() - member.idle_since;
   member.age = now() - facts.opened.at;
-  member.gone_at = peer_gone_at(facts);
+  member.gone_at = peer_gone_at(facts, history.first_seen);
   const bool asked = facts.last_send || facts.before_attach;
   // What came with the end of a connection that we did not see alive may be a farewell.
   const bool farewell = member.gone_at && !later(facts.last_send, facts.last_receive) &&
                         (facts.before_attach || !history.unread_since ||
                          *history.unread_since > *member.gone_at - policy.settled_floor());
-  member.unread = facts.role != Role::kServer && facts.role != Role::kListener && asked &&
-                  facts.recv_queue > 0 && !history.unread_unasked && !farewell;
+  member.unread = facts.role == Role::kClient && asked && facts.recv_queue > 0 &&
+                  !history.unread_unasked && !farewell;
   // An idle connection may wait for its next use; an answer that nobody reads and a peer that has
   // gone wait for nothing.
   const bool excusable = !member.unread && !member.gone_at;

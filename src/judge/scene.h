@@ -18,11 +18,11 @@
 namespace unclosed {
 
 struct Siblings {
-  std::string label;  // name of the opening site; "" for those opened before the attach
+  std::string label;  // name of the opening site; "" where nobody saw the opening
   Kind kind = Kind::kOther;
   Role role = Role::kUnknown;
   std::string peer;
-  bool before_attach = false;
+  bool before_attach = false;  // or opened unseen
   std::vector<const CohortKey*> keys;
   std::vector<const Cohort*> cohorts;
   uint64_t opened = 0, closed = 0;
@@ -82,6 +82,7 @@ struct Scene {
 // What follows from the facts of one connection alone.
 bool outstanding(const ConnectionFacts& facts, bool answers);
 std::optional<Instant> last_activity(const ConnectionFacts& facts);
-std::optional<Instant> peer_gone_at(const ConnectionFacts& facts);
+// `first_seen` is the bound where nobody saw the moment.
+std::optional<Instant> peer_gone_at(const ConnectionFacts& facts, Instant first_seen);
 
 }  // namespace unclosed

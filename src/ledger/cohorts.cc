@@ -15,7 +15,9 @@ uint64_t mix(uint64_t hash, uint64_t value) {
 }
 
 // An IPv4 address in IPv6 clothes is the same peer.
+// What has no port is connected to nobody.
 Endpoint plain(Endpoint endpoint) {
+  if (endpoint.port == 0) return {};
   constexpr std::array<uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
   if (endpoint.family != AF_INET6 ||
       !std::equal(kMapped.begin(), kMapped.end(), endpoint.address.begin())) {
@@ -81,12 +83,17 @@ void CohortState::add_closed(const ConnectionFacts& facts, Instant at, StackId c
       closers.push_back({closed_by, 1});
     }
   }
-  // Reservoir sampling: every closed member has the same chance to be remembered.
-  const uint64_t seen = std::max<uint64_t>(closed, samples.size() + 1);
-  if (samples.size() < Cohort::kMostSamples) {
-    samples.push_back({PackedFacts(facts, {}, base), at, closed_by});
-  } else if (const uint64_t place = random % seen; place < Cohort::kMostSamples) {
-    samples[place] = {PackedFacts(facts, {}, base), at, closed_by};
+  // Reservoir sampling: every closed member has the same chance to be remembered, but for those
+  // whose closer was seen, which is not at every close: half of the places are theirs.
+  auto& half = closed_by != kNoStack ? closer_seen : closer_unseen;
+  const uint64_t seen = ++half.seen;
+  CohortState::Sample sample{{}, at, closed_by};
+  if (half.samples.size() < Cohort::kMostSamples / 2) {
+    sample.facts = PackedFacts(facts, {}, base);
+    half.samples.push_back(std::move(sample));
+  } else if (const uint64_t place = random % seen; place < Cohort::kMostSamples / 2) {
+    sample.facts = PackedFacts(facts, {}, base);
+    half.samples[place] = std::move(sample);
   }
 }
 
@@ -115,8 +122,10 @@ Cohort CohortState::copy(Instant base) const {
   cohort.closers = closers;
   std::stable_sort(cohort.closers.begin(), cohort.closers.end(),
                    [](const auto& a, const auto& b) { return a.count > b.count; });
-  for (const auto& sample : samples) {
-    cohort.samples.push_back({sample.facts.facts(base), sample.closed_at, sample.closed_by});
+  for (const auto* half : {&closer_seen, &closer_unseen}) {
+    for (const auto& sample : half->samples) {
+      cohort.samples.push_back({sample.facts.facts(base), sample.closed_at, sample.closed_by});
+    }
   }
   cohort.course = course;
   cohort.passed_over_reused = passed_over_reused;

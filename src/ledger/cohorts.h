@@ -92,7 +92,11 @@ struct CohortState {
     Instant closed_at;
     StackId closed_by = kNoStack;
   };
-  std::vector<Sample> samples;
+  struct Samples {
+    uint64_t seen = 0;
+    std::vector<Sample> samples;
+  };
+  Samples closer_seen, closer_unseen;
   std::vector<CohortPoint> course;
   uint64_t passed_over_reused = 0;
   uint64_t touched = 0;  // the last scan at which anything happened

@@ -70,6 +70,7 @@ struct Ledger::State {
   bool in_scan = false;
   uint64_t random = 0x2545f4914f6cdd1dULL;
   uint64_t opened_total = 0, closed_total = 0;
+  std::unordered_set<uint16_t> listened;  // ports
   std::unordered_map<ConnectionId, Entry, ConnectionIdHash> open;
   // Closed since the scan before last: a scan may still name them from a copy read earlier.
   std::unordered_set<ConnectionId, ConnectionIdHash> closed_now, closed_before;
@@ -102,6 +103,8 @@ struct Ledger::State {
   void operator()(const ProcessGone& record);
   void operator()(const LimitSeen& record);
 
+  void see(const ConnectionFacts& facts, const Seen& record);
+  std::optional<Role> role_of(const ConnectionFacts& facts);
   Entry& add(const ConnectionFacts& facts, Instant at);
   void move_to(Entry& entry, const ConnectionFacts& facts);
   void update(Entry& entry, const ConnectionFacts& facts, Instant at);
@@ -194,8 +197,34 @@ void Ledger::State::update(Entry& entry, const ConnectionFacts& facts, Instant a
   entry.last_seen = at;
 }
 
+// Who dialled, of a connection whose beginning was not seen: on a port that is listened on it was
+// accepted; from a port that the kernel hands out for dialling to one that it does not, it was
+// dialled. Else it stays unknown.
+std::optional<Role> Ledger::State::role_of(const ConnectionFacts& facts) {
+  constexpr uint16_t kFirstEphemeral = 32768;
+  if (facts.kind != Kind::kTcp || facts.local.port == 0) return std::nullopt;
+  if (facts.role == Role::kListener || facts.role == Role::kServer) {
+    listened.insert(facts.local.port);
+    return std::nullopt;
+  }
+  if (facts.role != Role::kUnknown || facts.peer.port == 0) return std::nullopt;
+  if (listened.contains(facts.local.port)) return Role::kServer;
+  const bool from_ephemeral = facts.local.port >= kFirstEphemeral;
+  if (from_ephemeral == (facts.peer.port >= kFirstEphemeral)) return std::nullopt;
+  return from_ephemeral ? Role::kClient : Role::kServer;
+}
+
 void Ledger::State::operator()(const Seen& record) {
-  const auto& facts = record.facts;
+  if (const auto role = role_of(record.facts)) {
+    ConnectionFacts facts = record.facts;
+    facts.role = *role;
+    see(facts, record);
+  } else {
+    see(record.facts, record);
+  }
+}
+
+void Ledger::State::see(const ConnectionFacts& facts, const Seen& record) {
   if (closed_now.contains(facts.id) || closed_before.contains(facts.id)) return;
   const auto known = open.find(facts.id);
   Entry& entry = known != open.end() ? known->second : add(facts, record.at);
@@ -275,6 +304,11 @@ void Ledger::State::take_points(Instant at) {
 
 void Ledger::State::operator()(const Closed& record) {
   const auto& facts = record.facts;
+  if (facts.role == Role::kUnknown && role_of(facts)) {
+    Closed known = record;
+    known.facts.role = *role_of(facts);
+    return (*this)(known);
+  }
   if (closed_now.contains(facts.id) || closed_before.contains(facts.id)) return;
   const auto known = open.find(facts.id);
   uint32_t index = 0;
