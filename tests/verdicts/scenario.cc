@@ -74,7 +74,7 @@ Link Scenario::open(const Open& how) {
     facts.opened.by = {how.thread, how.goroutine};
   }
   if (how.kind == Kind::kTcp || how.kind == Kind::kUdp) {
-    const auto other = static_cast<uint16_t>(20000 + x_links.size() % 40000);
+    const auto other = static_cast<uint16_t>(33000 + x_links.size() % 30000);
     const bool accepted = how.role == Role::kServer || how.role == Role::kListener;
     facts.local = {AF_INET, accepted ? how.port : other, {127, 0, 0, 1}};
     if (how.role != Role::kListener) {
@@ -84,6 +84,11 @@ Link Scenario::open(const Open& how) {
   if (how.kind == Kind::kTcp) {
     facts.state = how.role == Role::kListener ? TcpState::kListen : TcpState::kEstablished;
     facts.state_since = facts.opened.at;
+  }
+  if (facts.before_attach && how.role != Role::kListener) {
+    // Who dialled, and since when it is in its state, was not seen.
+    facts.role = Role::kUnknown;
+    facts.state_since.reset();
   }
   if (how.role == Role::kClient && !facts.before_attach) {
     facts.connect_started = facts.connect_finished = facts.opened.at;
@@ -95,16 +100,14 @@ Link Scenario::open(const Open& how) {
 }
 
 void Scenario::send(Link index, const std::string& path, uint32_t thread, uint64_t goroutine) {
+  if (x_now < 0) return;  // nobody looked
   Simulated& link = x_links[index];
   auto& facts = link.facts;
-  facts.bytes_sent += 50;
   const Instant when = instant(x_now);
-  const bool first = !facts.last_send && !facts.last_receive;
-  const bool request =
-      !link.asked && (first || link.received_since_send || facts.request_count == 0);
-  if (x_now >= 0 && request) {
-    if (facts.request_count > 0 && facts.last_receive && facts.role != Role::kServer) {
-      facts.longest_idle_gap = std::max(facts.longest_idle_gap, when - *facts.last_receive);
+  if (link.direction != Direction::kSent) {
+    const auto last = std::max(facts.last_send, facts.last_receive);
+    if (facts.request_count > 0 && last) {
+      facts.longest_idle_gap = std::max(facts.longest_idle_gap, when - *last);
     }
     const Use use{stack(path), when, {thread, goroutine}};
     auto& requests = facts.requests;
@@ -121,30 +124,25 @@ void Scenario::send(Link index, const std::string& path, uint32_t thread, uint64
       ++facts.tenure_count;
     }
     ++facts.request_count;
-    facts.first_receive.reset();
   }
-  link.asked = true;
-  link.received_since_send = false;
+  link.direction = Direction::kSent;
+  facts.bytes_sent += 50;
   facts.last_send = when;
 }
 
 void Scenario::receive(Link index, const std::string& path, uint64_t bytes, uint32_t thread,
                        uint64_t goroutine) {
+  if (x_now < 0) return;
   Simulated& link = x_links[index];
   auto& facts = link.facts;
   const Instant when = instant(x_now);
-  facts.bytes_received += bytes;
-  if (!link.asked) {
-    ++facts.unasked_receives;
-    if (facts.role == Role::kServer && facts.last_send) {
-      facts.longest_idle_gap = std::max(facts.longest_idle_gap, when - *facts.last_send);
-    }
-  }
-  if (x_now >= 0 && !facts.first_receive) {
+  if (link.direction == Direction::kSent) {
     facts.first_receive = Use{stack(path), when, {thread, goroutine}};
+  } else if (facts.last_receive) {
+    ++facts.unasked_receives;
   }
-  link.asked = false;
-  link.received_since_send = true;
+  link.direction = Direction::kReceived;
+  facts.bytes_received += bytes;
   facts.last_receive = when;
 }
 
@@ -172,7 +170,7 @@ void Scenario::peer_closes(Link index) {
   auto& facts = x_links[index].facts;
   if (facts.kind == Kind::kTcp) {
     facts.state = TcpState::kCloseWait;
-    facts.state_since = instant(std::max(x_now, 0.0));
+    if (x_now >= 0) facts.state_since = instant(x_now);
   }
   if (x_now >= 0) facts.peer_closed_at = instant(x_now);
 }
@@ -183,7 +181,8 @@ void Scenario::told_of_end(Link index, int error) {
 }
 
 double Scenario::idle_seconds(Link link) const {
-  return seconds(instant(x_now) - *x_links[link].facts.last_receive) / x_course.factor;
+  const auto last = x_links[link].facts.last_receive.value_or(instant(-600));
+  return seconds(instant(x_now) - last) / x_course.factor;
 }
 
 void Scenario::fail(Attempt attempt, int error, const std::string& path) {

@@ -76,13 +76,13 @@ class Scenario {
   const Histories& histories() const { return x_histories; }
 
  private:
+  enum class Direction { kNothing, kSent, kReceived };
   struct Simulated {
     ConnectionFacts facts;
     int fd = 0;
     int process = 0;
     bool open = true;
-    bool asked = false;  // a request is out
-    bool received_since_send = false;
+    Direction direction = Direction::kNothing;
   };
   struct Event {
     double when;
