@@ -46,7 +46,7 @@ Error cannot_run(const std::string& command, int errno_value) {
 
 }  // namespace
 
-Result<Launch> Launch::prepare(const std::vector<std::string>& command) {
+Result<Launch> Launch::prepare(const std::vector<std::string>& command, ChildOutput output) {
   int start[2], failure[2];
   if (::pipe2(start, O_CLOEXEC) != 0) return system_error(errno, "pipe2");
   Fd start_out(start[0]), start_in(start[1]);
@@ -56,6 +56,7 @@ Result<Launch> Launch::prepare(const std::vector<std::string>& command) {
   if (pid < 0) return system_error(errno, "fork");
   if (pid == 0) {
     start_in.reset();
+    if (output == ChildOutput::kStandardError) ::dup2(STDERR_FILENO, STDOUT_FILENO);
     child(start_out.get(), failure_in.get(), command);
   }
   Launch launch;

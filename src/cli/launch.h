@@ -11,13 +11,14 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/result.h"
+#include "cli/session.h"
 
 namespace unclosed {
 
 class Launch {
  public:
   // Forks; the child holds still until go().
-  static Result<Launch> prepare(const std::vector<std::string>& command);
+  static Result<Launch> prepare(const std::vector<std::string>& command, ChildOutput output);
   // Ends a child that never went, and leaves one that did alone.
   ~Launch();
   Launch(Launch&&) noexcept = default;

@@ -13,6 +13,8 @@ int run(const LookOptions& options, const SessionRunner& runner,
         const std::vector<std::string>& command) {
   SessionSettings settings;
   settings.command = command;
+  settings.child_output =
+      options.json && options.output.empty() ? ChildOutput::kStandardError : ChildOutput::kAsIs;
   return look(std::move(settings), options, runner);
 }
 
@@ -24,7 +26,8 @@ Command add_run(CLI::App& app, const SessionRunner& runner, std::vector<std::str
   add_look_options(*entry, *options);
   entry->footer(
       "Looks until CMD ends, or for the time of --for; CMD's exit code is passed through.\n"
-      "CMD keeps standard output: with -o the report stays apart from it.\n\n"
+      "With --json and without -o standard output is the document's alone: CMD's goes to standard\n"
+      "error.\n\n"
       "Examples:\n"
       "  sudo unclosed run -- ./server --port 8080\n"
       "  sudo unclosed run --json -o report.json -- go test ./...\n"

@@ -75,7 +75,7 @@ Status Session::start_command() {
 
 Status Session::start() {
   if (!x_settings.command.empty()) {
-    auto launch = Launch::prepare(x_settings.command);
+    auto launch = Launch::prepare(x_settings.command, x_settings.child_output);
     if (!launch) return launch.error();
     x_launch.emplace(*std::move(launch));
   }

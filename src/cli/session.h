@@ -17,12 +17,16 @@
 
 namespace unclosed {
 
+// Where what a started command prints to its standard output goes.
+enum class ChildOutput { kAsIs, kStandardError };
+
 // Exactly one of `targets` and `command` is set.
 struct SessionSettings {
   std::vector<ProcessId> targets;    // attach: running processes
   std::vector<std::string> command;  // run: what to start
-  std::optional<Duration> window;    // nullopt: until interrupted, or until the targets are gone
-  double policy_scale = 1.0;         // below 1 the policy's clocks run faster
+  ChildOutput child_output = ChildOutput::kAsIs;
+  std::optional<Duration> window;  // nullopt: until interrupted, or until the targets are gone
+  double policy_scale = 1.0;       // below 1 the policy's clocks run faster
   std::vector<std::string> own, not_own;  // patterns of the user's own code, and of what is not
   // One line of progress for stderr; `final` lines stay, the others may be overwritten.
   std::function<void(const std::string& line, bool final)> progress;
