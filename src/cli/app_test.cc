@@ -281,6 +281,13 @@ TEST(App, the_first_interrupt_ends_early_and_the_second_ends_the_program) {
   EXPECT_EQ(program.run({"run", "--", "cmd"}).code, 128 + SIGINT);  // the child's end is not known
   program.runner = [](const SessionSettings&, const std::atomic<int>&) {
     ::raise(SIGINT);
+    ::raise(SIGINT);  // a terminal's, and once more through its group: still the first
+    return Result<SessionResult>(SessionResult());
+  };
+  EXPECT_EQ(program.run({"attach", me()}).code, 0);
+  program.runner = [](const SessionSettings&, const std::atomic<int>&) {
+    ::raise(SIGINT);
+    ::usleep(400'000);
     ::raise(SIGINT);
     return Result<SessionResult>(SessionResult());
   };
