@@ -37,7 +37,7 @@ enum class UnwindType : uint8_t {
   kFramePointer =
       5,          // CFA = rbp + 16, rbp saved at CFA-16: code that keeps frame pointers throughout
   kSignal = 6,    // the signal trampoline: registers are in the ucontext at rsp
-  kRbpDeref = 7,  // CFA = *(rbp + 8*(int16)cfa): realigned stacks (DRAP)
+  kRbpDeref = 7,  // CFA = *(rbp + 8*(int16)cfa): realigned stacks (DRAP); caller's rbp is at *rbp
 };
 struct UnwindRow {
   uint32_t pc = 0;   // from UnwindTable::base

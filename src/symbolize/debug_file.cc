@@ -3,28 +3,56 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 
+#include <array>
 #include <cstdlib>
 #include <vector>
 
 namespace unclosed {
 namespace {
 
-// The file at `path`, if it is the debug file of `build_id`; empty: not there, or of another build.
-MappedFile take(const std::string& path, const std::string& build_id) {
+// What .gnu_debuglink says: a file name, and the checksum of that file.
+struct Link {
+  std::string name;
+  uint32_t checksum = 0;
+};
+
+// The CRC-32 of .gnu_debuglink (polynomial 0xedb88320), bit by bit would take seconds a file.
+uint32_t checksum_of(Bytes bytes) {
+  static const auto kTable = [] {
+    std::array<uint32_t, 256> table{};
+    for (uint32_t i = 0; i < table.size(); ++i) {
+      uint32_t value = i;
+      for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ ((value & 1) != 0 ? 0xedb88320U : 0);
+      table[i] = value;
+    }
+    return table;
+  }();
+  uint32_t sum = ~0U;
+  for (const std::byte byte : bytes)
+    sum = kTable[(sum ^ static_cast<uint8_t>(byte)) & 255] ^ (sum >> 8);
+  return ~sum;
+}
+
+// The file at `path`, if it is the debug file of `build_id`, or for binaries without one, if it has
+// the checksum of the link; empty: not there, or of another build.
+MappedFile take(const std::string& path, const std::string& build_id, const Link& link) {
   auto fd = Fd::open(path, O_RDONLY | O_NONBLOCK);
   if (!fd) return {};
   auto mapped = MappedFile::map(*fd, path);
   if (!mapped) return {};
   const auto elf = ElfFile::parse(mapped->bytes());
-  if (!elf || (!build_id.empty() && elf->build_id() != build_id)) return {};
-  return std::move(*mapped);
+  if (!elf) return {};
+  const bool same = build_id.empty() ? checksum_of(mapped->bytes()) == link.checksum
+                                     : elf->build_id() == build_id;
+  return same ? std::move(*mapped) : MappedFile();
 }
 
-std::string link_name(const ElfFile& elf) {
+Link link_of(const ElfFile& elf) {
   const auto section = elf.contents(".gnu_debuglink");
   const auto name = section ? text_at(*section, 0, 256) : std::nullopt;
   if (!name || name->find('/') != std::string_view::npos) return {};
-  return std::string(*name);
+  const auto checksum = load<uint32_t>(*section, (name->size() + 4) & ~size_t{3});
+  return checksum ? Link{std::string(*name), *checksum} : Link{};
 }
 
 }  // namespace
@@ -32,19 +60,19 @@ std::string link_name(const ElfFile& elf) {
 MappedFile find_debug_file(const ElfFile& elf, const std::string& path, const std::string& root) {
   if (elf.section(".debug_info") != nullptr || elf.section(".zdebug_info") != nullptr) return {};
   const std::string id = elf.build_id();
-  const std::string link = link_name(elf);
+  const Link link = link_of(elf);
   const std::string folder = path.substr(0, path.rfind('/') + 1);
   std::vector<std::string> names;
   if (id.size() > 2)
     names.push_back("/usr/lib/debug/.build-id/" + id.substr(0, 2) + "/" + id.substr(2) + ".debug");
-  if (!link.empty() && !folder.empty()) {
-    names.push_back(folder + link);
-    names.push_back(folder + ".debug/" + link);
-    names.push_back("/usr/lib/debug" + folder + link);
+  if (!link.name.empty() && !folder.empty()) {
+    names.push_back(folder + link.name);
+    names.push_back(folder + ".debug/" + link.name);
+    names.push_back("/usr/lib/debug" + folder + link.name);
   }
   for (const std::string& below : {root, std::string()}) {
     for (const std::string& name : names) {
-      auto found = take(below + name, id);
+      auto found = take(below + name, id, link);
       if (!found.bytes().empty()) return found;
     }
     if (root.empty()) break;

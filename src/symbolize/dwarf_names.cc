@@ -77,6 +77,14 @@ bool qualifies(int tag) {
          tag == DW_TAG_interface_type;
 }
 
+// The file as the build named it; a relative one below the folder of the build, where that is
+// known.
+std::string full_path(Dwarf_Die* unit, std::string_view file) {
+  const std::string_view folder = text_of(unit, DW_AT_comp_dir).value_or("");
+  if (file.starts_with('/') || !folder.starts_with('/')) return std::string(file);
+  return std::string(folder) + (folder.ends_with('/') ? "" : "/") + std::string(file);
+}
+
 std::string scope_name(Dwarf_Die* die, int tag) {
   const auto name = text_of(die, DW_AT_name);
   if (tag == DW_TAG_namespace) return name ? without_template(*name) : "(anonymous namespace)";
@@ -278,7 +286,7 @@ void DwarfNames::State::line_at(Unit& unit, uint64_t address, DwarfFrame& frame)
   int number = 0;
   if (dwarf_lineno(line, &number) == 0 && number > 0) frame.line = static_cast<uint32_t>(number);
   const char* file = dwarf_linesrc(line, nullptr, nullptr);
-  if (file != nullptr) frame.file = file;
+  if (file != nullptr) frame.file = full_path(&unit.die, file);
 }
 
 void DwarfNames::State::call_of(Unit& unit, Dwarf_Die* inlined, DwarfFrame& caller) {
@@ -288,7 +296,7 @@ void DwarfNames::State::call_of(Unit& unit, Dwarf_Die* inlined, DwarfFrame& call
   size_t count = 0;
   if (!number || dwarf_getsrcfiles(&unit.die, &files, &count) != 0 || *number >= count) return;
   const char* file = dwarf_filesrc(files, *number, nullptr, nullptr);
-  if (file != nullptr) caller.file = file;
+  if (file != nullptr) caller.file = full_path(&unit.die, file);
 }
 
 bool DwarfNames::State::frames_in(Unit& unit, uint64_t address, std::vector<DwarfFrame>& frames) {

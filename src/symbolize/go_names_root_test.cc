@@ -3,6 +3,7 @@
 // that it cannot fetch is skipped, aloud.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -195,6 +196,26 @@ TEST_P(GoNames, the_layout_says_release_goid_and_syscall_stubs) {
   }
   EXPECT_TRUE(syscall);
   EXPECT_TRUE(x_modules.notes(x_id).empty()) << x_modules.notes(x_id)[0];
+}
+
+TEST_P(GoNames, go_code_beside_c_code_is_walked_by_frame_pointers) {
+  const ModuleCode& code = x_modules.code(x_id);
+  if (!code.table) GTEST_SKIP() << "no C code in it";
+  const auto [start, end] = x_modules.find(x_id)->go->text_range();
+  const auto& rows = code.table->rows;
+  const auto row_at = [&](uint64_t address) {
+    const auto pc = static_cast<uint32_t>(address - code.table->base.value);
+    auto at = std::upper_bound(rows.begin(), rows.end(), pc,
+                               [](uint32_t value, const UnwindRow& row) { return value < row.pc; });
+    return at == rows.begin() ? UnwindRow{} : *std::prev(at);
+  };
+  EXPECT_EQ(row_at(start).type, UnwindType::kFramePointer);
+  EXPECT_EQ(row_at((start + end) / 2).type, UnwindType::kFramePointer);
+  EXPECT_EQ(row_at(end - 1).type, UnwindType::kFramePointer);
+  EXPECT_NE(row_at(end).type, UnwindType::kFramePointer);
+  EXPECT_TRUE(std::any_of(rows.begin(), rows.end(),
+                          [](const UnwindRow& row) { return row.type == UnwindType::kRsp; }));
+  for (size_t i = 1; i < rows.size(); ++i) ASSERT_LT(rows[i - 1].pc, rows[i].pc);
 }
 
 TEST_P(GoNames, the_goid_offset_is_that_of_the_dwarf) {

@@ -140,6 +140,56 @@ TEST_P(NativeNames, names_are_qualified_without_parameters_and_only_own_code_is_
   EXPECT_TRUE(lambda);
 }
 
+TEST_P(NativeNames, a_separate_debug_file_names_a_stripped_program) {
+  const std::string stripped = (x_folder / "stripped").string();
+  const std::string debug = (x_folder / "stripped.debug").string();
+  for (const char* build_id : {"", "-R .note.gnu.build-id "}) {
+    shell("objcopy --only-keep-debug " + x_program + " " + debug + "; objcopy " + build_id +
+          "--strip-all --add-gnu-debuglink=" + debug + " " + x_program + " " + stripped);
+    ModuleStore modules;
+    const auto whole = modules.open_file(x_program);
+    const auto id = modules.open_file(stripped);
+    ASSERT_TRUE(id && whole);
+    Symbolizer symbolizer(modules);
+    for (const uint64_t call : x_calls) {
+      const auto with = symbolizer.name_address(*id, ElfAddr{call});
+      const auto expected = symbolizer.name_address(*whole, ElfAddr{call});
+      ASSERT_EQ(with.size(), expected.size());
+      EXPECT_EQ(with[0].function, expected[0].function);
+      EXPECT_EQ(with[0].line, expected[0].line);
+    }
+    // Another file of that name is not taken.
+    std::filesystem::copy_file("/proc/self/exe", debug,
+                               std::filesystem::copy_options::overwrite_existing);
+    ModuleStore others;
+    const auto other = others.open_file(stripped);
+    ASSERT_TRUE(other);
+    EXPECT_TRUE(others.find(*other)->debug.bytes().empty());
+  }
+}
+
+TEST_P(NativeNames, a_stripped_program_is_named_by_what_it_exports_or_says_unknown) {
+  const std::string stripped = (x_folder / "stripped").string();
+  shell("objcopy --strip-all " + x_program + " " + stripped);
+  ModuleStore modules;
+  const auto id = modules.open_file(stripped);
+  ASSERT_TRUE(id);
+  Symbolizer symbolizer(modules);
+  const auto whole = modules.open_file(x_program);
+  ASSERT_TRUE(whole);
+  size_t unknown = 0;
+  for (const uint64_t call : x_calls) {
+    const auto frames = symbolizer.name_address(*id, ElfAddr{call});
+    ASSERT_EQ(frames.size(), 1U);
+    EXPECT_EQ(frames[0].module, "stripped");
+    if (frames[0].function.starts_with("[unknown]+0x"))
+      ++unknown;
+    else
+      EXPECT_EQ(frames[0].function, symbolizer.name_address(*whole, ElfAddr{call}).back().function);
+  }
+  EXPECT_GT(unknown, 0U);
+}
+
 INSTANTIATE_TEST_SUITE_P(Compilers, NativeNames,
                          testing::Values("g++ -O2 -g", "g++ -O2 -g -gdwarf-4", "g++ -O3 -g -flto",
                                          "clang++ -O2 -gdwarf-4"));
