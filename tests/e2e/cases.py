@@ -7,7 +7,8 @@ LOAD      a command line that makes traffic while the run lasts
 SERVER    a server of servers.py that the case needs; its processes are {postgres.pids}
 BEFORE    a shell line, run before the run
 SETTLE    seconds between the start and the run (default 4): part of the leak has happened by then
-RUN       the command line of the run: `attach`, or words with {placeholders}
+RUN       the command line of the run: `attach`, or words with {placeholders}; its report is on standard output, or in
+          {work}/report.json
 DURING    seconds: a shell line, run while the run lasts; its pid is {run.pid}
 EXPECT    leak · nothing · report · exit N · stdout REGEX · no-stdout REGEX ·
           stderr REGEX · within SECONDS  (several: all hold)

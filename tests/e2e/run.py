@@ -195,7 +195,8 @@ class Run:
                 timer.cancel()
         self.seconds = time.monotonic() - begun
         self.code = process.returncode if process.returncode >= 0 else 128 - process.returncode
-        self.output = (self.work / "stdout").read_text(errors="replace")
+        written = self.work / "report.json"  # a `run` leaves standard output to its child
+        self.output = (written if written.exists() else self.work / "stdout").read_text(errors="replace")
         self.errors = (self.work / "stderr").read_text(errors="replace")
         if mistakes:
             raise Failure("; ".join(mistakes))
