@@ -4,7 +4,8 @@ NAME      what the case says, and its name
 VICTIM    a folder of victims/, with further arguments: started, its pid is {pid}
 START     name: a command line to start beside; its pid is {name.pid}
 LOAD      a command line that makes traffic while the run lasts
-SERVER    a server of servers.py that the case needs; its processes are {postgres.pids}
+SERVER    a server of servers.py that the case needs; its processes are {postgres.pids}, those from
+          before the load {postgres.before.pids}
 BEFORE    a shell line, run before the run
 SETTLE    seconds between the start and the run (default 4): part of the leak has happened by then
 RUN       the command line of the run: `attach`, or words with {placeholders}; its report is on standard output, or in

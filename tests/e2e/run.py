@@ -140,6 +140,7 @@ class Run:
         for name in self.case.get("SERVER"):
             server = self.bench.need_server(name)
             self.values[f"{name}.pid"] = str(server.process.pid)
+            self.values[f"{name}.before.pids"] = " ".join(map(str, server.pids()))
         self.values.update(self.bench.values())
         for line in self.case.get("BEFORE"):
             self.shell(line)
