@@ -137,10 +137,11 @@ class Run:
                     raise servers.Missing("root is needed")
             else:
                 servers.find(program)
+        before = {}
         for name in self.case.get("SERVER"):
             server = self.bench.need_server(name)
             self.values[f"{name}.pid"] = str(server.process.pid)
-            self.values[f"{name}.before.pids"] = " ".join(map(str, server.pids()))
+            before[name] = server.pids()
         self.values.update(self.bench.values())
         for line in self.case.get("BEFORE"):
             self.shell(line)
@@ -155,7 +156,9 @@ class Run:
         if self.bench.interrupted.wait(settle):
             raise Failure("interrupted")
         for name in self.case.get("SERVER"):
-            self.values[f"{name}.pids"] = " ".join(map(str, self.bench.need_server(name).pids()))
+            now = self.bench.need_server(name).pids()
+            self.values[f"{name}.pids"] = " ".join(map(str, now))
+            self.values[f"{name}.before.pids"] = " ".join(str(pid) for pid in now if pid in before[name])
 
     def shell(self, line):
         done = subprocess.run(["/bin/sh", "-c", self.fill(line)], cwd=self.work, stdin=subprocess.DEVNULL,
