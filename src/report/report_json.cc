@@ -207,7 +207,17 @@ Json coverage_json(const Coverage& coverage) {
     json["probes"].push_back({{"function", probe.function}, {"why", probe.why}});
   }
   json["notes"] = coverage.notes;
+  json["opened"] = coverage.opened;
+  json["closed"] = coverage.closed;
   return json;
+}
+
+Json cost_json(const Cost& cost) {
+  return {{"attach_seconds", rounded(cost.attach_seconds)},
+          {"stacks", cost.stacks},
+          {"stack_seconds", rounded(cost.stack_seconds)},
+          {"kernel_bytes", cost.kernel_bytes},
+          {"resident_bytes", cost.resident_bytes}};
 }
 
 Json limits_json(const std::vector<Limit>& limits) {
@@ -264,6 +274,7 @@ std::string report_json(const Report& report, const JsonOptions& options) {
                     {"interrupted", report.interrupted}};
   json["rung"] = report.rung;
   json["coverage"] = coverage_json(report.coverage);
+  if (report.cost) json["cost"] = cost_json(*report.cost);
   json["limits"] = limits_json(report.judgement.limits);
   json["failures"] = failures_json(report.judgement.failures);
   json["findings"] = findings_json(report.judgement.findings, stacks, options);

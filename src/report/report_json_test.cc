@@ -106,7 +106,7 @@ TEST(ReportJson, the_process_is_the_first_of_the_processes) {
   const auto json = parsed(sample::two_findings());
   EXPECT_EQ(json["process"]["pid"], json["processes"][0]["pid"]);
   EXPECT_EQ(json["processes"][0]["started"], "2026-11-20T10:00:00Z");
-  EXPECT_TRUE(parsed(Report{{}, {}, {}, {}, "bpf", {}, {}, {}, false})["process"].is_null());
+  EXPECT_TRUE(parsed(Report())["process"].is_null());
 }
 
 TEST(ReportJson, connections_are_cut_and_the_rest_is_counted) {

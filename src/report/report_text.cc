@@ -65,6 +65,7 @@ class TextReport {
   void limits();
   void failures();
   void coverage();
+  void cost(const Cost& cost);
 
   double window() const { return seconds(x_report.ended - x_report.started); }
 
@@ -323,6 +324,9 @@ void TextReport::nothing_found() {
   x_page.item(2, "looked at",
               counted(coverage.open, "open descriptor", "open descriptors") +
                   (parts.empty() ? "" : fmt::format(": {}", fmt::join(parts, ", "))));
+  x_page.item(2, "",
+              fmt::format("{} were opened meanwhile, and {} closed", grouped(coverage.opened),
+                          grouped(coverage.closed)));
   x_page.item(2, "this says",
               "nothing of a path that was not taken meanwhile, nor of a leak slower than the time "
               "that was looked; look longer, or under load, to say more");
@@ -430,6 +434,23 @@ void TextReport::coverage() {
                 fmt::format("probe on {}: {}", printable(probe.function), printable(probe.why)));
   }
   for (const auto& note : coverage.notes) x_page.item(0, "", printable(note));
+  if (x_report.cost) cost(*x_report.cost);
+}
+
+void TextReport::cost(const Cost& cost) {
+  const double window = seconds(x_report.ended - x_report.started);
+  std::string text = fmt::format("attached in {:.2f} s", cost.attach_seconds);
+  if (cost.stacks > 0 && window > 0) {
+    text += fmt::format(" · {} at {:.1f} µs, {:.2f} % of a core",
+                        counted(cost.stacks, "stack", "stacks"),
+                        cost.stack_seconds / static_cast<double>(cost.stacks) * 1e6,
+                        cost.stack_seconds / window * 100);
+  }
+  constexpr double kMega = 1e6;
+  text += fmt::format(" · {:.0f} MB here, {:.0f} MB in the kernel",
+                      static_cast<double>(cost.resident_bytes) / kMega,
+                      static_cast<double>(cost.kernel_bytes) / kMega);
+  x_page.item(0, "cost", text);
 }
 
 }  // namespace

@@ -108,9 +108,12 @@ inline Report nothing_found() {
   report.started = {0};
   report.ended = {60'200'000'000};
   report.rung = "bpf";
+  report.coverage.opened = 5310;
+  report.coverage.closed = 5208;
   report.coverage.open = 1807;
   report.coverage.traced = 1785;
   report.coverage.before_attach = 22;
+  report.cost = Cost{0.31, 10620, 0.0212, 31'000'000, 42'000'000};
   report.judgement.groups = {healthy()};
   report.judgement.limits = {{{"nofile", {4242, 100}, 1807, 10240}, {}, Diagnosis::kUnknown}};
   return report;
