@@ -1,6 +1,7 @@
 #include "cli/session.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <unordered_set>
@@ -41,6 +42,7 @@ class Session {
   void tell_progress(Instant now);
   StackBook name_stacks(const Histories& histories);
   Coverage coverage(const Histories& histories, const StackBook& stacks) const;
+  Cost cost() const;
   SessionResult conclude();
 
   const SessionSettings& x_settings;
@@ -51,6 +53,7 @@ class Session {
   std::optional<Launch> x_launch;
   std::shared_ptr<BpfCollector> x_collector;
   Instant x_started;
+  Duration x_attaching{};
   WallClock x_clock;
 };
 
@@ -92,10 +95,11 @@ Status Session::start() {
     introduce(target);
   }
   if (auto scanned = x_collector->scan(x_ledger); !scanned) return scanned;
+  x_attaching = monotonic_now() - began;
   if (x_settings.progress) {
     const BpfCoverage seen = x_collector->coverage();
     x_settings.progress(fmt::format("attached in {:.2f} s; {} descriptors were open before",
-                                    seconds(monotonic_now() - began), seen.descriptors),
+                                    seconds(x_attaching), seen.descriptors),
                         true);
   }
   return {};
@@ -192,6 +196,8 @@ Coverage Session::coverage(const Histories& histories, const StackBook& stacks) 
   }
   coverage.events_lost = seen.events_lost;
   coverage.drift = seen.drift;
+  coverage.opened = seen.opened;
+  coverage.closed = seen.closed;
   if (seen.stacks_lost > 0) {
     coverage.notes.push_back(fmt::format("{} stacks could not be taken", seen.stacks_lost));
   }
@@ -207,6 +213,19 @@ Coverage Session::coverage(const Histories& histories, const StackBook& stacks) 
   return coverage;
 }
 
+Cost Session::cost() const {
+  const BpfCoverage seen = x_collector->coverage();
+  Cost cost;
+  cost.attach_seconds = seconds(x_attaching);
+  cost.stacks = seen.stacks_taken;
+  cost.stack_seconds = seconds(seen.stack_time);
+  cost.kernel_bytes = seen.map_bytes;
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  cost.resident_bytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+  return cost;
+}
+
 SessionResult Session::conclude() {
   const Instant ended = monotonic_now();
   const Histories histories = std::move(x_ledger).take_histories(ended);
@@ -215,6 +234,7 @@ SessionResult Session::conclude() {
   report.stacks = name_stacks(histories);
   report.judgement = judge(histories, report.stacks, Policy{}.scaled(x_settings.policy_scale));
   report.coverage = coverage(histories, report.stacks);
+  report.cost = cost();
   report.clock = x_clock;
   report.started = x_started;
   report.ended = ended;
