@@ -30,11 +30,14 @@ class Comparison(unittest.TestCase):
     def test_the_marked_line_is_right(self):
         self.assertEqual(self.complaints(finding()), [])
 
-    def test_another_line_function_role_peer_or_verdict_is_wrong(self):
+    def test_another_line_function_role_or_peer_is_wrong(self):
         for wrong in (finding(blame={"line": 3}), finding(blame={"function": "shop/store.(*Store).query"}),
-                      finding(blame={"role": "opened"}), finding(peer="127.0.0.1:5433"), finding(verdict="suspect"),
-                      finding(kind="udp")):
+                      finding(blame={"role": "opened"}), finding(peer="127.0.0.1:5433"), finding(kind="udp")):
             self.assertEqual(len(self.complaints(wrong)), 2, wrong)
+
+    def test_a_suspicion_alone_is_not_enough_and_beside_the_finding_no_mistake(self):
+        self.assertEqual(len(self.complaints(finding(verdict="suspect"))), 1)
+        self.assertEqual(self.complaints(finding(), finding(verdict="suspect")), [])
 
     def test_a_second_finding_elsewhere_is_wrong(self):
         self.assertEqual(len(self.complaints(finding(), finding(blame={"line": 3}))), 1)
