@@ -102,6 +102,21 @@ std::optional<std::array<Floors, 4>> quarter_floors(const Case& item,
   return floors;
 }
 
+// How long it takes until one that is left alone is known as such. Where siblings are usually idle
+// for longer, only dials tell, and those take their time.
+Duration until_known(const Case& item) {
+  std::vector<Duration> delays;
+  for (const auto* member : item.members) {
+    const auto& group = item.scene->siblings_of(*member);
+    if (member->passed_over && group.settled > member->settled) {
+      delays.push_back(member->until_passed);
+    }
+  }
+  if (delays.size() * 2 <= item.members.size()) return {};
+  std::sort(delays.begin(), delays.end());
+  return delays[delays.size() * 9 / 10];
+}
+
 // An unread answer, or an accepted connection whose client has gone, is no healthy idle one that
 // another replaces: those that came and stayed are the rise.
 bool cannot_wait(const Case& item) {
@@ -122,8 +137,10 @@ Rise measure(const Case& item) {
   std::sort(arrivals.begin(), arrivals.end());
   rise.arrivals = static_cast<uint32_t>(arrivals.size());
   const Instant start = scene.histories.attached;
-  const Instant end = scene.now() - item.settled;
-  if (end <= start || arrivals.size() < 3) return rise;
+  if (arrivals.size() < 3) return rise;
+  const Instant end =
+      std::max(scene.now() - std::max(item.settled, until_known(item)), arrivals.back());
+  if (end <= start) return rise;
   const bool certain = cannot_wait(item);
   // Those need no comparison with others, so that finer windows will do.
   if (certain) rise.windows *= 2;

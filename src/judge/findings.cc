@@ -67,7 +67,7 @@ FoundConnection found(const Scene& scene, const Member& member) {
 
 }  // namespace
 
-Finding describe(const Case& item, const Blamer& /*blamer*/, size_t most_listed) {
+Finding describe(const Case& item, size_t most_listed) {
   const Scene& scene = *item.scene;
   Finding finding;
   finding.kind = item.kind;
@@ -111,11 +111,11 @@ Finding describe(const Case& item, const Blamer& /*blamer*/, size_t most_listed)
   });
   if (open.size() > most_listed) open.resize(most_listed);
   for (const auto* member : open) finding.connections.push_back(found(scene, *member));
-  finding.normally_closed_at = normally_closed(item);
+  finding.normally_closed_at = normally_closed(item, std::nullopt);
   return finding;
 }
 
-std::optional<NormallyClosed> normally_closed(const Case& item) {
+std::optional<NormallyClosed> normally_closed(const Case& item, const std::optional<Blame>& blame) {
   constexpr double kMost = 0.3;
   const Scene& scene = *item.scene;
   SiteTally sites;
@@ -124,7 +124,11 @@ std::optional<NormallyClosed> normally_closed(const Case& item) {
       for (const auto& closer : cohort->closers) {
         const auto* view = scene.stacks.own_view(closer.stack);
         if (view == nullptr || view->collector) continue;
-        sites.add(site_of(*view->own.back().frame), closer.count);
+        const auto* frame = view->own.back().frame;
+        for (const auto& own : view->own) {
+          if (blame && own.frame->function == blame->site.function) frame = own.frame;
+        }
+        sites.add(site_of(*frame), closer.count);
       }
     }
   }

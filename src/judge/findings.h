@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "judge/blame.h"
 #include "judge/case.h"
 #include "model/finding.h"
 
@@ -13,9 +12,10 @@ namespace unclosed {
 
 // A finding with all that the members say by themselves; verdict, evidence and blame are the
 // caller's. At most `most_listed` connections are listed, the oldest first.
-Finding describe(const Case& item, const Blamer& blamer, size_t most_listed);
+Finding describe(const Case& item, size_t most_listed);
 
-// Where siblings of the members are normally closed; nullopt when that was not seen.
-std::optional<NormallyClosed> normally_closed(const Case& item);
+// Where siblings of the members are normally closed: the line of the blamed function under which it
+// happens, else the innermost own line; nullopt when that was not seen.
+std::optional<NormallyClosed> normally_closed(const Case& item, const std::optional<Blame>& blame);
 
 }  // namespace unclosed

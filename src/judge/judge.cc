@@ -249,12 +249,13 @@ void Bench::try_group(const GroupKey& key, const Group& found) {
     item = make_case(x_scene, group.members, group.healed);
     item.rise = rise;
   }
-  Finding finding = describe(item, x_blamer, SIZE_MAX);
+  Finding finding = describe(item, SIZE_MAX);
   finding.verdict = verdict;
   finding.evidence = std::move(extra.evidence);
   finding.older_matched = extra.older_matched;
   finding.diagnosis = Diagnosis::kLeak;
   blame_group(finding, group.members);
+  finding.normally_closed_at = normally_closed(item, finding.blame);
   if (!finding.blame) name_nobody(finding, item);
   finding.fingerprint = fingerprint(
       finding.blame ? to_string(finding.blame->role) : "nobody", to_string(finding.kind),
@@ -271,7 +272,7 @@ void Bench::rest() {
   for (auto& [index, members] : groups) {
     const auto& siblings = x_scene.siblings[index];
     Case item = make_case(x_scene, std::move(members), 0);
-    Finding finding = describe(item, x_blamer, kMostListedInGroup);
+    Finding finding = describe(item, kMostListedInGroup);
     size_t old = 0;
     size_t left = 0;
     for (const auto* member : item.members) {

@@ -61,10 +61,10 @@ Diagnosis diagnose_limit(const Scene& scene, const std::vector<Finding>& finding
 
 }  // namespace
 
-std::optional<double> growing_slope(const Course& course) {
+std::optional<double> growing_slope(const UseCourse& course) {
   constexpr double kMostlyUp = 0.75;
   if (course.size() < 4) return std::nullopt;
-  Course points;
+  UseCourse points;
   const size_t step = (course.size() + kMostPoints - 1) / kMostPoints;
   for (size_t i = 0; i < course.size(); i += step) points.push_back(course[i]);
   std::vector<double> slopes;

@@ -10,11 +10,11 @@
 
 namespace unclosed {
 
-using Course = std::vector<std::pair<Instant, uint64_t>>;
+using UseCourse = std::vector<std::pair<Instant, uint64_t>>;
 
 // Growth per second: the median of the slopes between all pairs of (at most some hundred) points,
 // so that no burst bends it. nullopt: too few points, or it does not keep growing.
-std::optional<double> growing_slope(const Course& course);
+std::optional<double> growing_slope(const UseCourse& course);
 
 std::vector<Limit> weigh_limits(const Scene& scene, const std::vector<Finding>& findings);
 

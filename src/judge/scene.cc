@@ -122,7 +122,29 @@ void Scene::learn(Siblings& group) const {
   const Duration idle = group.usual_idle.value_or(Duration{});
   group.settled = std::max(policy.settled_floor(), idle);
   group.far = std::max(policy.long_floor, idle);
-  group.passed = group.settled;
+  // Where many are closed after long idleness, by a task that ends or a pool that thins itself out,
+  // idleness is no sign.
+  std::vector<Duration> before_close;
+  for (const auto* cohort : group.cohorts) {
+    for (const auto& sample : cohort->samples) {
+      const auto* closer = stacks.view(sample.closed_by);
+      const auto last = last_activity(sample.facts);
+      if (last && (closer == nullptr || !closer->collector)) {
+        before_close.push_back(sample.closed_at - *last);
+      }
+    }
+  }
+  std::sort(before_close.begin(), before_close.end());
+  if (before_close.size() >= 3) {
+    const Duration often = before_close[before_close.size() * 4 / 5];
+    if (is_socket(group.kind) && often > policy.settled_floor()) {
+      group.settled = std::max(group.settled, often * 3 / 2);
+      group.far = std::max(group.far, often * 3 / 2);
+    }
+  }
+  // A pool does not dial past an idle connection of its own, however long it lies there: for those
+  // passed over it is not the usual idle time that counts, but how soon such ones are used again.
+  group.passed = policy.settled_floor();
   if (group.role != Role::kClient) return;
   // Idle ones that dials passed over and that were used again all the same: how long they lay.
   std::vector<Duration> gaps;
@@ -139,18 +161,24 @@ void Scene::learn(Siblings& group) const {
   group.passed = std::max(group.passed, 3 * gaps[(gaps.size() - 1) * 19 / 20]);
 }
 
-uint32_t Scene::dials(const Siblings& of, const ProcessId& process, Instant after) const {
+uint32_t Scene::dials(const Siblings& of, const ProcessId& process, Instant after,
+                      std::optional<Instant>* nth) const {
+  uint32_t sum = 0;
   const auto count = [&](const Siblings& group) {
     const auto mine = group.openings.find(process);
-    if (mine == group.openings.end()) return uint32_t{0};
+    if (mine == group.openings.end()) return;
     const auto from = std::upper_bound(mine->second.begin(), mine->second.end(), after);
-    return static_cast<uint32_t>(mine->second.end() - from);
+    const auto found = static_cast<uint32_t>(mine->second.end() - from);
+    if (nth != nullptr && !*nth && found >= policy.passing_dials) {
+      *nth = *(from + (policy.passing_dials - 1));
+    }
+    sum += found;
   };
-  if (!of.before_attach) return count(of);
-  uint32_t sum = 0;
-  for (const size_t index : x_same_peer.at({of.kind, of.role, of.peer})) {
-    sum += count(siblings[index]);
+  if (!of.before_attach) {
+    count(of);
+    return sum;
   }
+  for (const size_t index : x_same_peer.at({of.kind, of.role, of.peer})) count(siblings[index]);
   return sum;
 }
 
@@ -176,16 +204,19 @@ void Scene::read(const History& history) {
                          *history.unread_since > *member.gone_at - policy.settled_floor());
   member.unread = facts.role == Role::kClient && asked && facts.recv_queue > 0 &&
                   !history.unread_unasked && !farewell;
-  // An idle connection may wait for its next use; an answer that nobody reads and a peer that has
-  // gone wait for nothing.
-  const bool excusable = !member.unread && !member.gone_at;
-  member.settled = excusable ? group.settled : policy.settled_floor();
-  member.far = excusable ? group.far : policy.long_floor;
   if (facts.role == Role::kClient && history.pushes < 2) {
-    member.passing_dials = dials(group, facts.opener, member.idle_since + policy.dial_race());
+    std::optional<Instant> third;
+    member.passing_dials =
+        dials(group, facts.opener, member.idle_since + policy.dial_race(), &third);
+    if (third) member.until_passed = *third - member.idle_since;
     member.passed_over = !member.waiting && member.passing_dials >= policy.passing_dials &&
                          member.idle > group.passed;
   }
+  // An idle connection may wait for its next use; an answer that nobody reads, a peer that has
+  // gone, and one that is in no free list, wait for nothing.
+  const bool excusable = !member.unread && !member.gone_at && !member.passed_over;
+  member.settled = excusable ? group.settled : policy.settled_floor();
+  member.far = excusable ? group.far : policy.long_floor;
   if (facts.role != Role::kListener && facts.state != TcpState::kListen &&
       facts.state != TcpState::kSynSent) {
     const bool gone = member.gone_at && now() - *member.gone_at > policy.settled_floor();

@@ -52,6 +52,7 @@ struct Member {
   Duration settled{}, far{};
   std::optional<Instant> gone_at;  // the peer closed or reset it, and nothing was sent since
   uint32_t passing_dials = 0;      // dials of siblings that began well after it had become idle
+  Duration until_passed{};         // from then to the dial that made it passed over
   bool passed_over = false;
   bool candidate = false;  // left alone, or its peer has gone: could be leaked
 };
@@ -68,7 +69,9 @@ struct Scene {
   const Siblings& siblings_of(const Member& member) const { return siblings[member.siblings]; }
   // Dials of `process` to the peer of `of` that began after `after`; of the site of `of`, or of
   // any site where `of` was opened before the attach.
-  uint32_t dials(const Siblings& of, const ProcessId& process, Instant after) const;
+  // `nth` is set to the moment of the last one that policy asks for, where there are that many.
+  uint32_t dials(const Siblings& of, const ProcessId& process, Instant after,
+                 std::optional<Instant>* nth = nullptr) const;
 
  private:
   void merge_cohorts();

@@ -397,6 +397,86 @@ void scheduled_files(Scenario& s) {
   });
 }
 
+// Tasks that take a connection of their own, ask once, and work for long before they close it.
+void long_tasks(Scenario& s, double first, double lasting) {
+  s.every(first + s.random(0, 2), 2.5, [&s, lasting] {
+    const Link link = s.open({.stack = "main>task.run>lib:connect"});
+    s.query(link, "main>task.run");
+    s.at(s.now() + lasting * s.random(0.9, 1.1),
+         [&s, link] { s.close(link, "main>task.run>lib:close"); });
+  });
+}
+void long_tasks_from_start(Scenario& s) { long_tasks(s, 0, 20); }
+void long_tasks_before(Scenario& s) { long_tasks(s, -100, 35); }
+void longer_tasks_than_the_window(Scenario& s) { long_tasks(s, -200, 90); }
+
+// One thread, one pool, several callers through one helper.
+void one_thread(Scenario& s) {
+  auto* pool = new Pool(s, {.port = 6379, .most_idle = 4});
+  for (const char* caller : {"report.build", "profile.load", "audit.check"}) {
+    s.at_random(8, -10, s.window(), [&s, pool, caller] {
+      const std::string path = std::string("main>loop>") + caller;
+      const Link link = pool->borrow(path);
+      s.query(link, path + ">store.query");
+      s.at(s.now() + 0.002, [pool, link, path] { pool->give_back(link, path); });
+    });
+  }
+}
+
+// Each of many threads keeps a connection of its own, and most have little to do.
+void thread_each(Scenario& s) {
+  for (uint32_t thread = 1; thread <= 40; ++thread) {
+    auto link = std::make_shared<Link>(SIZE_MAX);
+    s.at_random(0.08, -30, s.window(), [&s, link, thread] {
+      if (*link == SIZE_MAX)
+        *link = s.open({.stack = "main>run>db.connect>lib:connect", .thread = thread});
+      s.query(*link, "main>run>db.query", thread);
+    });
+  }
+}
+
+// Requests answered by more and more keep-alive clients that stay a while.
+void keep_alive_clients(Scenario& s) {
+  s.open({.role = Role::kListener, .stack = "main>listen", .port = 80});
+  s.at_random(3, -30, s.window(), [&s] {
+    const Link link =
+        s.open({.role = Role::kServer, .stack = "main>accept>lib:accept", .port = 80});
+    s.receive(link, "main>answer>lib:read");
+    s.send(link, "main>answer>lib:write");
+    s.at(s.now() + s.random(5, 75), [&s, link] {
+      s.peer_closes(link);
+      s.told_of_end(link);
+      s.close(link, "main>answer>lib:close");
+    });
+  });
+}
+
+// A slow consumer: the answer waits while each piece is worked on.
+void slow_consumer(Scenario& s) {
+  for (int i = 0; i < 4; ++i) {
+    s.at(s.random(0, 5), [&s] {
+      const Link link = s.open({.stack = "main>export>lib:connect"});
+      s.query(link, "main>export");
+      s.facts(link).recv_queue = 200'000;
+      s.every(s.now() + 4, 4, [&s, link] { s.receive(link, "main>export>lib:read"); });
+    });
+  }
+}
+
+// A handler that works for long; its client gives up meanwhile.
+void clients_give_up(Scenario& s) {
+  s.at_random(0.5, -20, s.window(), [&s] {
+    const Link link =
+        s.open({.role = Role::kServer, .stack = "main>accept>lib:accept", .port = 80});
+    s.receive(link, "main>compute>lib:read");
+    s.at(s.now() + 2, [&s, link] { s.peer_closes(link); });
+    s.at(s.now() + s.random(20, 38), [&s, link] {
+      s.send(link, "main>compute>lib:write");
+      s.close(link, "main>compute>lib:close");
+    });
+  });
+}
+
 }  // namespace
 
 const std::vector<Service>& healthy_services() {
@@ -432,6 +512,14 @@ const std::vector<Service>& healthy_services() {
       {"lock_holders", lock_holders},
       {"shrinking_bursts", shrinking_bursts},
       {"scheduled_files", scheduled_files},
+      {"long_tasks_from_start", long_tasks_from_start},
+      {"long_tasks_before", long_tasks_before},
+      {"longer_tasks_than_the_window", longer_tasks_than_the_window},
+      {"one_thread", one_thread},
+      {"thread_each", thread_each},
+      {"keep_alive_clients", keep_alive_clients},
+      {"slow_consumer", slow_consumer},
+      {"clients_give_up", clients_give_up},
   };
   return kServices;
 }

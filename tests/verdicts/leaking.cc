@@ -240,6 +240,87 @@ void refused_and_kept(Scenario& s) {
   });
 }
 
+// The same function mostly gives back; a rare path does not. Others use the pool as well.
+void rare_path_in_pool(Scenario& s) {
+  auto* pool = new Pool(s, {.most_idle = 20});
+  work(s, *pool, 10, "serve>list");
+  s.at_random(8, -10, s.window(), [&s, pool] {
+    const uint64_t g = next_goroutine();
+    const Link link = pool->borrow("serve>transfer", 1, g);
+    s.query(link, "serve>transfer>begin", 1, g);
+    s.query(link, "serve>transfer>debit", 1, g);
+    if (s.chance(0.06)) return;
+    s.query(link, "serve>transfer>commit", 1, g);
+    pool->give_back(link, "serve>transfer");
+  });
+}
+
+void rare_path_shared_helper(Scenario& s) {
+  auto* pool = new Pool(s, {.most_idle = 20});
+  work(s, *pool, 10, "serve>report.build");
+  work(s, *pool, 10, "serve>profile.load");
+  s.at_random(6, -10, s.window(), [&s, pool] {
+    const uint64_t g = next_goroutine();
+    const Link link = pool->borrow("serve>audit.check", 1, g);
+    s.query(link, "serve>audit.check>store.query", 1, g);
+    if (!s.chance(0.08)) pool->give_back(link, "serve>audit.check");
+  });
+}
+
+// Library goroutines dial and send: nobody of the service is on any stack.
+void library_only(Scenario& s) {
+  s.at_random(0.7, 0, s.window(), [&s] {
+    const Link link =
+        s.open({.stack = "lib:http.dial>lib:connect", .port = 443, .goroutine = next_goroutine()});
+    s.query(link, "lib:http.writeLoop", 1, next_goroutine());
+  });
+}
+
+// Six processes, of which each leaks.
+void forked_workers(Scenario& s) {
+  for (int process = 1; process <= 6; ++process) {
+    auto* pool = new Pool(s, {.most_idle = 6, .process = process});
+    s.at_random(8, -10, s.window(), [&s, pool] {
+      const Link link = pool->borrow("worker>handle>list");
+      s.query(link, "worker>handle>list>db.query");
+      s.at(s.now() + s.random(0.01, 0.1),
+           [pool, link] { pool->give_back(link, "worker>handle>list"); });
+    });
+    s.at_random(0.25, -10, s.window(), [&s, pool] {
+      const Link link = pool->borrow("worker>handle>search");
+      s.query(link, "worker>handle>search>db.query");
+    });
+  }
+}
+
+// An exception passes by the close; the file helper is everybody's.
+void exception_in_parser(Scenario& s) {
+  const auto job = [&s](const std::string& path, double fails) {
+    const Link link = s.open(
+        {.kind = Kind::kFile, .role = Role::kUnknown, .stack = path + ">open_or_throw>lib:open"});
+    if (s.chance(fails)) return;
+    s.at(s.now() + 0.01, [&s, link, path] { s.close(link, path + ">close_quietly>lib:close"); });
+  };
+  s.at_random(6, -10, s.window(), [job] { job("main>loop>import.parse", 0.07); });
+  s.at_random(9, -10, s.window(), [job] { job("main>loop>render.page", 0); });
+}
+
+// The accept loop hands on and closes after; one branch of the handler's caller forgets.
+void close_after_handler(Scenario& s) {
+  s.open({.role = Role::kListener, .stack = "main>listen", .port = 7000});
+  s.at_random(6, -10, s.window(), [&s] {
+    const Link link =
+        s.open({.role = Role::kServer, .stack = "main>accept_loop>lib:accept", .port = 7000});
+    s.receive(link, "main>accept_loop>session>lib:read");
+    s.send(link, "main>accept_loop>session>reply>lib:write");
+    const bool leaks = s.chance(0.1);
+    s.at(s.now() + 0.2, [&s, link, leaks] {
+      s.peer_closes(link);
+      if (!leaks) s.close(link, "main>accept_loop>session>lib:close");
+    });
+  });
+}
+
 constexpr Verdict kSure = Verdict::kLeaking;
 constexpr Verdict kMaybe = Verdict::kSuspect;
 
@@ -268,6 +349,12 @@ const std::vector<Service>& leaking_services() {
       {"one_unread_before", one_unread_before, "", kMaybe},
       {"two_leaking_callers", two_leaking_callers, "audit.check", kSure},
       {"growing_traffic", growing_traffic, "geo.locate", kSure},
+      {"rare_path_in_pool", rare_path_in_pool, "transfer", kSure},
+      {"rare_path_shared_helper", rare_path_shared_helper, "audit.check", kSure},
+      {"library_only", library_only, "", kSure},
+      {"forked_workers", forked_workers, "search", kSure},
+      {"exception_in_parser", exception_in_parser, "import.parse", kSure},
+      {"close_after_handler", close_after_handler, "session", kSure},
       {"refused_and_kept", refused_and_kept, "metrics.push", kSure},
   };
   return kServices;

@@ -73,6 +73,7 @@ class Scenario {
   // Runs to the end of the window and asks the judge.
   Judgement judge();
   StackId stack(const std::string& path);
+  const StackBook& book() const { return x_book; }
   const Histories& histories() const { return x_histories; }
 
  private:

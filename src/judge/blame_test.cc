@@ -1,0 +1,170 @@
+#include "judge/blame.h"
+
+#include <gtest/gtest.h>
+
+#include "judge/street.h"
+
+namespace unclosed {
+namespace {
+
+constexpr Kind kTcp = Kind::kTcp;
+constexpr Role kClient = Role::kClient;
+
+// Left with an unread answer: found by itself, whatever the rest does.
+ConnectionFacts& leaked(Street& street, double when, const std::string& opened,
+                        const std::vector<std::string>& requests, uint64_t goroutine) {
+  auto& facts = street.open(kTcp, kClient, when, opened);
+  facts.opened.by.goroutine = goroutine;
+  for (const auto& request : requests) street.ask(facts, when += 0.1, request, goroutine);
+  facts.recv_queue = 100;
+  return facts;
+}
+
+void healthy(Street& street, double when, const std::string& opened, const std::string& request,
+             const std::string& closed) {
+  auto& facts = street.open(kTcp, kClient, when, opened);
+  facts.id.object += 10'000;
+  street.ask(facts, when + 0.1, request, 1000 + static_cast<uint64_t>(when * 10));
+  street.closed(facts, when + 0.2, closed);
+}
+
+Finding only_finding(Street& street) {
+  const auto judgement = street.judge();
+  EXPECT_EQ(judgement.findings.size(), 1U);
+  return judgement.findings.empty() ? Finding{} : judgement.findings[0];
+}
+
+TEST(Blame, opening_and_request_of_one_tenure_meet_in_their_caller) {
+  Street street;
+  leaked(street, 1, "main>handle>shard_status:12>wire.dial>lib:connect",
+         {"main>handle>shard_status:14>wire.roundtrip>lib:write"}, 7)
+      .opening_in_tenure = true;
+  const auto finding = only_finding(street);
+  EXPECT_EQ(finding.blame->site.function, "shard_status");
+  EXPECT_EQ(finding.blame->site.line, 14U);
+  EXPECT_EQ(finding.blame->rule, "common frame of the opening and the last request");
+  EXPECT_EQ(finding.opened->function, "wire.dial");
+}
+
+TEST(Blame, the_opening_by_somebody_else_does_not_count) {
+  Street street;
+  leaked(street, 1, "main>goodQuery>lib:connect", {"main>leakyQuery:3>lib:write"}, 7)
+      .opened.by.goroutine = 6;
+  const auto finding = only_finding(street);
+  EXPECT_EQ(finding.blame->site.function, "leakyQuery");
+  EXPECT_EQ(finding.blame->role, BlameRole::kUsed);
+  EXPECT_EQ(finding.opened->function, "goodQuery");
+}
+
+TEST(Blame, the_function_that_dials_and_sends_itself_is_blamed) {
+  Street street;
+  leaked(street, 1, "main>fetch:1>lib:connect", {"main>fetch:2>lib:write"}, 7).opening_in_tenure =
+      true;
+  EXPECT_EQ(only_finding(street).blame->site.function, "fetch");
+}
+
+TEST(Blame, a_helper_that_healthy_callers_share_is_not_blamed) {
+  Street street;
+  leaked(street, 1, "main>handle>list>lib:connect",
+         {"main>handle>audit.check:9>store.query>lib:write"}, 7);
+  for (int i = 0; i < 5; ++i) {
+    healthy(street, 5 + i, "main>handle>report.build>lib:connect",
+            "main>handle>report.build>store.query>lib:write", "");
+  }
+  const auto finding = only_finding(street);
+  EXPECT_EQ(finding.blame->site.function, "audit.check");
+  EXPECT_EQ(finding.blame->site.line, 9U);
+  EXPECT_TRUE(finding.blame->rule.starts_with("discriminating frame"));
+}
+
+TEST(Blame, where_all_frames_are_shared_it_is_the_one_that_closes_the_siblings) {
+  Street street;
+  leaked(street, 1, "main>handle>report.build>lib:connect",
+         {"main>handle>report.build:20>store.query>lib:write"}, 7);
+  for (int i = 0; i < 5; ++i) {
+    healthy(street, 5 + i, "main>handle>report.build>lib:connect",
+            "main>handle>report.build:20>store.query>lib:write",
+            "main>handle>report.build:31>lib:close");
+  }
+  const auto finding = only_finding(street);
+  EXPECT_EQ(finding.blame->site.function, "report.build");
+  EXPECT_EQ(finding.blame->site.line, 20U);
+  EXPECT_TRUE(finding.blame->rule.starts_with("close site"));
+  EXPECT_EQ(finding.normally_closed_at->site.line, 31U);
+}
+
+TEST(Blame, a_function_that_closes_what_it_opened_keeps_the_blame_from_its_callers) {
+  Street street;
+  leaked(street, 1, "main>b>find_user>lib:connect", {"main>b>find_user:5>lib:write"}, 7);
+  for (int i = 0; i < 5; ++i) {
+    healthy(street, 5 + i, "main>a>find_user>lib:connect", "main>a>find_user:5>lib:write",
+            "main>a>find_user:8>lib:close");
+  }
+  EXPECT_EQ(only_finding(street).blame->site.function, "find_user");
+}
+
+TEST(Blame, requests_of_a_library_never_replace_the_last_own_one) {
+  Street street;
+  leaked(street, 1, "main>serve>lib:connect", {"main>leaky>lib:write", "lib:ping>lib:write"}, 7);
+  EXPECT_EQ(only_finding(street).blame->site.function, "leaky");
+}
+
+TEST(Blame, a_lost_stack_is_not_replaced_by_an_earlier_borrowers) {
+  Street street;
+  auto& facts = leaked(street, 1, "main>serve>lib:connect", {"main>innocent>lib:write"}, 7);
+  street.ask(facts, 2, "main>guilty>lib:write", 8);
+  facts.requests[0]->stack = kNoStack;
+  const auto finding = only_finding(street);
+  EXPECT_FALSE(finding.blame);
+  EXPECT_FALSE(finding.no_blame_reason.empty());
+}
+
+TEST(Blame, no_own_frame_is_nobody_with_the_reason) {
+  Street street;
+  leaked(street, 1, "lib:pool.dial>lib:connect", {"lib:pool.writer>lib:write"}, 7);
+  const auto finding = only_finding(street);
+  EXPECT_FALSE(finding.blame);
+  EXPECT_NE(finding.no_blame_reason.find("library"), std::string::npos);
+}
+
+TEST(Blame, opened_before_the_attach_and_not_used_since_is_nobody_with_the_reason) {
+  Street street;
+  auto& facts = street.open(kTcp, kClient, -1, "");
+  facts.recv_queue = 100;
+  const auto finding = only_finding(street);
+  EXPECT_FALSE(finding.blame);
+  EXPECT_NE(finding.no_blame_reason.find("before the attach"), std::string::npos);
+}
+
+TEST(Blame, older_ones_join_a_finding_that_looks_like_them) {
+  Street street;
+  for (int i = 0; i < 6; ++i) {
+    leaked(street, 1 + i, "main>serve>lib:connect", {"main>leaky>lib:write"},
+           7 + static_cast<uint64_t>(i));
+  }
+  for (int i = 0; i < 4; ++i) street.open(kTcp, kClient, -1, "").recv_queue = 100;
+  const auto finding = only_finding(street);
+  EXPECT_EQ(finding.count, 10U);
+  EXPECT_EQ(finding.older_matched, 4U);
+  EXPECT_EQ(finding.evidence.back().kind, "older-matched");
+}
+
+TEST(Blame, a_dispatcher_on_all_ways_owns_nothing) {
+  Street street;
+  // One thread: what came before the leaking use was another caller's.
+  for (int i = 0; i < 6; ++i) {
+    const std::string earlier = i % 2 == 0 ? "main>loop>list>store.query>lib:write"
+                                           : "main>loop>load>store.query>lib:write";
+    leaked(street, 1 + i, "main>loop>list>lib:connect",
+           {earlier, "main>loop>audit.check>store.query>lib:write"}, 0);
+  }
+  for (int i = 0; i < 4; ++i) {
+    auto& facts = street.open(kTcp, kClient, 1, "main>loop>list>lib:connect");
+    street.ask(facts, 58, "main>loop>load>store.query>lib:write");
+    street.ask(facts, 59, "main>loop>list>store.query>lib:write");
+  }
+  EXPECT_EQ(only_finding(street).blame->site.function, "audit.check");
+}
+
+}  // namespace
+}  // namespace unclosed

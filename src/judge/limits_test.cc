@@ -1,0 +1,102 @@
+#include "judge/limits.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <functional>
+
+#include "judge/street.h"
+
+namespace unclosed {
+namespace {
+
+UseCourse course(const std::function<uint64_t(int)>& used) {
+  UseCourse points;
+  for (int second = 0; second <= 60; ++second) {
+    points.emplace_back(Street::at(second), used(second));
+  }
+  return points;
+}
+
+TEST(Limits, a_steady_growth_has_a_slope_that_bursts_do_not_bend) {
+  const auto slope =
+      growing_slope(course([](int t) { return 100 + 2U * t + (t % 10 == 3 ? 80 : 0); }));
+  ASSERT_TRUE(slope);
+  EXPECT_NEAR(*slope, 2, 0.3);
+}
+
+TEST(Limits, what_goes_up_and_down_does_not_grow) {
+  EXPECT_FALSE(growing_slope(course([](int t) { return 100U + (t * 37) % 20; })));
+}
+
+TEST(Limits, a_filling_that_has_ended_does_not_grow) {
+  EXPECT_FALSE(growing_slope(course([](int t) { return 100U + std::min(t, 20); })));
+}
+
+Limit one_limit(Street& street, uint64_t used, uint64_t max) {
+  street.histories.limits = {{"nofile", {100, 5}, used, max}};
+  const auto judgement = street.judge();
+  EXPECT_EQ(judgement.limits.size(), 1U);
+  return judgement.limits.at(0);
+}
+
+TEST(Limits, a_leak_counts_down) {
+  Street street;
+  for (int i = 0; i < 60; ++i) {
+    auto& facts = street.open(Kind::kTcp, Role::kClient, 0.5 + i, "main>leaky>lib:connect");
+    street.ask(facts, 0.6 + i, "main>leaky>lib:write");
+  }
+  street.histories.used_course[{100, 5}] = course([](int t) { return 20U + t; });
+  const auto limit = one_limit(street, 80, 180);
+  ASSERT_TRUE(limit.exhausted_in_seconds);
+  EXPECT_NEAR(*limit.exhausted_in_seconds, 100, 5);
+  EXPECT_EQ(limit.diagnosis, Diagnosis::kLeak);
+}
+
+TEST(Limits, a_limit_that_is_reached_by_busy_connections_is_too_small) {
+  Street street;
+  for (int i = 0; i < 20; ++i) {
+    auto& facts = street.open(Kind::kTcp, Role::kClient, 1, "main>list>lib:connect");
+    street.ask(facts, 59, "main>list>lib:write");
+    facts.longest_idle_gap = std::chrono::milliseconds(400);
+  }
+  street.histories.failures = {{Street::at(59), {100, 5}, Attempt::kSocket, EMFILE, 1, 50, {}}};
+  const auto limit = one_limit(street, 20, 20);
+  EXPECT_EQ(limit.exhausted_in_seconds, 0.0);
+  EXPECT_EQ(limit.diagnosis, Diagnosis::kLimitTooSmall);
+}
+
+TEST(Limits, a_limit_that_is_reached_by_unanswered_requests_is_a_slow_peer) {
+  Street street;
+  for (int i = 0; i < 20; ++i) {
+    auto& facts = street.open(Kind::kTcp, Role::kClient, 1, "main>quote>lib:connect");
+    facts.last_send = Street::at(5);
+    facts.bytes_sent = 10;
+  }
+  street.histories.failures = {{Street::at(59), {100, 5}, Attempt::kSocket, EMFILE, 1, 50, {}}};
+  EXPECT_EQ(one_limit(street, 20, 20).diagnosis, Diagnosis::kSlow);
+  const auto judgement = judge(street.histories, street.book, street.policy);
+  EXPECT_TRUE(judgement.findings.empty());
+  EXPECT_EQ(judgement.groups.at(0).diagnosis, Diagnosis::kSlow);
+}
+
+TEST(Limits, a_limit_that_is_reached_by_abandoned_ones_is_a_leak_without_a_countdown) {
+  Street street;
+  for (int i = 0; i < 20; ++i) street.open(Kind::kTcp, Role::kClient, -1, "");
+  street.histories.failures = {{Street::at(59), {100, 5}, Attempt::kSocket, EMFILE, 1, 50, {}}};
+  const auto limit = one_limit(street, 20, 20);
+  EXPECT_EQ(limit.exhausted_in_seconds, 0.0);
+  EXPECT_EQ(limit.diagnosis, Diagnosis::kLeak);
+}
+
+TEST(Limits, one_that_is_far_and_does_not_grow_says_nothing) {
+  Street street;
+  street.open(Kind::kTcp, Role::kClient, 1, "main>list>lib:connect");
+  street.histories.used_course[{100, 5}] = course([](int) { return 20U; });
+  const auto limit = one_limit(street, 20, 1024);
+  EXPECT_FALSE(limit.exhausted_in_seconds);
+  EXPECT_EQ(limit.diagnosis, Diagnosis::kUnknown);
+}
+
+}  // namespace
+}  // namespace unclosed
