@@ -29,3 +29,25 @@ need_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" </dev/null
   )
 }
+
+# Go: the one in PATH when it is new enough to bring the release that go.mod asks for, else Debian's, which brings the
+# newer one as a module.
+go_release=1.26.8
+find_go() {
+  local candidate version
+  for candidate in "$(command -v go || true)" /usr/local/go/bin/go; do
+    [ -x "$candidate" ] || continue
+    version=$("$candidate" env GOVERSION | sed 's/^go//')
+    case $(printf '%s\n1.21\n' "$version" | sort -V | head -1) in
+      1.21) echo "$candidate"; return ;;
+    esac
+  done
+  need_packages golang-go ca-certificates >&2
+  local toolchain=golang.org/toolchain@v0.0.1-go$go_release.linux-amd64
+  GOFLAGS= /usr/bin/go mod download "$toolchain" >&2
+  local root
+  root=$(/usr/bin/go env GOMODCACHE)/$toolchain
+  chmod -R u+w "$root" # a module's files are unpacked without the right to run them
+  chmod +x "$root"/bin/* "$root"/pkg/tool/*/*
+  echo "$root/bin/go"
+}

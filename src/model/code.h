@@ -39,6 +39,7 @@ enum class UnwindType : uint8_t {
   kSignal = 6,    // the signal trampoline: registers are in the ucontext at rsp
   kRbpDeref = 7,  // CFA = *(rbp + 8*(int16)cfa): realigned stacks (DRAP); caller's rbp is at *rbp
 };
+inline constexpr uint16_t kOutermost = 1;  // in the cfa of a row that ends a walk
 struct UnwindRow {
   uint32_t pc = 0;   // from UnwindTable::base
   uint16_t cfa = 0;  // in units of 8 bytes

@@ -114,7 +114,7 @@ struct DwarfNames::State {
   std::string name(Dwarf_Die* die);
   std::string qualified(Dwarf_Die* die, std::string_view name);
   bool frames_in(Unit& unit, uint64_t address, std::vector<DwarfFrame>& frames);
-  static void line_at(Unit& unit, uint64_t address, DwarfFrame& frame);
+  static void line_at(Unit& unit, Dwarf_Die* function, uint64_t address, DwarfFrame& frame);
   static void call_of(Unit& unit, Dwarf_Die* inlined, DwarfFrame& caller);
 };
 
@@ -260,9 +260,51 @@ std::string DwarfNames::State::name(Dwarf_Die* die) {
   return text;
 }
 
-// The row of the call: the last one at or before the address. Where several share an address, the
-// ones before it speak of the ends of inlined calls that left no instruction.
-void DwarfNames::State::line_at(Unit& unit, uint64_t address, DwarfFrame& frame) {
+namespace {
+
+std::string_view source_of(Dwarf_Line* line) {
+  const char* source = dwarf_linesrc(line, nullptr, nullptr);
+  return source == nullptr ? std::string_view() : std::string_view(source);
+}
+
+// Of the rows that share the address of row `at`, which is the last of them, the one that gdb
+// shows. A change of file drops the rows before it, but one that begins no statement does not count
+// where a statement began; of the rest the last that begins a statement (gdb's dwarf2/read.c,
+// record_line, and symtab.c, find_pc_sect_line).
+Dwarf_Line* shown_row(Dwarf_Lines* lines, size_t at) {
+  Dwarf_Addr address = 0, other = 0;
+  if (dwarf_lineaddr(dwarf_onesrcline(lines, at), &address) != 0) return nullptr;
+  size_t first = at;
+  while (first > 0 && dwarf_lineaddr(dwarf_onesrcline(lines, first - 1), &other) == 0 &&
+         other == address) {
+    --first;
+  }
+  std::string_view file = first > 0 ? source_of(dwarf_onesrcline(lines, first - 1)) : "";
+  bool began = false;
+  Dwarf_Line *last = nullptr, *statement = nullptr;
+  for (size_t i = first; i <= at; ++i) {
+    Dwarf_Line* line = dwarf_onesrcline(lines, i);
+    bool begins = false;
+    if (dwarf_linebeginstatement(line, &begins) != 0) continue;
+    const bool changed = source_of(line) != file;
+    if (!changed || begins || !began) {
+      if (changed) statement = nullptr;
+      file = source_of(line);
+      last = line;
+      if (begins) statement = line;
+    }
+    began = began || begins;
+  }
+  return statement != nullptr ? statement : last;
+}
+
+}  // namespace
+
+// The row of the call: at the last address at or before it, the one that gdb shows. That may be a
+// row of a header whose inlined call left no instruction; the row of the function's own file is
+// kept too.
+void DwarfNames::State::line_at(Unit& unit, Dwarf_Die* function, uint64_t address,
+                                DwarfFrame& frame) {
   Dwarf_Lines* lines = nullptr;
   size_t count = 0;
   if (dwarf_getsrclines(&unit.die, &lines, &count) != 0 || count == 0) return;
@@ -282,11 +324,17 @@ void DwarfNames::State::line_at(Unit& unit, uint64_t address, DwarfFrame& frame)
   const size_t at = low - 1;
   bool ends = false;
   if (dwarf_lineendsequence(dwarf_onesrcline(lines, at), &ends) == 0 && ends) return;
-  Dwarf_Line* line = dwarf_onesrcline(lines, at);
+  Dwarf_Line* last = dwarf_onesrcline(lines, at);
+  Dwarf_Line* shown = shown_row(lines, at);
+  if (shown == nullptr) shown = last;
   int number = 0;
-  if (dwarf_lineno(line, &number) == 0 && number > 0) frame.line = static_cast<uint32_t>(number);
-  const char* file = dwarf_linesrc(line, nullptr, nullptr);
-  if (file != nullptr) frame.file = full_path(&unit.die, file);
+  if (dwarf_lineno(shown, &number) == 0 && number > 0) frame.line = static_cast<uint32_t>(number);
+  if (!source_of(shown).empty()) frame.file = full_path(&unit.die, source_of(shown).data());
+  const char* home = dwarf_decl_file(function);
+  if (home == nullptr || source_of(shown) == home || source_of(last) != home) return;
+  if (dwarf_lineno(last, &number) != 0 || number <= 0) return;
+  frame.home_line = static_cast<uint32_t>(number);
+  frame.home_file = full_path(&unit.die, home);
 }
 
 void DwarfNames::State::call_of(Unit& unit, Dwarf_Die* inlined, DwarfFrame& caller) {
@@ -325,7 +373,7 @@ bool DwarfNames::State::frames_in(Unit& unit, uint64_t address, std::vector<Dwar
     frame.inlined = i > 0;
     frame.function = name(&chain[i]);
     if (i + 1 == chain.size())
-      line_at(unit, address, frame);
+      line_at(unit, &chain[i], address, frame);
     else
       call_of(unit, &chain[i + 1], frame);
     frames.push_back(std::move(frame));

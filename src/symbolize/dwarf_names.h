@@ -16,6 +16,9 @@ namespace unclosed {
 
 // One call at a pc, innermost first.
 struct DwarfFrame {
+  // The same call as a row of the function's own file has it, where `file` is another; else empty.
+  std::string home_file;
+  uint32_t home_line = 0;
   std::string function;
   std::string file;
   uint32_t line = 0;

@@ -413,7 +413,10 @@ void RowMaker::cfa_expression(Bytes expression) {
 
 UnwindRow RowMaker::row() const {
   UnwindRow row;
-  if (x_state.outermost) return row;
+  if (x_state.outermost) {
+    row.cfa = kOutermost;
+    return row;
+  }
   row.type = UnwindType::kExpression;
   if (x_signal) {
     row.type = UnwindType::kSignal;

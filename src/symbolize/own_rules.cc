@@ -36,12 +36,18 @@ bool start_code(std::string_view function) {
          function.starts_with("__libc_start") || function.starts_with("[unknown]");
 }
 
+// An interpreter, or a native extension of one: neither is what its user wrote.
 bool interpreter(std::string_view path) {
   const std::string_view name = path.substr(path.rfind('/') + 1);
   static constexpr std::array<std::string_view, 9> kNames = {
       "python", "libpython", "node", "java", "libjvm", "ruby", "php", "perl", "dotnet"};
+  static constexpr std::array<std::string_view, 7> kExtensions = {
+      ".cpython-",       ".abi3.so", "/lib-dynload/", "/site-packages/",
+      "/dist-packages/", "/jvm/",    "/node_modules/"};
   return std::any_of(kNames.begin(), kNames.end(),
-                     [&](std::string_view start) { return name.starts_with(start); });
+                     [&](std::string_view start) { return name.starts_with(start); }) ||
+         std::any_of(kExtensions.begin(), kExtensions.end(),
+                     [&](std::string_view part) { return has(path, part); });
 }
 
 bool own_rust(std::string_view file) {

@@ -100,6 +100,17 @@ void Symbolizer::name_native(Module& module, Names& names, uint64_t address,
     frame.file = call.file;
     frame.line = call.line;
     frame.inlined = call.inlined;
+    // Of the user's own function the line in its own file is of use; of others what a debugger
+    // shows.
+    if (!call.home_file.empty()) {
+      own.function = frame.function;
+      own.file = call.home_file;
+      own.language = call.language;
+      if (own_native(own)) {
+        frame.file = call.home_file;
+        frame.line = call.home_line;
+      }
+    }
     add(std::move(frame), call.language);
   }
   if (!frames.empty()) return;
@@ -159,6 +170,10 @@ NamedStack Symbolizer::name(const RawStack& stack) {
     // The call lies before the return address; but a fault in Go "returns" to its own instruction.
     if (i > 0 && address > 0 && callee != "runtime.sigpanic") --address;
     auto frames = name_address(raw.module, ElfAddr{address}, callee);
+    // The signal trampoline is returned to at its first byte: nothing called from before it.
+    if (i > 0 && frames.size() == 1 && frames.front().function.starts_with("[unknown]")) {
+      frames = name_address(raw.module, raw.address, callee);
+    }
     named.frames.insert(named.frames.end(), std::make_move_iterator(frames.begin()),
                         std::make_move_iterator(frames.end()));
   }

@@ -219,7 +219,7 @@ std::optional<Truncation> step(Registers& at, const CopiedStack& memory, const U
   uint64_t cfa = 0;
   switch (row.type) {
     case UnwindType::kEnd:
-      return Truncation::kNone;
+      return row.cfa == kOutermost ? Truncation::kNone : Truncation::kNoTable;
     case UnwindType::kRsp:
       cfa = at.sp + uint64_t{row.cfa} * 8;
       break;
@@ -255,7 +255,11 @@ std::optional<Truncation> step(Registers& at, const CopiedStack& memory, const U
   }
   const auto pc = memory.word(cfa - 8);
   if (!pc) return Truncation::kUnreadable;
-  if (row.rbp != 0 && row.rbp != 255) {
+  if (row.type == UnwindType::kRbpDeref) {
+    const auto bp = memory.word(at.bp);
+    if (!bp) return Truncation::kUnreadable;
+    at.bp = *bp;
+  } else if (row.rbp != 0 && row.rbp != 255) {
     const auto bp = memory.word(cfa - uint64_t{row.rbp} * 8);
     if (!bp) return Truncation::kUnreadable;
     at.bp = *bp;

@@ -92,7 +92,10 @@ static __always_inline int step_row(struct walk *walk, __u64 row, __u32 offset) 
   }
   if (bpf_probe_read_user(&value, 8, (void *)(cfa - 8))) return UC_UNREADABLE;
   walk->pc = value;
-  if (rbp && rbp != 255) {
+  if (type == ROW_RBP_DEREF) {
+    if (bpf_probe_read_user(&value, 8, (void *)walk->bp)) return UC_UNREADABLE;
+    walk->bp = value;
+  } else if (rbp && rbp != 255) {
     if (bpf_probe_read_user(&value, 8, (void *)(cfa - rbp * 8))) return UC_UNREADABLE;
     walk->bp = value;
   }
@@ -125,8 +128,8 @@ __noinline int walk_step(__u32 index) {
   if (range->kind == UC_RANGE_FRAME_POINTER) return step_frame_pointer(walk);
   __u32 offset = (__u32)(at - range->base);
   __u64 row = find_row(range, offset);
-  // A row of the end type at a pc that a table covers is the outermost frame (_start, clone); a hole has none.
-  if ((row >> 56) == ROW_END) return row ? UC_COMPLETE : UC_NO_TABLE;
+  // The end type: an outermost frame (_start, clone) says so, a hole between functions does not.
+  if ((row >> 56) == ROW_END) return ((row >> 32) & 0xffff) == 1 ? UC_COMPLETE : UC_NO_TABLE;
   return step_row(walk, row, offset);
 }
 

@@ -1,0 +1,214 @@
+"""The measures behind scripts/bench. Each gives one figure, its bar, and whether it holds."""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TOOL = os.path.join(ROOT, "build/release/unclosed")
+WORK = os.path.join(ROOT, "build/bench")
+
+
+def sh(*command, **options):
+    return subprocess.run(command, check=True, **options)
+
+
+def native(name, *flags):
+    """A program of this folder, built once for each version of its source."""
+    source = os.path.join(ROOT, "bench", name + ".cc")
+    program = os.path.join(WORK, name)
+    if not os.path.exists(program) or os.path.getmtime(program) < os.path.getmtime(source):
+        sh("g++", "-std=c++20", "-O2", "-g", *flags, source, "-o", program)
+    return program
+
+
+def go(directory, program, *flags, environment=None):
+    command = ["go", "build", *flags, "-o", program, "."]
+    path = os.environ["PATH"] + ":/usr/local/go/bin:" + os.path.join(ROOT, "build/victims/go/bin")
+    sh(*command, cwd=directory, env={**os.environ, "CGO_ENABLED": "0", "PATH": path, **(environment or {})})
+    return program
+
+
+def measure(name, ours, bar, holds, peer=None, theirs=None):
+    ratio = ours / theirs if isinstance(ours, (int, float)) and theirs else None
+    return {"measure": name, "ours": ours, "peer": peer, "theirs": theirs,
+            "ratio": round(ratio, 3) if ratio is not None else None, "bar": bar, "holds": holds}
+
+
+def report_of(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+# ---- attach ----------------------------------------------------------------------------------------------------------
+
+def big_go_service():
+    """A Go service of over 100 MB: much generated code, and embedded data up to that size."""
+    program = os.path.join(WORK, "big-service")
+    if os.path.exists(program):
+        return program
+    source = os.path.join(WORK, "big")
+    os.makedirs(source, exist_ok=True)
+    with open(os.path.join(source, "go.mod"), "w", encoding="utf-8") as out:
+        out.write("module example.org/big\n\ngo 1.21\n")
+    names = []
+    for package in range(60):
+        folder = os.path.join(source, f"p{package}")
+        os.makedirs(folder, exist_ok=True)
+        lines = [f"package p{package}", "", 'import "fmt"', ""]
+        for number in range(300):
+            lines.append(f"func F{number}(a int) string {{ if a > {number} {{ return fmt.Sprintf(\"{package}-%d\", a) }}; "
+                         f"return fmt.Sprint(a*{number}, \"x\") }}")
+        lines.append("func All(a int) (s string) {")
+        lines += [f"\ts += F{number}(a)" for number in range(300)]
+        lines.append("\treturn\n}")
+        with open(os.path.join(folder, "code.go"), "w", encoding="utf-8") as out:
+            out.write("\n".join(lines) + "\n")
+        names.append(f"p{package}")
+    with open(os.path.join(source, "data.bin"), "wb") as out:
+        for _ in range(90):
+            out.write(os.urandom(1 << 20))
+    imports = "\n".join(f'\t"example.org/big/{name}"' for name in names)
+    calls = "\n".join(f"\tn += len({name}.All(n))" for name in names)
+    with open(os.path.join(source, "main.go"), "w", encoding="utf-8") as out:
+        out.write(f"""package main
+
+import (
+\t_ "embed"
+\t"fmt"
+\t"net"
+\t"net/http"
+{imports}
+)
+
+//go:embed data.bin
+var data []byte
+
+func main() {{
+\tn := len(data)
+{calls}
+\tl, err := net.Listen("tcp", "127.0.0.1:0")
+\tif err != nil {{
+\t\tpanic(err)
+\t}}
+\tfmt.Println("ready", n)
+\tpanic(http.Serve(l, nil))
+}}
+""")
+    return go(source, program)
+
+
+def attach():
+    service = big_go_service()
+    size = os.path.getsize(service) / 1e6
+    process = subprocess.Popen([service], stdout=subprocess.PIPE)
+    try:
+        process.stdout.readline()
+        times = []
+        for _ in range(5):
+            with tempfile.NamedTemporaryFile() as out:
+                sh(TOOL, "attach", str(process.pid), "--for", "0.2", "--json", "-o", out.name, stderr=subprocess.DEVNULL)
+                times.append(report_of(out.name)["cost"]["attach_seconds"])
+        median = sorted(times)[2]
+        yield measure(f"attach to a Go binary of {size:.0f} MB, s (median of 5)", median, "≤ 1", median <= 1 and size >= 100)
+    finally:
+        process.kill()
+        process.wait()
+
+
+# ---- memory ----------------------------------------------------------------------------------------------------------
+
+def memory():
+    processes, each = 6, 16700
+    crowd = subprocess.Popen([native("crowd"), str(processes), str(each)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             text=True)
+    try:
+        pids = crowd.stdout.readline().split()[1:]
+        with tempfile.NamedTemporaryFile() as out:
+            look = subprocess.Popen([TOOL, "attach", *pids, "--for", "120", "--json", "-o", out.name],
+                                    stderr=subprocess.PIPE, text=True)
+            for line in look.stderr:
+                if "attached" in line:
+                    break
+            crowd.stdin.write("go\n")
+            crowd.stdin.flush()
+            crowd.stdout.readline()
+            time.sleep(8)
+            look.send_signal(2)
+            look.communicate(timeout=120)
+            report = report_of(out.name)
+    finally:
+        crowd.stdin.close()
+        crowd.wait(timeout=60)
+    total = processes * each
+    counted = sum(g["count"] for g in report["groups"] if g["kind"] == "tcp" and (g["sites"]["opened"] or {}).get("line"))
+    resident, kernel = report["cost"]["resident_bytes"] / 1e6, report["cost"]["kernel_bytes"] / 1e6
+    yield measure(f"of {total} live connections counted by site", counted, f"= {total}", counted == total)
+    yield measure(f"resident with {total} live connections, MB", round(resident, 1), "≤ 100", resident <= 100)
+    yield measure(f"kernel maps with {total} live connections, MB", round(kernel, 1), "≤ 100", kernel <= 100)
+
+
+# ---- losses ----------------------------------------------------------------------------------------------------------
+
+def losses(seconds=60):
+    with tempfile.NamedTemporaryFile() as out:
+        run = subprocess.run([TOOL, "run", "-o", out.name, "--json", "--", native("storm"), str(seconds)],
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+        coverage = report_of(out.name)["coverage"]
+    pairs = int(re.search(r"pairs (\d+)", run.stdout)[1])
+    # The program's loader opens and closes some files of its own.
+    off = coverage["opened"] - pairs
+    yield measure(f"openings not counted of {pairs} in {seconds} s ({pairs / seconds:.0f}/s)", max(0, -off), "0",
+                  0 <= off < 100)
+    yield measure("close events lost without being counted", coverage["opened"] - coverage["closed"], "≤ open at the end",
+                  0 <= coverage["opened"] - coverage["closed"] <= 20)
+    yield measure("close events that found no place (counted, healed by the next scan)", coverage["events_lost"], "counted", True)
+    yield measure("drift at the end", coverage["drift"], "0", coverage["drift"] == 0)
+
+
+# ---- chains ----------------------------------------------------------------------------------------------------------
+
+def chains():
+    lines = sh(os.path.join(ROOT, "scripts/chains"), stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    for line in lines:
+        found = re.match(r"(ok |BAD) (\S+)\s+(\S+)\s+(\d+)/(\d+) chains", line)
+        if found:
+            share = int(found[4]) / int(found[5])
+            yield measure(f"whole chains right, {found[3]} ({found[5]} chains)", round(share, 4), "≥ 0.99", share >= 0.99)
+
+
+MEASURES = {"attach": attach, "memory": memory, "losses": losses, "chains": chains}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object a measure instead of the table")
+    parser.add_argument("--list", action="store_true", help="print the names of the measures and end")
+    parser.add_argument("names", nargs="*", choices=[[], *MEASURES], help="only those")
+    arguments = parser.parse_args()
+    if arguments.list:
+        print("\n".join(MEASURES))
+        return 0
+    if os.geteuid() != 0:
+        print("bench: needs root", file=sys.stderr)
+        return 4
+    os.makedirs(WORK, exist_ok=True)
+    short = 0
+    if not arguments.json:
+        print(f"{'measure':78} {'ours':>12} {'bar':>12}  holds", flush=True)
+    for name in arguments.names or MEASURES:
+        for one in MEASURES[name]():
+            short += not one["holds"]
+            if arguments.json:
+                print(json.dumps(one, ensure_ascii=False), flush=True)
+            else:
+                print(f"{one['measure']:78} {one['ours']!s:>12} {one['bar']:>12}  {'yes' if one['holds'] else 'NO'}", flush=True)
+    return 1 if short else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
