@@ -158,10 +158,10 @@ Rise measure(const Case& item) {
   for (const uint32_t count : counts) rise.windows_hit += count > 0 ? 1 : 0;
   const uint32_t n = rise.arrivals;
   const auto stopped = [&](uint32_t late, double share) {
-    return late < 0.5 * share * n && at_most(late, n, share) < 0.0008;
+    return late < 0.5 * share * n && at_most(late, n, share) < 0.0002;
   };
   const double trailing = std::clamp(seconds(end - arrivals.back()) / span, 0.0, 1.0);
-  const bool still = std::pow(1 - trailing, n) > 0.0003;
+  const bool still = std::pow(1 - trailing, n) > 0.0001;
   const uint32_t most = *std::max_element(counts.begin(), counts.end());
   rise.steady = rise.windows_hit >= std::min(scene.policy.rising_windows, n) && still &&
                 !stopped(last_quarter, 0.25) && !stopped(last_half, 0.5) && most <= 0.7 * n;

@@ -32,6 +32,13 @@ Verdict decide(const Case& item, const std::vector<Evidence>& evidence) {
   if (families.contains(Family::kGrowth)) {
     // More and more clients that stay are not the server's leak, and few are not a growth.
     if (item.role == Role::kServer || item.rise.arrivals < item.many()) return Verdict::kHealthy;
+    // Where use is seen and nothing of it speaks for a leak, a few more idle ones are a filling,
+    // unless nothing of the kind was ever used again or closed.
+    const bool tracked = item.members.front()->tracked;
+    const bool forgets = !item.main_siblings().usual_idle && item.closed_here == 0;
+    const bool wide = item.rise.windows_hit * 4 >= item.rise.windows * 3;
+    if (tracked && (!wide || (item.rise.arrivals < 2 * item.many() && !forgets)))
+      return Verdict::kHealthy;
   }
   return Verdict::kSuspect;
 }

@@ -35,8 +35,8 @@ void fill(Scenario& s, Pool& pool, double when, int count, const std::string& pa
 }
 
 void two_pools(Scenario& s, const std::string& idle_site) {
-  auto* busy = new Pool(s, {.most_idle = 2});
-  auto* idle = new Pool(s, {.most_idle = 20});
+  auto* busy = s.own(new Pool(s, {.most_idle = 2}));
+  auto* idle = s.own(new Pool(s, {.most_idle = 20}));
   work(s, *busy, 30, "serve>list", -20, 1e9, 0.2);
   fill(s, *idle, s.random(-10, 5), 12, idle_site);
 }
@@ -44,7 +44,7 @@ void two_pools_apart(Scenario& s) { two_pools(s, "serve>nightly"); }
 void two_pools_one_site(Scenario& s) { two_pools(s, "serve>list"); }
 
 void little_traffic(Scenario& s) {
-  auto* pool = new Pool(s, {.most_idle = 5});
+  auto* pool = s.own(new Pool(s, {.most_idle = 5}));
   s.every(-40, 20, [&s, pool] {
     const Link link = pool->borrow("serve>ping");
     s.query(link, "serve>ping");
@@ -108,7 +108,7 @@ void websockets(Scenario& s) {
 }
 
 void subscriptions(Scenario& s) {
-  auto* pool = new Pool(s, {.most_idle = 5});
+  auto* pool = s.own(new Pool(s, {.most_idle = 5}));
   work(s, *pool, 20, "serve>list", -20, 1e9, 0.3);
   for (int i = 0; i < 6; ++i) {
     const double start = s.random(-20, 20);
@@ -124,7 +124,7 @@ void subscriptions(Scenario& s) {
 }
 
 void notices_unread(Scenario& s) {
-  auto* pool = new Pool(s, {.most_idle = 12});
+  auto* pool = s.own(new Pool(s, {.most_idle = 12}));
   fill(s, *pool, 1, 8, "serve>list");
   s.at(8, [&s, pool] {
     for (const Link link : pool->idle()) s.facts(link).recv_queue = 120;
@@ -132,14 +132,14 @@ void notices_unread(Scenario& s) {
 }
 
 void warm_up(Scenario& s) {
-  auto* pool = new Pool(s, {.most_idle = 50, .newest_first = false});
+  auto* pool = s.own(new Pool(s, {.most_idle = 50, .newest_first = false}));
   for (int part = 0; part < 4; ++part) {
     work(s, *pool, 10 + 30 * part, "serve>list", part * 5, part == 3 ? 1e9 : part * 5 + 5, 0.4);
   }
 }
 
 void more_traffic(Scenario& s, bool newest_first) {
-  auto* pool = new Pool(s, {.most_idle = 100, .newest_first = newest_first});
+  auto* pool = s.own(new Pool(s, {.most_idle = 100, .newest_first = newest_first}));
   for (int part = 0; part < 12; ++part) {
     const double length = s.window() / 12;
     work(s, *pool, 5.0 + 6 * part, "serve>list", part * length, (part + 1) * length, 0.6);
@@ -150,7 +150,7 @@ void more_traffic_newest(Scenario& s) { more_traffic(s, true); }
 
 // Opens a file for each new key up to a bound, then one goes for each that comes.
 void file_cache(Scenario& s, double per_second, size_t bound) {
-  auto* cache = new std::vector<Link>();
+  auto* cache = s.own(new std::vector<Link>());
   s.at_random(per_second, 0, s.window(), [&s, cache, bound] {
     if (cache->size() >= bound) {
       s.close(cache->front(), "main>cache.get>cache.evict>lib:close");
@@ -163,7 +163,7 @@ void file_cache(Scenario& s, double per_second, size_t bound) {
 void file_cache_full(Scenario& s) { file_cache(s, 4, 60); }
 // A limited set of files, each kept once it was needed.
 void file_set(Scenario& s) {
-  auto* known = new std::vector<bool>(60);
+  auto* known = s.own(new std::vector<bool>(60));
   s.at_random(6, 0, s.window(), [&s, known] {
     const auto key = static_cast<size_t>(s.random(0, 59.99));
     if ((*known)[key]) return;
@@ -174,7 +174,7 @@ void file_set(Scenario& s) {
 
 // A connection for each tenant, kept; many tenants, some rare.
 void tenants(Scenario& s) {
-  auto* known = new std::map<int, Link>();
+  auto* known = s.own(new std::map<int, Link>());
   s.at_random(12, 0, s.window(), [&s, known] {
     const double u = s.random(0, 1);
     const int key = static_cast<int>(u * u * 60);
@@ -185,7 +185,7 @@ void tenants(Scenario& s) {
 }
 
 void surplus_dies_young(Scenario& s) {
-  auto* pool = new Pool(s, {.most_idle = 30});
+  auto* pool = s.own(new Pool(s, {.most_idle = 30}));
   work(s, *pool, 40, "serve>list", -20, 1e9, 0.6);
   s.every(-20, 0.5, [&s, pool] {
     // Idle ones of more than three seconds go.
@@ -199,7 +199,7 @@ void surplus_dies_young(Scenario& s) {
 }
 
 void peer_restart(Scenario& s) {
-  auto* pool = new Pool(s, {.most_idle = 30});
+  auto* pool = s.own(new Pool(s, {.most_idle = 30}));
   fill(s, *pool, s.random(-10, 2), 20, "serve>list");
   const double when = s.random(5, 20);
   s.at(when, [&s, pool] {
@@ -217,8 +217,8 @@ void peer_restart(Scenario& s) {
 }
 
 void idle_timeout_of_peer(Scenario& s) {
-  auto* idle = new Pool(s, {.most_idle = 30});
-  auto* busy = new Pool(s, {.most_idle = 4});
+  auto* idle = s.own(new Pool(s, {.most_idle = 30}));
+  auto* busy = s.own(new Pool(s, {.most_idle = 4}));
   work(s, *busy, 20, "serve>list", -20, 1e9, 0.2);
   for (int i = 0; i < 8; ++i) {
     const double start = s.random(-10, 10);
@@ -288,7 +288,7 @@ void database_server(Scenario& s) {
 }
 
 void rotated_pool(Scenario& s) {
-  auto* pool = new Pool(s, {.most_idle = 20});
+  auto* pool = s.own(new Pool(s, {.most_idle = 20}));
   fill(s, *pool, -50, 16, "serve>list");
   // Every three seconds the oldest reaches its maximum lifetime and is replaced by a filler.
   s.every(1, 3, [&s, pool] {
@@ -303,7 +303,7 @@ void rotated_pool(Scenario& s) {
 }
 
 void thoughtful_transactions(Scenario& s) {
-  auto* pool = new Pool(s, {.most_idle = 40});
+  auto* pool = s.own(new Pool(s, {.most_idle = 40}));
   s.at_random(6, -10, s.window(), [&s, pool] {
     const uint64_t g = next_goroutine();
     const Link link = pool->borrow("serve>checkout", 1, g);
@@ -356,7 +356,7 @@ void dial_use_close(Scenario& s) {
 
 void workers_with_a_pool_each(Scenario& s) {
   for (int process = 1; process <= 6; ++process) {
-    auto* pool = new Pool(s, {.most_idle = 10, .process = process});
+    auto* pool = s.own(new Pool(s, {.most_idle = 10, .process = process}));
     // They start one after the other, and dial when they first need to.
     work(s, *pool, process <= 3 ? 0.1 : 8, "worker>handle", process * 4.0, 1e9, 0.2);
   }
@@ -372,7 +372,7 @@ void streams(Scenario& s) {
 }
 
 void lock_holders(Scenario& s) {
-  auto* pool = new Pool(s, {.most_idle = 5});
+  auto* pool = s.own(new Pool(s, {.most_idle = 5}));
   work(s, *pool, 20, "serve>list", -20, 1e9, 0.2);
   for (int i = 0; i < 4; ++i) {
     s.at(s.random(-20, 15), [&s] {
@@ -385,7 +385,7 @@ void lock_holders(Scenario& s) {
 // Bursts of demand, each smaller than the one before: a pool that hands out the newest first leaves
 // more and more of its connections alone, and dials none.
 void shrinking_bursts(Scenario& s) {
-  auto* pool = new Pool(s, {.most_idle = 60});
+  auto* pool = s.own(new Pool(s, {.most_idle = 60}));
   for (int i = 0; i < 12; ++i) fill(s, *pool, 1 + i * 4.5, 50 - 4 * i, "serve>batch");
 }
 
@@ -412,7 +412,7 @@ void longer_tasks_than_the_window(Scenario& s) { long_tasks(s, -200, 90); }
 
 // One thread, one pool, several callers through one helper.
 void one_thread(Scenario& s) {
-  auto* pool = new Pool(s, {.port = 6379, .most_idle = 4});
+  auto* pool = s.own(new Pool(s, {.port = 6379, .most_idle = 4}));
   for (const char* caller : {"report.build", "profile.load", "audit.check"}) {
     s.at_random(8, -10, s.window(), [&s, pool, caller] {
       const std::string path = std::string("main>loop>") + caller;

@@ -41,7 +41,7 @@ void dial_and_forget_slowly(Scenario& s) {
 
 // Rows not closed: the answer is left in the queue, half read; another function made the pool dial.
 void rows_not_closed(Scenario& s) {
-  auto* pool = new Pool(s, {.most_idle = 20});
+  auto* pool = s.own(new Pool(s, {.most_idle = 20}));
   work(s, *pool, 20, "serve>goodQuery");
   s.at_random(0.2, -20, s.window(), [&s, pool] {
     const uint64_t g = next_goroutine();
@@ -53,7 +53,7 @@ void rows_not_closed(Scenario& s) {
 
 // A transaction that is neither committed nor rolled back: all is read, nothing given back.
 void transaction_left_open(Scenario& s) {
-  auto* pool = new Pool(s, {.most_idle = 20});
+  auto* pool = s.own(new Pool(s, {.most_idle = 20}));
   work(s, *pool, 20, "serve>list");
   work(s, *pool, 5, "serve>transfer");
   s.at_random(0.4, -10, s.window(), [&s, pool] {
@@ -66,7 +66,7 @@ void transaction_left_open(Scenario& s) {
 
 // One thread and a hand-written pool; a helper that healthy callers share.
 void one_path_gives_nothing_back(Scenario& s) {
-  auto* pool = new Pool(s, {.port = 6379, .most_idle = 4});
+  auto* pool = s.own(new Pool(s, {.port = 6379, .most_idle = 4}));
   const auto call = [&s, pool](const std::string& path, bool gives_back) {
     const Link link = pool->borrow(path);
     s.query(link, path + ">store.query");
@@ -164,8 +164,8 @@ void never_used(Scenario& s) {
 }
 
 void unix_database(Scenario& s) {
-  auto* pool =
-      new Pool(s, {.most_idle = 8, .kind = Kind::kUnix, .name = "/run/postgresql/.s.PGSQL.5432"});
+  auto* pool = s.own(
+      new Pool(s, {.most_idle = 8, .kind = Kind::kUnix, .name = "/run/postgresql/.s.PGSQL.5432"}));
   work(s, *pool, 10, "serve>list");
   s.at_random(0.4, -10, s.window(), [&s, pool] {
     const Link link = pool->borrow("serve>export");
@@ -197,7 +197,7 @@ void leaked_before(Scenario& s) {
 }
 
 void one_unread_before(Scenario& s) {
-  auto* pool = new Pool(s, {});
+  auto* pool = s.own(new Pool(s, {}));
   work(s, *pool, 10, "serve>list");
   s.at(-300, [&s] {
     const Link link = s.open({.stack = "x"});
@@ -208,7 +208,7 @@ void one_unread_before(Scenario& s) {
 
 // Two leaking callers and two healthy ones of one helper.
 void two_leaking_callers(Scenario& s) {
-  auto* pool = new Pool(s, {.most_idle = 10});
+  auto* pool = s.own(new Pool(s, {.most_idle = 10}));
   work(s, *pool, 10, "serve>report.build");
   work(s, *pool, 10, "serve>profile.load");
   s.at_random(0.4, -10, s.window(), [&s, pool] {
@@ -242,7 +242,7 @@ void refused_and_kept(Scenario& s) {
 
 // The same function mostly gives back; a rare path does not. Others use the pool as well.
 void rare_path_in_pool(Scenario& s) {
-  auto* pool = new Pool(s, {.most_idle = 20});
+  auto* pool = s.own(new Pool(s, {.most_idle = 20}));
   work(s, *pool, 10, "serve>list");
   s.at_random(8, -10, s.window(), [&s, pool] {
     const uint64_t g = next_goroutine();
@@ -256,7 +256,7 @@ void rare_path_in_pool(Scenario& s) {
 }
 
 void rare_path_shared_helper(Scenario& s) {
-  auto* pool = new Pool(s, {.most_idle = 20});
+  auto* pool = s.own(new Pool(s, {.most_idle = 20}));
   work(s, *pool, 10, "serve>report.build");
   work(s, *pool, 10, "serve>profile.load");
   s.at_random(6, -10, s.window(), [&s, pool] {
@@ -279,7 +279,7 @@ void library_only(Scenario& s) {
 // Six processes, of which each leaks.
 void forked_workers(Scenario& s) {
   for (int process = 1; process <= 6; ++process) {
-    auto* pool = new Pool(s, {.most_idle = 6, .process = process});
+    auto* pool = s.own(new Pool(s, {.most_idle = 6, .process = process}));
     s.at_random(8, -10, s.window(), [&s, pool] {
       const Link link = pool->borrow("worker>handle>list");
       s.query(link, "worker>handle>list>db.query");

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <queue>
 #include <random>
 #include <string>
@@ -70,6 +71,13 @@ class Scenario {
   void fail(Attempt attempt, int error, const std::string& stack);
   void set_limit(uint64_t max) { x_max = max; }
 
+  // Keeps what the service is made of for as long as it lives.
+  template <class T>
+  T* own(T* part) {
+    x_parts.emplace_back(std::shared_ptr<T>(part));
+    return part;
+  }
+
   // Runs to the end of the window and asks the judge.
   Judgement judge();
   StackId stack(const std::string& path);
@@ -110,6 +118,7 @@ class Scenario {
   Ledger x_ledger;
   Histories x_histories;
   uint64_t x_max = 0;
+  std::vector<std::shared_ptr<void>> x_parts;
 };
 
 // A pool as every language has one: hands out an idle connection, dials when there is none.
