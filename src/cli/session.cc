@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include <algorithm>
 #include <unordered_set>
@@ -18,10 +19,18 @@
 namespace unclosed {
 namespace {
 
-// Time between two scans: short enough for the policy's windows, and at most a fiftieth of it is
-// spent scanning.
+// Time between two scans: short enough for the policy's windows, and at most a twentieth of it is
+// spent scanning, but never so long that a window of a minute sees only a few.
 constexpr Duration kScanEvery = std::chrono::seconds(1);
-constexpr int kScanShare = 50;
+constexpr int kScanShare = 20;
+constexpr int kLongestPause = 5;
+
+// CPU time of this thread: on a busy machine a scan takes longer than it costs.
+Duration cpu_time() {
+  timespec used{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + Duration(used.tv_nsec);
+}
 
 class Session {
  public:
@@ -137,9 +146,10 @@ Status Session::watch() {
     if (x_launch) x_launch->status();  // a child that nobody waits for stays a zombie
     now = monotonic_now();
     if (now >= next_scan) {
+      const Duration before = cpu_time();
       if (auto scanned = x_collector->scan(x_ledger); !scanned) return scanned;
-      const Instant done = monotonic_now();
-      next_scan = done + std::max<Duration>(every, (done - now) * kScanShare);
+      next_scan = monotonic_now() + std::clamp<Duration>((cpu_time() - before) * kScanShare, every,
+                                                         every * kLongestPause);
     }
     if (now >= next_word) {
       tell_progress(now);
@@ -182,7 +192,7 @@ Coverage Session::coverage(const Histories& histories, const StackBook& stacks) 
   const BpfCoverage seen = x_collector->coverage();
   Coverage coverage;
   for (const History& history : histories.open) {
-    const size_t count = history.descriptors.size();
+    const uint64_t count = history.descriptors.size() * history.stands_for;
     coverage.open += count;
     if (history.facts.before_attach) {
       coverage.before_attach += count;
@@ -190,7 +200,7 @@ Coverage Session::coverage(const Histories& histories, const StackBook& stacks) 
       coverage.traced += count;
       const auto stack = stacks.find(history.facts.opened.stack);
       if (stack != stacks.end() && stack->second.truncated != Truncation::kNone) {
-        ++coverage.stacks_truncated;
+        coverage.stacks_truncated += history.stands_for;
       }
     }
   }
