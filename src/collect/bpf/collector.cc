@@ -9,6 +9,7 @@
 
 #include "collect/bpf/convert.h"
 #include "collect/bpf/kernel_side.h"
+#include "collect/bpf/older_sockets.h"
 #include "collect/bpf/self_check.h"
 #include "collect/bpf/spaces.h"
 
@@ -31,6 +32,7 @@ struct BpfCollector::State {
   CodeSource& code;
   ProcFs proc;
   Spaces spaces;
+  OlderSockets older;
   KernelSideSettings settings;
   std::vector<ProcessId> targets;
   std::map<uint32_t, ProcessId> process_of;  // every tgid that ever was a target
@@ -172,7 +174,8 @@ void BpfCollector::State::on_closed(const uc_event_closed& event, RecordSink& si
   keep_stack(event.closed.stack);
   known.erase(event.record.file);
   const Instant at{static_cast<int64_t>(event.closed.at)};
-  const ConnectionFacts facts = facts_of(event.record, opener_of(event.record), nullptr);
+  ConnectionFacts facts = facts_of(event.record, opener_of(event.record), nullptr);
+  older.complete(facts);
   if (event.vanished != 0) {
     sink.accept(Vanished{std::min(last_scan, at), at, facts.id});
   } else {
@@ -302,6 +305,7 @@ Status BpfCollector::State::scan_target(const ProcessId& target, RecordSink& sin
                                         std::unordered_map<uint64_t, Seen>& shared) {
   const auto tgid = static_cast<uint32_t>(target.pid);
   const bool first = scanned_once.insert(tgid).second;
+  if (first) older.learn(target);
   uint64_t rows = 0;
   const auto done = kernel.scan(tgid, first, [&](const uc_row& row, const uc_record& record) {
     ++rows;
@@ -310,6 +314,7 @@ Status BpfCollector::State::scan_target(const ProcessId& target, RecordSink& sin
     Seen seen{monotonic_now(),
               facts_of(record, opener_of(record), &row),
               {{target, static_cast<int>(row.fd)}}};
+    older.complete(seen.facts);
     if (row.references <= 1) {
       sink.accept(seen);
     } else if (auto other = shared.find(record.file); other != shared.end()) {
