@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "judge/sender.h"
+
 namespace unclosed {
 namespace {
 
@@ -143,6 +145,23 @@ bool Blamer::by_chance(StackId last, StackId other, Before what) const {
                                     kAlways * static_cast<double>(found->second.connections);
 }
 
+// Where a goroutine of the connection's own sends for all, whoever opened it has it.
+void Blamer::look_behind_sender(const ConnectionFacts& facts, Tenure& tenure) const {
+  if (tenure.role != BlameRole::kUsed || tenure.last.view->own.size() != 1) return;
+  const auto& frame = tenure.last.view->own.front();
+  const auto* sender = own_sender(x_scene.stacks, facts, x_alive_senders.contains(frame.function));
+  if (sender == nullptr) return;
+  const Stack opened = own(facts.opened.stack);
+  tenure = {};
+  tenure.sender = true;
+  tenure.role = BlameRole::kOpened;
+  if (opened.view == nullptr) return;
+  auto outside = outside_of(*opened.view, home_of(sender->frame->function));
+  if (!outside) return;
+  const auto place = x_outside.insert_or_assign(opened.id, *std::move(outside)).first;
+  tenure.last = {opened.id, &place->second};
+}
+
 void Blamer::distrust(Tenure& tenure) const {
   if (!tenure.by_thread) return;
   if (!tenure.requests.empty() &&
@@ -161,6 +180,9 @@ void Blamer::add_healthy(const Member& member) {
   const auto& facts = *member.facts;
   auto& healthy = x_healthy[{facts.kind, facts.role}];
   const Tenure tenure = tenure_of(facts);
+  if (!member.candidate && tenure.last.view != nullptr && tenure.last.view->own.size() == 1) {
+    x_alive_senders.insert(tenure.last.view->own.front().function);
+  }
   if (member.candidate && tenure.last.view != nullptr) ++healthy.left_alone[tenure.last.id];
   for (size_t i = 1; i < facts.requests.size(); ++i) {
     const auto& request = facts.requests[i];
@@ -230,6 +252,10 @@ Blamer::Choice Blamer::meet(const Tenure& tenure) const {
     rule += before ? "the last two requests" : "the last request";
     if (received) rule += " and its answer";
     return {length - 1, rule, 0.95};
+  }
+  if (tenure.sender) {
+    return {last.own.size() - 1, "opening, outside of the code whose goroutine or thread sends",
+            0.7};
   }
   if (tenure.role == BlameRole::kOpened) {
     return {last.own.size() - 1,
@@ -330,12 +356,16 @@ std::optional<Blamed> Blamer::blame(const Member& member) const {
   Tenure tenure = tenure_of(facts);
   if (tenure.last.view == nullptr) return std::nullopt;
   distrust(tenure);
+  look_behind_sender(facts, tenure);
+  if (tenure.last.view == nullptr) return std::nullopt;
   const std::vector<uint64_t> key = {
-      tenure.last.id, tenure.requests.empty() ? kNoStack : tenure.requests.front().id,
+      tenure.last.id,
+      tenure.requests.empty() ? kNoStack : tenure.requests.front().id,
       tenure.opened.view != nullptr ? tenure.opened.id : kNoStack,
       tenure.received.view != nullptr ? tenure.received.id : kNoStack,
       static_cast<uint64_t>(facts.kind) << 16 | static_cast<uint64_t>(facts.role) << 8 |
-          static_cast<uint64_t>(tenure.role) << 1 | (tenure.library_sends ? 1 : 0)};
+          static_cast<uint64_t>(tenure.role) << 1 | (tenure.library_sends ? 1 : 0),
+      tenure.sender ? 1U : 0U};
   const auto known = x_known.find(key);
   if (known != x_known.end()) return known->second;
   Choice choice = meet(tenure);
@@ -351,6 +381,15 @@ std::string Blamer::why_not(const Member& member) const {
   const auto& facts = *member.facts;
   std::string library;
   bool any = false;
+  if (facts.requests[0]) {
+    const auto* view = x_scene.stacks.own_view(facts.requests[0]->stack);
+    if (view != nullptr) {
+      return fmt::format(
+          "{} sends for others, from a goroutine or thread of its own, and the opening shows no "
+          "caller outside of it; `unclosed run` from the start would tell more",
+          view->own.back().frame->function);
+    }
+  }
   const auto look = [&](StackId id) {
     const auto* view = x_scene.stacks.view(id);
     if (view == nullptr) return;

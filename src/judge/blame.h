@@ -49,6 +49,7 @@ class Blamer {
     BlameRole role = BlameRole::kUsed;
     bool library_sends = false;  // requests were seen, none with an own frame
     bool by_thread = false;      // no goroutine tells one borrower from the next
+    bool sender = false;         // requests are sent for others by a goroutine of its own
   };
   struct Closing {
     const StackView* used = nullptr;
@@ -74,6 +75,7 @@ class Blamer {
   enum class Before { kRequested, kOpened };
   bool by_chance(StackId last, StackId other, Before what) const;
   void distrust(Tenure& tenure) const;
+  void look_behind_sender(const ConnectionFacts& facts, Tenure& tenure) const;
   void learn_healthy();
   void add_healthy(const Member& member);
   Choice meet(const Tenure& tenure) const;
@@ -94,6 +96,8 @@ class Blamer {
   };
   std::set<FunctionId> x_dispatchers;
   std::map<StackId, Habit> x_habits;
+  std::set<FunctionId> x_alive_senders;  // alone on the stack of a connection in use
+  mutable std::map<StackId, StackView> x_outside;
   std::set<StackId> x_ends;  // last uses of connections that were given back or closed
   std::map<std::pair<Kind, Role>, Healthy> x_healthy;
   mutable std::map<std::vector<uint64_t>, std::optional<Blamed>> x_known;

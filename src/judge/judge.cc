@@ -83,9 +83,14 @@ void Bench::gather() {
 void Bench::gather_healed() {
   for (size_t i = 0; i < x_scene.siblings.size(); ++i) {
     for (const auto* cohort : x_scene.siblings[i].cohorts) {
-      for (const auto& sample : cohort->samples) {
+      const auto by_collector = [&](const ClosedSample& sample) {
         const auto* view = x_scene.stacks.view(sample.closed_by);
-        if (view == nullptr || !view->collector) continue;
+        return view != nullptr && view->collector;
+      };
+      const bool sampled =
+          std::any_of(cohort->samples.begin(), cohort->samples.end(), by_collector);
+      for (const auto& sample : sampled ? cohort->samples : cohort->firsts) {
+        if (!by_collector(sample)) continue;
         Member member;
         member.facts = &sample.facts;
         member.siblings = i;

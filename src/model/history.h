@@ -81,6 +81,7 @@ struct Cohort {
   std::vector<Reuse> reuses;       // the most recent ones, oldest first, at most kMostReuses
   std::vector<StackCount> closers;  // most frequent first
   std::vector<ClosedSample> samples;  // a fair sample of the closed ones, at most kMostSamples
+  std::vector<ClosedSample> firsts;   // the first of each closer's, at most kMostFirsts
   std::vector<CohortPoint> course;    // oldest first; thinned when long, both ends kept
   uint64_t passed_over_reused =
       0;  // members that had been passed over and were used again all the same
@@ -88,6 +89,7 @@ struct Cohort {
   static constexpr size_t kMostReuses = 128;
   static constexpr size_t kMostClosers = 32;
   static constexpr size_t kMostSamples = 32;
+  static constexpr size_t kMostFirsts = 8;
   static constexpr size_t kMostPoints = 512;
 };
 
