@@ -196,8 +196,21 @@ void Blamer::add_healthy(const Member& member) {
   }
 }
 
+// The last use of one that many borrowed in turn, where none was ever left alone after such a use.
+void Blamer::add_last_uses() {
+  constexpr uint64_t kManyTenures = 10;
+  for (const auto& member : x_scene.members) {
+    if (member.candidate || member.facts->tenure_count < kManyTenures) continue;
+    const auto& newest = member.facts->requests[0];
+    if (!newest || own(newest->stack).view == nullptr) continue;
+    auto& healthy = x_healthy[{member.facts->kind, member.facts->role}];
+    if (!healthy.left_alone.contains(newest->stack)) ++healthy.uses[newest->stack];
+  }
+}
+
 void Blamer::learn_healthy() {
   for (const auto& member : x_scene.members) add_healthy(member);
+  add_last_uses();
   for (const auto& group : x_scene.siblings) {
     for (const auto* cohort : group.cohorts) {
       for (const auto& sample : cohort->samples) {

@@ -135,8 +135,9 @@ bool handed_on_at_once(const Scene& scene, const std::vector<const Member*>& mem
   for (const auto* member : members) {
     const auto& facts = *member->facts;
     const auto& group = scene.siblings_of(*member);
-    if (facts.role != Role::kClient || facts.request_count < kManyRequests ||
-        facts.tenure_count * 2 < facts.request_count || group.closed > 0) {
+    if (facts.role == Role::kServer || facts.role == Role::kListener ||
+        facts.request_count < kManyRequests || facts.tenure_count * 2 < facts.request_count ||
+        group.closed > 0) {
       return false;
     }
     const double each = seconds(std::min(member->age, window)) / facts.request_count;
