@@ -196,21 +196,25 @@ void Blamer::add_healthy(const Member& member) {
   }
 }
 
-// The last use of one that many borrowed in turn, where none was ever left alone after such a use.
-void Blamer::add_last_uses() {
+// One that many borrowed in turn stands for many uses, of which nobody was left alone.
+void Blamer::add_borrowed_by_many() {
   constexpr uint64_t kManyTenures = 10;
   for (const auto& member : x_scene.members) {
-    if (member.candidate || member.facts->tenure_count < kManyTenures) continue;
-    const auto& newest = member.facts->requests[0];
-    if (!newest || own(newest->stack).view == nullptr) continue;
-    auto& healthy = x_healthy[{member.facts->kind, member.facts->role}];
-    if (!healthy.left_alone.contains(newest->stack)) ++healthy.uses[newest->stack];
+    const auto& facts = *member.facts;
+    if (member.candidate || facts.tenure_count < kManyTenures) continue;
+    auto& healthy = x_healthy[{facts.kind, facts.role}];
+    for (const auto& request : facts.requests) {
+      if (!request || own(request->stack).view == nullptr) continue;
+      if (healthy.left_alone.contains(request->stack)) continue;
+      auto& uses = healthy.uses[request->stack];
+      uses = std::max(uses, kFewHealthy);
+    }
   }
 }
 
 void Blamer::learn_healthy() {
   for (const auto& member : x_scene.members) add_healthy(member);
-  add_last_uses();
+  add_borrowed_by_many();
   for (const auto& group : x_scene.siblings) {
     for (const auto* cohort : group.cohorts) {
       for (const auto& sample : cohort->samples) {

@@ -78,7 +78,7 @@ class Blamer {
   void look_behind_sender(const ConnectionFacts& facts, Tenure& tenure) const;
   void learn_healthy();
   void add_healthy(const Member& member);
-  void add_last_uses();
+  void add_borrowed_by_many();
   Choice meet(const Tenure& tenure) const;
   Choice compare(const Tenure& tenure, Choice common, const Healthy& healthy) const;
   std::optional<size_t> discriminating(const StackView& view, size_t place,

@@ -46,6 +46,7 @@ class Bench {
   void gather();
   void gather_healed();
   void try_group(const GroupKey& key, const Group& group);
+  void try_spread();
   void take_young(const GroupKey& key, Group& group, const Case& item) const;
   void join_older(Finding& finding, const GroupKey& key, std::vector<const Member*>& members);
   void blame_group(Finding& finding, const std::vector<const Member*>& members) const;
@@ -268,6 +269,28 @@ void Bench::try_group(const GroupKey& key, const Group& found) {
   x_judgement.findings.push_back(std::move(finding));
 }
 
+// What one function left at many peers, at each of them too few to be judged alone. Keep-alive to
+// many peers looks the same until a peer is dialled again while its idle connection lies there.
+void Bench::try_spread() {
+  constexpr size_t kPeers = 3;
+  std::map<GroupKey, std::pair<Group, std::set<std::string>>> spread;
+  for (const auto& [key, group] : x_groups) {
+    if (key.function.empty() || key.role != Role::kClient || !is_socket(key.kind)) continue;
+    GroupKey wide = key;
+    wide.peer.clear();
+    auto& [all, peers] = spread[wide];
+    for (const auto* member : group.members) {
+      if (x_taken.contains(member) || member->history == nullptr) continue;
+      if (member->waiting || member->passing_dials == 0 || member->history->pushes > 1) continue;
+      all.members.push_back(member);
+      peers.insert(key.peer);
+    }
+  }
+  for (const auto& [key, found] : spread) {
+    if (found.second.size() >= kPeers) try_group(key, found.first);
+  }
+}
+
 // Everything that is open and no finding, by cohort.
 void Bench::rest() {
   std::map<size_t, std::vector<const Member*>> groups;
@@ -315,6 +338,7 @@ Judgement Bench::judge() {
            std::pair(b->first.function.empty(), a->second.members.size());
   });
   for (const auto* entry : order) try_group(entry->first, entry->second);
+  try_spread();
   rest();
   auto& findings = x_judgement.findings;
   std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {

@@ -162,7 +162,8 @@ void Ledger::State::note_reuse(Entry& entry, const ConnectionFacts& facts) {
   const Instant used_at = facts.requests[0] ? facts.requests[0]->at : *facts.last_send;
   if (used_at - entry.idle_since < kDialRace) return;
   auto& cohort = cohorts.at(entry.cohort);
-  cohort.reuses.add({entry.idle_since, used_at, facts.opener});
+  cohort.reuses.add({entry.idle_since, used_at, facts.opener,
+                     facts.requests[0] ? facts.requests[0]->stack : kNoStack});
   const auto dials = cohort.dials_between(facts.opener, entry.idle_since + kDialRace, used_at);
   if (dials < kPassingDials) return;
   if (entry.reused_after_passed_over++ == 0) ++cohort.passed_over_reused;

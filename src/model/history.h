@@ -66,6 +66,7 @@ struct CohortPoint {
 struct Reuse {
   Instant idle_since, used_at;
   ProcessId process;
+  StackId stack = kNoStack;  // of the request by which it was used
 };
 
 struct Cohort {
@@ -77,8 +78,8 @@ struct Cohort {
   DurationHistogram
       busy_times;  // from a tenure's first request to the last answer, of closed members
   std::vector<Instant> openings;    // the most recent openings, oldest first, at most kMostOpenings
-  std::vector<ProcessId> openers;  // who made each of `openings`, in the same order
-  std::vector<Reuse> reuses;       // the most recent ones, oldest first, at most kMostReuses
+  std::vector<ProcessId> openers;   // who made each of `openings`, in the same order
+  std::vector<Reuse> reuses;        // the most recent ones, oldest first, at most kMostReuses
   std::vector<StackCount> closers;  // most frequent first
   std::vector<ClosedSample> samples;  // a fair sample of the closed ones, at most kMostSamples
   std::vector<ClosedSample> firsts;   // the first of each closer's, at most kMostFirsts

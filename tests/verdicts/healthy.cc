@@ -516,6 +516,47 @@ void pool_too_small(Scenario& s, uint16_t port) {
 void pool_too_small_seen(Scenario& s) { pool_too_small(s, 5432); }
 void pool_too_small_before(Scenario& s) { pool_too_small(s, 40300); }
 
+// A crawler: many sites, at each up to two connections, kept alive for the next visit; some sites
+// close after each answer.
+void crawler(Scenario& s) {
+  struct Site {
+    std::vector<Link> idle;
+  };
+  auto* sites = s.own(new std::map<uint16_t, Site>());
+  s.at_random(4, -5, s.window(), [&s, sites] {
+    const auto port = static_cast<uint16_t>(8000 + s.random(0, 79.99));
+    auto& idle = (*sites)[port].idle;
+    const uint64_t g = next_goroutine();
+    Link link = 0;
+    if (idle.empty()) {
+      link = s.open({.stack = "crawl>visit>lib:connect", .port = port, .goroutine = g});
+    } else {
+      link = idle.back();
+      idle.pop_back();
+    }
+    s.query(link, "crawl>visit", 1, g);
+    s.at(s.now() + s.random(0.05, 0.8), [&s, sites, link, port] {
+      auto& kept = (*sites)[port].idle;
+      if (port % 4 == 0 || kept.size() >= 2) {
+        s.close(link, "crawl>visit>lib:close");
+      } else {
+        kept.push_back(link);
+      }
+    });
+  });
+}
+
+// A library whose own goroutine sends all traffic after the first words of whoever connected.
+void library_flushes(Scenario& s) {
+  s.at_random(0.5, 0, s.window(), [&s] {
+    const uint64_t g = next_goroutine();
+    const Link link =
+        s.open({.stack = "serve>tenant.start>lib:connect", .port = 4222, .goroutine = g});
+    s.query(link, "serve>tenant.start>hello", 1, g);
+    s.at_random(2, s.now(), s.window(), [&s, link] { s.query(link, "lib:nats.flusher", 1, 88); });
+  });
+}
+
 }  // namespace
 
 const std::vector<Service>& healthy_services() {
@@ -559,6 +600,8 @@ const std::vector<Service>& healthy_services() {
       {"keep_alive_clients", keep_alive_clients},
       {"slow_consumer", slow_consumer},
       {"clients_give_up", clients_give_up},
+      {"crawler", crawler},
+      {"library_flushes", library_flushes},
       {"restart_under_idle_pool", restart_under_idle_pool},
       {"pool_too_small_seen", pool_too_small_seen, {}, {}, {}, Diagnosis::kLimitTooSmall},
       {"pool_too_small_before", pool_too_small_before, {}, {}, {}, Diagnosis::kLimitTooSmall},

@@ -374,14 +374,9 @@ void multiplexer_at_home(Scenario& s) {
 // A client made for one call; the helper is everybody's, the others share a client from before.
 void client_for_each_call(Scenario& s) {
   std::vector<Link>* shared = s.own(new std::vector<Link>());
-  s.at(-100, [&s, shared] {
-    for (int i = 0; i < 3; ++i) {
-      shared->push_back(s.open({.stack = "x", .port = 40200}));
-    }
-  });
+  s.at(-100, [&s, shared] { shared->push_back(s.open({.stack = "x", .port = 40200})); });
   s.at_random(30, 0, s.window(), [&s, shared] {
-    const Link link = (*shared)[static_cast<size_t>(s.random(0, 2.99))];
-    s.query(link, s.chance(0.3) ? "serve>touch>set" : "serve>cart", 1, next_goroutine());
+    s.query(shared->front(), s.chance(0.3) ? "serve>touch>set" : "serve>cart", 1, next_goroutine());
   });
   s.at_random(0.6, 0, s.window(), [&s] {
     const Link link = s.open(
@@ -402,6 +397,32 @@ void rarely_healed(Scenario& s) {
     } else {
       s.close(link, "serve>weigh>lib:close");
     }
+  });
+}
+
+// Calls to many partners, two or three connections each: at none of them enough for a judgement.
+void many_peers(Scenario& s) {
+  s.at_random(8, -10, s.window(), [&s] {
+    const auto port = static_cast<uint16_t>(7000 + s.random(0, 59.99));
+    const uint64_t g = next_goroutine();
+    const bool leaks = s.chance(0.08);
+    const Link link =
+        s.open({.stack = "serve>partner.notify>lib:connect", .port = port, .goroutine = g});
+    s.query(link, "serve>partner.notify", 1, g);
+    if (!leaks)
+      s.at(s.now() + 0.02, [&s, link] { s.close(link, "serve>partner.notify>lib:close"); });
+  });
+}
+
+// The client library pings what nobody uses any more.
+void pinged_for_ever(Scenario& s) {
+  auto* pool = s.own(new Pool(s, {.most_idle = 1}));
+  work(s, *pool, 30, "serve>list");
+  s.at_random(0.5, 0, s.window(), [&s, pool] {
+    const uint64_t g = next_goroutine();
+    const Link link = pool->borrow("serve>export", 1, g);
+    s.query(link, "serve>export", 1, g);
+    s.every(s.now() + 1, 1, [&s, link] { s.query(link, "lib:client.pinger", 1, 77); });
   });
 }
 
@@ -444,6 +465,8 @@ const std::vector<Service>& leaking_services() {
       {"multiplexer_at_home", multiplexer_at_home, "", kSure},
       {"client_for_each_call", client_for_each_call, "forget", kSure},
       {"rarely_healed", rarely_healed, "weigh", kSure},
+      {"many_peers", many_peers, "partner.notify", kSure},
+      {"pinged_for_ever", pinged_for_ever, "export", kSure},
       {"refused_and_kept", refused_and_kept, "metrics.push", kSure},
   };
   return kServices;
