@@ -45,6 +45,7 @@ class Bench {
   GroupKey key_of(const Member& member) const;
   void gather();
   void gather_healed();
+  void join_older_healed();
   void try_group(const GroupKey& key, const Group& group);
   void try_spread();
   void take_young(const GroupKey& key, Group& group, const Case& item) const;
@@ -129,6 +130,31 @@ void Bench::gather_healed() {
   for (const auto& member : x_healed_samples) {
     auto& group = x_groups[key_of(member)];
     if (group.members.empty()) group.members.push_back(&member);
+  }
+  join_older_healed();
+}
+
+// The collector closed some that were opened before the attach as well: where one function alone is
+// known to forget such, they are its doing.
+void Bench::join_older_healed() {
+  for (auto entry = x_groups.begin(); entry != x_groups.end();) {
+    const auto& [key, group] = *entry;
+    const bool nobody = key.function.empty() && group.healed > 0 &&
+                        std::all_of(group.members.begin(), group.members.end(),
+                                    [](const auto* it) { return it->facts->before_attach; });
+    std::vector<Group*> known;
+    if (nobody) {
+      for (auto& [other, named] : x_groups) {
+        const bool alike = other.kind == key.kind && other.peer == key.peer;
+        if (alike && !other.function.empty() && named.healed > 0) known.push_back(&named);
+      }
+    }
+    if (known.size() == 1) {
+      known.front()->healed += group.healed;
+      entry = x_groups.erase(entry);
+    } else {
+      ++entry;
+    }
   }
 }
 
