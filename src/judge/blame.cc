@@ -126,6 +126,9 @@ void Blamer::learn_habits() {
       if (!member.waiting) x_ends.insert(tenure.last.id);
       continue;
     }
+    for (const auto& request : member.facts->requests) {
+      if (same_tenure(*member.facts, request)) x_left_requests.insert(request->stack);
+    }
     auto& habit = x_habits[tenure.last.id];
     ++habit.connections;
     ++habit.before[tenure.requests.empty() ? kNoStack : tenure.requests.front().id];
@@ -192,7 +195,9 @@ void Blamer::add_healthy(const Member& member) {
     const bool ended = tenure.by_thread && tenure.last.view != nullptr &&
                        !tenure.requests.empty() &&
                        by_chance(tenure.last.id, tenure.requests.front().id, Before::kRequested);
-    if (earlier || ended || !member.candidate) ++healthy.uses[request->stack];
+    // One that is still young may be left alone yet, as others were that began like it.
+    const bool young = member.candidate || x_left_requests.contains(request->stack);
+    if (earlier || ended || !young) ++healthy.uses[request->stack];
   }
 }
 

@@ -97,6 +97,7 @@ class Blamer {
   };
   std::set<FunctionId> x_dispatchers;
   std::map<StackId, Habit> x_habits;
+  std::set<StackId> x_left_requests;     // made in the last tenure of candidates
   std::set<FunctionId> x_alive_senders;  // alone on the stack of a connection in use
   mutable std::map<StackId, StackView> x_outside;
   std::set<StackId> x_ends;  // last uses of connections that were given back or closed
