@@ -33,10 +33,21 @@ def collector(words):
     return None if words[0] == "QUIT" else "ERR command"
 
 
-def server(answer):
+def exchange(words):
+    """Worth of a portfolio, after long thought."""
+    return {"VALUE": "WORTH 4711", "QUIT": None}.get(words[0], "ERR command")
+
+
+PATIENCE = {"exchange": 20}  # seconds until it answers
+
+
+def server(kind):
+    answer = globals()[kind]
+
     async def serve(reader, writer):
         try:
             while line := await reader.readline():
+                await asyncio.sleep(PATIENCE.get(kind, 0))
                 reply = answer(line.decode(errors="replace").split() or [""])
                 if reply is None:
                     break
@@ -52,7 +63,7 @@ async def main():
     running = []
     for argument in sys.argv[1:]:
         kind, port = argument.split("=")
-        running.append(await asyncio.start_server(server(globals()[kind]), "127.0.0.1", int(port), backlog=256))
+        running.append(await asyncio.start_server(server(kind), "127.0.0.1", int(port), backlog=256))
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)

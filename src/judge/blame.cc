@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "judge/sender.h"
+
 namespace unclosed {
 namespace {
 
@@ -124,6 +126,9 @@ void Blamer::learn_habits() {
       if (!member.waiting) x_ends.insert(tenure.last.id);
       continue;
     }
+    for (const auto& request : member.facts->requests) {
+      if (same_tenure(*member.facts, request)) x_left_requests.insert(request->stack);
+    }
     auto& habit = x_habits[tenure.last.id];
     ++habit.connections;
     ++habit.before[tenure.requests.empty() ? kNoStack : tenure.requests.front().id];
@@ -141,6 +146,23 @@ bool Blamer::by_chance(StackId last, StackId other, Before what) const {
   const auto count = seen.find(other);
   return count == seen.end() || static_cast<double>(count->second) <
                                     kAlways * static_cast<double>(found->second.connections);
+}
+
+// Where a goroutine of the connection's own sends for all, whoever opened it has it.
+void Blamer::look_behind_sender(const ConnectionFacts& facts, Tenure& tenure) const {
+  if (tenure.role != BlameRole::kUsed || tenure.last.view->own.size() != 1) return;
+  const auto& frame = tenure.last.view->own.front();
+  const auto* sender = own_sender(x_scene.stacks, facts, x_alive_senders.contains(frame.function));
+  if (sender == nullptr) return;
+  const Stack opened = own(facts.opened.stack);
+  tenure = {};
+  tenure.sender = true;
+  tenure.role = BlameRole::kOpened;
+  if (opened.view == nullptr) return;
+  auto outside = outside_of(*opened.view, home_of(sender->frame->function));
+  if (!outside) return;
+  const auto place = x_outside.insert_or_assign(opened.id, *std::move(outside)).first;
+  tenure.last = {opened.id, &place->second};
 }
 
 void Blamer::distrust(Tenure& tenure) const {
@@ -161,6 +183,9 @@ void Blamer::add_healthy(const Member& member) {
   const auto& facts = *member.facts;
   auto& healthy = x_healthy[{facts.kind, facts.role}];
   const Tenure tenure = tenure_of(facts);
+  if (!member.candidate && tenure.last.view != nullptr && tenure.last.view->own.size() == 1) {
+    x_alive_senders.insert(tenure.last.view->own.front().function);
+  }
   if (member.candidate && tenure.last.view != nullptr) ++healthy.left_alone[tenure.last.id];
   for (size_t i = 1; i < facts.requests.size(); ++i) {
     const auto& request = facts.requests[i];
@@ -170,12 +195,31 @@ void Blamer::add_healthy(const Member& member) {
     const bool ended = tenure.by_thread && tenure.last.view != nullptr &&
                        !tenure.requests.empty() &&
                        by_chance(tenure.last.id, tenure.requests.front().id, Before::kRequested);
-    if (earlier || ended || !member.candidate) ++healthy.uses[request->stack];
+    // One that is still young may be left alone yet, as others were that began like it.
+    const bool young = member.candidate || x_left_requests.contains(request->stack);
+    if (earlier || ended || !young) ++healthy.uses[request->stack];
+  }
+}
+
+// One that many borrowed in turn stands for many uses, of which nobody was left alone.
+void Blamer::add_borrowed_by_many() {
+  constexpr uint64_t kManyTenures = 10;
+  for (const auto& member : x_scene.members) {
+    const auto& facts = *member.facts;
+    if (member.candidate || facts.tenure_count < kManyTenures) continue;
+    auto& healthy = x_healthy[{facts.kind, facts.role}];
+    for (const auto& request : facts.requests) {
+      if (!request || own(request->stack).view == nullptr) continue;
+      if (healthy.left_alone.contains(request->stack)) continue;
+      auto& uses = healthy.uses[request->stack];
+      uses = std::max(uses, kFewHealthy);
+    }
   }
 }
 
 void Blamer::learn_healthy() {
   for (const auto& member : x_scene.members) add_healthy(member);
+  add_borrowed_by_many();
   for (const auto& group : x_scene.siblings) {
     for (const auto* cohort : group.cohorts) {
       for (const auto& sample : cohort->samples) {
@@ -230,6 +274,10 @@ Blamer::Choice Blamer::meet(const Tenure& tenure) const {
     rule += before ? "the last two requests" : "the last request";
     if (received) rule += " and its answer";
     return {length - 1, rule, 0.95};
+  }
+  if (tenure.sender) {
+    return {last.own.size() - 1, "opening, outside of the code whose goroutine or thread sends",
+            0.7};
   }
   if (tenure.role == BlameRole::kOpened) {
     return {last.own.size() - 1,
@@ -330,12 +378,16 @@ std::optional<Blamed> Blamer::blame(const Member& member) const {
   Tenure tenure = tenure_of(facts);
   if (tenure.last.view == nullptr) return std::nullopt;
   distrust(tenure);
+  look_behind_sender(facts, tenure);
+  if (tenure.last.view == nullptr) return std::nullopt;
   const std::vector<uint64_t> key = {
-      tenure.last.id, tenure.requests.empty() ? kNoStack : tenure.requests.front().id,
+      tenure.last.id,
+      tenure.requests.empty() ? kNoStack : tenure.requests.front().id,
       tenure.opened.view != nullptr ? tenure.opened.id : kNoStack,
       tenure.received.view != nullptr ? tenure.received.id : kNoStack,
       static_cast<uint64_t>(facts.kind) << 16 | static_cast<uint64_t>(facts.role) << 8 |
-          static_cast<uint64_t>(tenure.role) << 1 | (tenure.library_sends ? 1 : 0)};
+          static_cast<uint64_t>(tenure.role) << 1 | (tenure.library_sends ? 1 : 0),
+      tenure.sender ? 1U : 0U};
   const auto known = x_known.find(key);
   if (known != x_known.end()) return known->second;
   Choice choice = meet(tenure);
@@ -351,6 +403,15 @@ std::string Blamer::why_not(const Member& member) const {
   const auto& facts = *member.facts;
   std::string library;
   bool any = false;
+  if (facts.requests[0]) {
+    const auto* view = x_scene.stacks.own_view(facts.requests[0]->stack);
+    if (view != nullptr) {
+      return fmt::format(
+          "{} sends for others, from a goroutine or thread of its own, and the opening shows no "
+          "caller outside of it; `unclosed run` from the start would tell more",
+          view->own.back().frame->function);
+    }
+  }
   const auto look = [&](StackId id) {
     const auto* view = x_scene.stacks.view(id);
     if (view == nullptr) return;

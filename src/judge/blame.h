@@ -49,6 +49,7 @@ class Blamer {
     BlameRole role = BlameRole::kUsed;
     bool library_sends = false;  // requests were seen, none with an own frame
     bool by_thread = false;      // no goroutine tells one borrower from the next
+    bool sender = false;         // requests are sent for others by a goroutine of its own
   };
   struct Closing {
     const StackView* used = nullptr;
@@ -74,8 +75,10 @@ class Blamer {
   enum class Before { kRequested, kOpened };
   bool by_chance(StackId last, StackId other, Before what) const;
   void distrust(Tenure& tenure) const;
+  void look_behind_sender(const ConnectionFacts& facts, Tenure& tenure) const;
   void learn_healthy();
   void add_healthy(const Member& member);
+  void add_borrowed_by_many();
   Choice meet(const Tenure& tenure) const;
   Choice compare(const Tenure& tenure, Choice common, const Healthy& healthy) const;
   std::optional<size_t> discriminating(const StackView& view, size_t place,
@@ -94,6 +97,9 @@ class Blamer {
   };
   std::set<FunctionId> x_dispatchers;
   std::map<StackId, Habit> x_habits;
+  std::set<StackId> x_left_requests;     // made in the last tenure of candidates
+  std::set<FunctionId> x_alive_senders;  // alone on the stack of a connection in use
+  mutable std::map<StackId, StackView> x_outside;
   std::set<StackId> x_ends;  // last uses of connections that were given back or closed
   std::map<std::pair<Kind, Role>, Healthy> x_healthy;
   mutable std::map<std::vector<uint64_t>, std::optional<Blamed>> x_known;

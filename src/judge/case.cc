@@ -1,5 +1,7 @@
 #include "judge/case.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -213,7 +215,10 @@ Case make_case(const Scene& scene, std::vector<const Member*> members, uint64_t 
   const auto& first = *item.members.front();
   item.kind = first.facts->kind;
   item.role = first.facts->role;
-  item.peer = scene.siblings_of(first).peer;
+  std::set<std::string> peers;
+  for (const auto* member : item.members) peers.insert(scene.siblings_of(*member).peer);
+  item.peers = peers.size();
+  item.peer = item.peers == 1 ? *peers.begin() : fmt::format("({} peers)", item.peers);
   for (const auto* key : item.keys) {
     if (key->opened == kNoStack) continue;
     const auto& cohort = scene.histories.cohorts.at(*key);

@@ -28,6 +28,7 @@ struct Case {
   Kind kind = Kind::kOther;
   Role role = Role::kUnknown;
   std::string peer;
+  size_t peers = 1;  // more than one: the same function left connections to many peers
   std::vector<const Member*> members;
   std::vector<size_t> siblings;               // that the members belong to, the commonest first
   std::set<const CohortKey*> keys;            // their raw cohorts

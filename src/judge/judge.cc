@@ -45,8 +45,10 @@ class Bench {
   GroupKey key_of(const Member& member) const;
   void gather();
   void gather_healed();
+  void join_older_healed();
   void try_group(const GroupKey& key, const Group& group);
   bool keeps_files_by_design(const GroupKey& key, const Case& item) const;
+  void try_spread();
   void take_young(const GroupKey& key, Group& group, const Case& item) const;
   void join_older(Finding& finding, const GroupKey& key, std::vector<const Member*>& members);
   void blame_group(Finding& finding, const std::vector<const Member*>& members) const;
@@ -84,9 +86,14 @@ void Bench::gather() {
 void Bench::gather_healed() {
   for (size_t i = 0; i < x_scene.siblings.size(); ++i) {
     for (const auto* cohort : x_scene.siblings[i].cohorts) {
-      for (const auto& sample : cohort->samples) {
+      const auto by_collector = [&](const ClosedSample& sample) {
         const auto* view = x_scene.stacks.view(sample.closed_by);
-        if (view == nullptr || !view->collector) continue;
+        return view != nullptr && view->collector;
+      };
+      const bool sampled =
+          std::any_of(cohort->samples.begin(), cohort->samples.end(), by_collector);
+      for (const auto& sample : sampled ? cohort->samples : cohort->firsts) {
+        if (!by_collector(sample)) continue;
         Member member;
         member.facts = &sample.facts;
         member.siblings = i;
@@ -124,6 +131,31 @@ void Bench::gather_healed() {
   for (const auto& member : x_healed_samples) {
     auto& group = x_groups[key_of(member)];
     if (group.members.empty()) group.members.push_back(&member);
+  }
+  join_older_healed();
+}
+
+// The collector closed some that were opened before the attach as well: where one function alone is
+// known to forget such, they are its doing.
+void Bench::join_older_healed() {
+  for (auto entry = x_groups.begin(); entry != x_groups.end();) {
+    const auto& [key, group] = *entry;
+    const bool nobody = key.function.empty() && group.healed > 0 &&
+                        std::all_of(group.members.begin(), group.members.end(),
+                                    [](const auto* it) { return it->facts->before_attach; });
+    std::vector<Group*> known;
+    if (nobody) {
+      for (auto& [other, named] : x_groups) {
+        const bool alike = other.kind == key.kind && other.peer == key.peer;
+        if (alike && !other.function.empty() && named.healed > 0) known.push_back(&named);
+      }
+    }
+    if (known.size() == 1) {
+      known.front()->healed += group.healed;
+      entry = x_groups.erase(entry);
+    } else {
+      ++entry;
+    }
   }
 }
 
@@ -285,6 +317,28 @@ void Bench::try_group(const GroupKey& key, const Group& found) {
   x_judgement.findings.push_back(std::move(finding));
 }
 
+// What one function left at many peers, at each of them too few to be judged alone. Keep-alive to
+// many peers looks the same until a peer is dialled again while its idle connection lies there.
+void Bench::try_spread() {
+  constexpr size_t kPeers = 3;
+  std::map<GroupKey, std::pair<Group, std::set<std::string>>> spread;
+  for (const auto& [key, group] : x_groups) {
+    if (key.function.empty() || key.role != Role::kClient || !is_socket(key.kind)) continue;
+    GroupKey wide = key;
+    wide.peer.clear();
+    auto& [all, peers] = spread[wide];
+    for (const auto* member : group.members) {
+      if (x_taken.contains(member) || member->history == nullptr) continue;
+      if (member->waiting || member->passing_dials == 0 || member->history->pushes > 1) continue;
+      all.members.push_back(member);
+      peers.insert(key.peer);
+    }
+  }
+  for (const auto& [key, found] : spread) {
+    if (found.second.size() >= kPeers) try_group(key, found.first);
+  }
+}
+
 // Everything that is open and no finding, by cohort.
 void Bench::rest() {
   std::map<size_t, std::vector<const Member*>> groups;
@@ -332,6 +386,7 @@ Judgement Bench::judge() {
            std::pair(b->first.function.empty(), a->second.members.size());
   });
   for (const auto* entry : order) try_group(entry->first, entry->second);
+  try_spread();
   rest();
   auto& findings = x_judgement.findings;
   std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {

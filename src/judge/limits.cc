@@ -122,6 +122,36 @@ std::vector<Limit> weigh_limits(const Scene& scene, const std::vector<Finding>& 
   return limits;
 }
 
+namespace {
+
+// All that there are, none dialled for long, each handed on to the next borrower the moment that it
+// is free: whoever hands them out has a queue. Who keeps the same borrower has none.
+bool handed_on_at_once(const Scene& scene, const std::vector<const Member*>& members) {
+  constexpr uint64_t kManyRequests = 10;
+  constexpr double kOfTheTime = 0.25;
+  const Duration window = scene.now() - scene.histories.attached;
+  const Instant lately = scene.histories.attached + window / 4;
+  if (members.size() < 2 || window < scene.policy.settled_floor()) return false;
+  for (const auto* member : members) {
+    const auto& facts = *member->facts;
+    const auto& group = scene.siblings_of(*member);
+    if (facts.role == Role::kServer || facts.role == Role::kListener ||
+        facts.request_count < kManyRequests || facts.tenure_count * 2 < facts.request_count ||
+        group.closed > 0) {
+      return false;
+    }
+    const double each = seconds(std::min(member->age, window)) / facts.request_count;
+    if (seconds(facts.longest_idle_gap) > std::max(kOfTheTime * each, 0.02)) return false;
+    if (seconds(member->idle) > 4 * each + 0.02) return false;
+    for (const auto& [process, times] : group.openings) {
+      if (!times.empty() && times.back() > lately) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
 Diagnosis diagnose(const Scene& scene, const std::vector<const Member*>& members) {
   size_t waiting = 0;
   size_t idle = 0;
@@ -138,6 +168,7 @@ Diagnosis diagnose(const Scene& scene, const std::vector<const Member*>& members
   for (const auto& process : processes) failures += failed_opens(scene, process);
   const bool flat = members.size() >= scene.policy.many_floor && idle * 10 <= members.size();
   if (flat && failures > 0) return Diagnosis::kLimitTooSmall;
+  if (handed_on_at_once(scene, members)) return Diagnosis::kLimitTooSmall;
   return Diagnosis::kUnknown;
 }
 

@@ -98,5 +98,29 @@ TEST(Limits, one_that_is_far_and_does_not_grow_says_nothing) {
   EXPECT_EQ(limit.diagnosis, Diagnosis::kUnknown);
 }
 
+// Four, older than the attach, asked by one caller after the other.
+Diagnosis diagnosis_of_four(double rest) {
+  Street street;
+  for (int i = 0; i < 4; ++i) {
+    auto& facts = street.open(Kind::kTcp, Role::kUnknown, -1, "");
+    for (int n = 0; n < 60; ++n) {
+      street.ask(facts, n + 0.9, "main>list>lib:write", 100U + static_cast<uint64_t>(n));
+      ++facts.tenure_count;
+    }
+    facts.longest_idle_gap = from_seconds(rest);
+  }
+  const auto judgement = street.judge();
+  EXPECT_TRUE(judgement.findings.empty());
+  return judgement.groups.at(0).diagnosis;
+}
+
+TEST(Diagnosis, a_pool_whose_connections_are_handed_on_at_once_is_too_small) {
+  EXPECT_EQ(diagnosis_of_four(0.01), Diagnosis::kLimitTooSmall);
+}
+
+TEST(Diagnosis, a_pool_whose_connections_rest_at_times_is_large_enough) {
+  EXPECT_EQ(diagnosis_of_four(0.6), Diagnosis::kUnknown);
+}
+
 }  // namespace
 }  // namespace unclosed

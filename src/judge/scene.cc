@@ -116,7 +116,32 @@ void Scene::merge_cohorts() {
   }
 }
 
+// The last request was made by library code alone: its stack is whole and holds nothing own.
+bool Scene::by_library(const ConnectionFacts& facts) const {
+  if (!facts.requests[0]) return false;
+  const auto* view = stacks.view(facts.requests[0]->stack);
+  return view != nullptr && view->own.empty() && !view->truncated;
+}
+
+const Use* Scene::last_own_use(const ConnectionFacts& facts) const {
+  for (const auto& request : facts.requests) {
+    if (request && stacks.own_view(request->stack) != nullptr) return &*request;
+  }
+  return nullptr;
+}
+
 void Scene::learn(Siblings& group) const {
+  constexpr size_t kFewSamples = 5;
+  size_t own = 0;
+  size_t samples = 0;
+  for (const auto* cohort : group.cohorts) {
+    for (const auto& sample : cohort->samples) {
+      if (!sample.facts.requests[0]) continue;
+      ++samples;
+      own += by_library(sample.facts) ? 0 : 1;
+    }
+  }
+  group.own_sends = own >= kFewSamples && own * 10 >= samples * 9;
   group.usual_idle = group.idle_gaps.quantile(0.99);
   if (group.closed >= 20) group.usual_life = group.lifetimes.quantile(0.99);
   const Duration idle = group.usual_idle.value_or(Duration{});
@@ -149,6 +174,8 @@ void Scene::learn(Siblings& group) const {
   // Idle ones that dials passed over and that were used again all the same: how long they lay.
   std::vector<Duration> gaps;
   for (const auto& reuse : group.reuses) {
+    const auto* view = stacks.view(reuse.stack);
+    if (group.own_sends && view != nullptr && view->own.empty()) continue;
     const auto mine = group.openings.find(reuse.process);
     if (mine == group.openings.end()) continue;
     const auto from = std::upper_bound(mine->second.begin(), mine->second.end(),
@@ -194,6 +221,14 @@ void Scene::read(const History& history) {
   member.tracked = is_socket(facts.kind);
   member.waiting = outstanding(facts, group.answers);
   member.idle_since = last_activity(facts).value_or(history.first_seen);
+  // A library that pings by itself uses nothing, where those who use one are seen doing so.
+  if (group.own_sends && facts.role == Role::kClient && by_library(facts)) {
+    if (const auto* own = last_own_use(facts)) {
+      member.heartbeat = true;
+      member.waiting = false;
+      member.idle_since = own->at;
+    }
+  }
   member.idle = now() - member.idle_since;
   member.age = now() - facts.opened.at;
   member.gone_at = peer_gone_at(facts, history.first_seen);
@@ -204,7 +239,7 @@ void Scene::read(const History& history) {
                          *history.unread_since > *member.gone_at - policy.settled_floor());
   member.unread = facts.role == Role::kClient && asked && facts.recv_queue > 0 &&
                   !history.unread_unasked && !farewell;
-  if (facts.role == Role::kClient && history.pushes < 2) {
+  if (facts.role == Role::kClient && (history.pushes < 2 || member.heartbeat)) {
     std::optional<Instant> third;
     member.passing_dials =
         dials(group, facts.opener, member.idle_since + policy.dial_race(), &third);

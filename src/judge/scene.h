@@ -29,7 +29,8 @@ struct Siblings {
   DurationHistogram lifetimes, idle_gaps;
   std::map<ProcessId, std::vector<Instant>> openings;  // sorted
   std::vector<Reuse> reuses;
-  bool answers = false;  // some member was seen sending
+  bool answers = false;    // some member was seen sending
+  bool own_sends = false;  // whoever uses one has own code on the stack of the request
 
   Duration settled{};  // idle for longer: left alone
   Duration far{};      // idle for longer: long
@@ -42,9 +43,10 @@ struct Member {
   const History* history = nullptr;  // nullptr: a closed sample
   const CohortKey* key = nullptr;    // of its raw cohort, as the histories hold it
   size_t siblings = 0;
-  bool tracked = false;  // its use is seen: a socket
-  bool waiting = false;  // a request is out, or a client's request is being worked on
-  bool unread = false;   // an answer to a request of ours waits in the queue
+  bool tracked = false;    // its use is seen: a socket
+  bool waiting = false;    // a request is out, or a client's request is being worked on
+  bool heartbeat = false;  // only a library still sends on it, by itself
+  bool unread = false;     // an answer to a request of ours waits in the queue
   Instant idle_since;
   Duration idle{}, age{};
   // How long it has to lie to count as left alone, and as left for long: after the siblings' usual
@@ -76,6 +78,8 @@ struct Scene {
  private:
   void merge_cohorts();
   void learn(Siblings& group) const;
+  bool by_library(const ConnectionFacts& facts) const;
+  const Use* last_own_use(const ConnectionFacts& facts) const;
   void read(const History& history);
   std::map<CohortKey, std::pair<size_t, const CohortKey*>> x_siblings_of;
   // All siblings by kind, role and peer.

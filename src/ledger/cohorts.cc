@@ -81,6 +81,9 @@ void CohortState::add_closed(const ConnectionFacts& facts, Instant at, StackId c
       ++known->count;
     } else if (closers.size() < Cohort::kMostClosers) {
       closers.push_back({closed_by, 1});
+      if (first_of_closer.size() < Cohort::kMostFirsts) {
+        first_of_closer.push_back({PackedFacts(facts, {}, base), at, closed_by});
+      }
     }
   }
   // Reservoir sampling: every closed member has the same chance to be remembered, but for those
@@ -126,6 +129,9 @@ Cohort CohortState::copy(Instant base) const {
     for (const auto& sample : half->samples) {
       cohort.samples.push_back({sample.facts.facts(base), sample.closed_at, sample.closed_by});
     }
+  }
+  for (const auto& sample : first_of_closer) {
+    cohort.firsts.push_back({sample.facts.facts(base), sample.closed_at, sample.closed_by});
   }
   cohort.course = course;
   cohort.passed_over_reused = passed_over_reused;

@@ -97,6 +97,8 @@ struct CohortState {
     std::vector<Sample> samples;
   };
   Samples closer_seen, closer_unseen;
+  // The first that each closer closed: a rare one is not to be missed by the fair sample.
+  std::vector<Sample> first_of_closer;
   std::vector<CohortPoint> course;
   uint64_t passed_over_reused = 0;
   uint64_t touched = 0;  // the last scan at which anything happened

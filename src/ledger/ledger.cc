@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_set>
 
 #include "ledger/cohorts.h"
@@ -13,6 +14,7 @@ namespace {
 constexpr size_t kMostGaps = 1024;
 constexpr size_t kMostTombstones = 65536;
 constexpr size_t kMostFailures = 4096;
+constexpr size_t kMostDialled = 4096;
 // A dial that began sooner after the return of a connection may not have known of it.
 constexpr Duration kDialRace = std::chrono::milliseconds(100);
 constexpr uint32_t kPassingDials = 3;
@@ -71,6 +73,7 @@ struct Ledger::State {
   uint64_t random = 0x2545f4914f6cdd1dULL;
   uint64_t opened_total = 0, closed_total = 0;
   std::unordered_set<uint16_t> listened;  // ports
+  std::set<Endpoint> dialled;             // of the peers that somebody was seen dialling
   std::unordered_map<ConnectionId, Entry, ConnectionIdHash> open;
   // Closed since the scan before last: a scan may still name them from a copy read earlier.
   std::unordered_set<ConnectionId, ConnectionIdHash> closed_now, closed_before;
@@ -159,7 +162,8 @@ void Ledger::State::note_reuse(Entry& entry, const ConnectionFacts& facts) {
   const Instant used_at = facts.requests[0] ? facts.requests[0]->at : *facts.last_send;
   if (used_at - entry.idle_since < kDialRace) return;
   auto& cohort = cohorts.at(entry.cohort);
-  cohort.reuses.add({entry.idle_since, used_at, facts.opener});
+  cohort.reuses.add({entry.idle_since, used_at, facts.opener,
+                     facts.requests[0] ? facts.requests[0]->stack : kNoStack});
   const auto dials = cohort.dials_between(facts.opener, entry.idle_since + kDialRace, used_at);
   if (dials < kPassingDials) return;
   if (entry.reused_after_passed_over++ == 0) ++cohort.passed_over_reused;
@@ -198,8 +202,8 @@ void Ledger::State::update(Entry& entry, const ConnectionFacts& facts, Instant a
 }
 
 // Who dialled, of a connection whose beginning was not seen: on a port that is listened on it was
-// accepted; from a port that the kernel hands out for dialling to one that it does not, it was
-// dialled. Else it stays unknown.
+// accepted; to a peer that others were seen dialling, or from a port that the kernel hands out for
+// dialling to one that it does not, it was dialled. Else it stays unknown.
 std::optional<Role> Ledger::State::role_of(const ConnectionFacts& facts) {
   constexpr uint16_t kFirstEphemeral = 32768;
   if (facts.kind != Kind::kTcp || facts.local.port == 0) return std::nullopt;
@@ -207,7 +211,11 @@ std::optional<Role> Ledger::State::role_of(const ConnectionFacts& facts) {
     listened.insert(facts.local.port);
     return std::nullopt;
   }
+  if (facts.role == Role::kClient && facts.peer.port != 0 && dialled.size() < kMostDialled) {
+    dialled.insert(facts.peer);
+  }
   if (facts.role != Role::kUnknown || facts.peer.port == 0) return std::nullopt;
+  if (dialled.contains(facts.peer)) return Role::kClient;
   if (listened.contains(facts.local.port)) return Role::kServer;
   const bool from_ephemeral = facts.local.port >= kFirstEphemeral;
   if (from_ephemeral == (facts.peer.port >= kFirstEphemeral)) return std::nullopt;

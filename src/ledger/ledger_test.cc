@@ -327,5 +327,36 @@ TEST(Ledger, taking_the_histories_leaves_nothing_behind) {
   EXPECT_EQ(histories.open.size(), 1U);
 }
 
+TEST(Ledger, one_from_before_the_attach_was_dialled_when_others_dial_its_peer) {
+  for (const bool others : {false, true}) {
+    Ledger ledger(kAttached);
+    auto old = dialled(1, 0);
+    old.before_attach = true;
+    old.role = Role::kUnknown;
+    old.peer.port = 40100;
+    auto other = dialled(2, 1);
+    if (others) other.peer.port = 40100;
+    scan(ledger, 0, {old});
+    scan(ledger, 1, {old, other});
+    scan(ledger, 2, {old, other});
+    const auto histories = ledger.histories(after(2));
+    ASSERT_EQ(histories.open.size(), 2U);
+    EXPECT_EQ(histories.open[0].cohort.role, others ? Role::kClient : Role::kUnknown);
+  }
+}
+
+TEST(Ledger, the_first_of_each_closer_is_remembered_however_rare_it_is) {
+  Ledger ledger(kAttached);
+  for (uint64_t i = 1; i <= 500; ++i) {
+    auto facts = dialled(i, 0.01 * static_cast<double>(i));
+    used(facts, 0.01 * static_cast<double>(i));
+    ledger.accept(Closed{after(6), facts, {i == 250 ? 21U : 20U, after(6), {}}});
+  }
+  const auto cohort = only_cohort(ledger.histories(after(7)));
+  ASSERT_EQ(cohort.firsts.size(), 2U);
+  EXPECT_EQ(cohort.firsts[0].closed_by, 20U);
+  EXPECT_EQ(cohort.firsts[1].closed_by, 21U);
+}
+
 }  // namespace
 }  // namespace unclosed

@@ -66,6 +66,7 @@ struct CohortPoint {
 struct Reuse {
   Instant idle_since, used_at;
   ProcessId process;
+  StackId stack = kNoStack;  // of the request by which it was used
 };
 
 struct Cohort {
@@ -77,10 +78,11 @@ struct Cohort {
   DurationHistogram
       busy_times;  // from a tenure's first request to the last answer, of closed members
   std::vector<Instant> openings;    // the most recent openings, oldest first, at most kMostOpenings
-  std::vector<ProcessId> openers;  // who made each of `openings`, in the same order
-  std::vector<Reuse> reuses;       // the most recent ones, oldest first, at most kMostReuses
+  std::vector<ProcessId> openers;   // who made each of `openings`, in the same order
+  std::vector<Reuse> reuses;        // the most recent ones, oldest first, at most kMostReuses
   std::vector<StackCount> closers;  // most frequent first
   std::vector<ClosedSample> samples;  // a fair sample of the closed ones, at most kMostSamples
+  std::vector<ClosedSample> firsts;   // the first of each closer's, at most kMostFirsts
   std::vector<CohortPoint> course;    // oldest first; thinned when long, both ends kept
   uint64_t passed_over_reused =
       0;  // members that had been passed over and were used again all the same
@@ -88,6 +90,7 @@ struct Cohort {
   static constexpr size_t kMostReuses = 128;
   static constexpr size_t kMostClosers = 32;
   static constexpr size_t kMostSamples = 32;
+  static constexpr size_t kMostFirsts = 8;
   static constexpr size_t kMostPoints = 512;
 };
 

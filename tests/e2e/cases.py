@@ -5,14 +5,14 @@ VICTIM    a folder of victims/, with further arguments: started, its pid is {pid
 START     name: a command line to start beside; its pid is {name.pid}
 LOAD      a command line that makes traffic while the run lasts
 SERVER    a server of servers.py that the case needs; its processes are {postgres.pids}, those from
-          before the load {postgres.before.pids}
+          before the load {postgres.before.pids}; {victim.pids} is the victim with its children
 BEFORE    a shell line, run before the run
 SETTLE    seconds between the start and the run (default 4): part of the leak has happened by then
 RUN       the command line of the run: `attach`, or words with {placeholders}; its report is on standard output, or in
           {work}/report.json
 DURING    seconds: a shell line, run while the run lasts; its pid is {run.pid}
-EXPECT    leak · nothing · report · exit N · stdout REGEX · no-stdout REGEX ·
-          stderr REGEX · within SECONDS  (several: all hold)
+EXPECT    leak · nothing · report · diagnosis WORD (of a group or limit) · verdict WORD and evidence
+          NAME (of some finding) · exit N · stdout REGEX · no-stdout REGEX · stderr REGEX · within SECONDS  (several: all hold)
 TIMEOUT   seconds the run may take (default: the window and 45)
 REQUIRES  programs that must be there, or `root`
 ALONE     yes: nothing else runs beside it

@@ -108,6 +108,22 @@ def complaints_about_silence(report):
     return [f"a finding on a healthy service: {describe(finding)}" for finding in report.get("findings", [])]
 
 
+def complaints_about_diagnosis(report, diagnosis):
+    """Whether some group or limit that is no finding is said to suffer from it."""
+    seen = [entry.get("diagnosis") for entry in report.get("groups", []) + report.get("limits", [])]
+    return [] if diagnosis in seen else [f"no group or limit is diagnosed {diagnosis}: {seen}"]
+
+
+def complaints_about_verdict(report, verdict):
+    seen = [finding.get("verdict") for finding in report.get("findings", [])]
+    return [] if verdict in seen else [f"no finding is {verdict}: {seen}"]
+
+
+def complaints_about_evidence(report, kind):
+    seen = sorted({one.get("kind") for finding in report.get("findings", []) for one in finding.get("evidence", [])})
+    return [] if kind in seen else [f"no finding has the evidence {kind}: {seen}"]
+
+
 def complaints_about_report(report):
     complaints = []
     if report.get("schema") != "unclosed.report/1":

@@ -84,5 +84,20 @@ class Cases(unittest.TestCase):
                         self.assertIn(choice["marker"], known, path)
 
 
+class Situations(unittest.TestCase):
+    REPORT = {"groups": [{"diagnosis": "unknown"}], "limits": [{"diagnosis": "slow"}],
+              "findings": [{"verdict": "suspect", "evidence": [{"kind": "passed-over"}]}]}
+
+    def test_a_diagnosis_may_be_of_a_group_or_of_a_limit(self):
+        self.assertEqual(expectation.complaints_about_diagnosis(self.REPORT, "slow"), [])
+        self.assertTrue(expectation.complaints_about_diagnosis(self.REPORT, "limit-too-small"))
+
+    def test_a_verdict_and_an_evidence_are_of_some_finding(self):
+        self.assertEqual(expectation.complaints_about_verdict(self.REPORT, "suspect"), [])
+        self.assertTrue(expectation.complaints_about_verdict(self.REPORT, "leaking"))
+        self.assertEqual(expectation.complaints_about_evidence(self.REPORT, "passed-over"), [])
+        self.assertTrue(expectation.complaints_about_evidence(self.REPORT, "heartbeat"))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -155,6 +155,8 @@ class Run:
         settle = float(self.case.get("SETTLE", 4 if victim or self.case.get("LOAD") else 0))
         if self.bench.interrupted.wait(settle):
             raise Failure("interrupted")
+        if victim:
+            self.values["victim.pids"] = " ".join(map(str, servers.tree_of(victim.pid)))
         for name in self.case.get("SERVER"):
             now = self.bench.need_server(name).pids()
             self.values[f"{name}.pids"] = " ".join(map(str, now))
@@ -255,6 +257,12 @@ class Run:
             complaints += expectation.complaints_about_leak(report, data, folder, self.values)
         elif kind == "nothing":
             complaints += expectation.complaints_about_silence(report)
+        elif kind == "diagnosis":
+            complaints += expectation.complaints_about_diagnosis(report, value)
+        elif kind == "verdict":
+            complaints += expectation.complaints_about_verdict(report, value)
+        elif kind == "evidence":
+            complaints += expectation.complaints_about_evidence(report, value)
         elif kind != "report":
             complaints.append(f"no such expectation: {kind}")
         return complaints

@@ -228,7 +228,7 @@ class Peers(Server):
     """The small line servers that stand for other teams' services (victims/peers.py)."""
 
     name = "peers"
-    kinds = ("broker", "warehouse", "feed", "collector")
+    kinds = ("broker", "warehouse", "feed", "collector", "exchange")
 
     def start(self):
         self.ports = {kind: free_port() for kind in self.kinds}

@@ -477,6 +477,86 @@ void clients_give_up(Scenario& s) {
   });
 }
 
+// A pool from before the attach, on a port like any other; the database restarts under it, and a
+// busy pool beside it dials.
+void restart_under_idle_pool(Scenario& s) {
+  auto* idle = s.own(new std::vector<Link>());
+  s.at(-60, [&s, idle] {
+    for (int i = 0; i < 8; ++i) idle->push_back(s.open({.stack = "x", .port = 40500}));
+  });
+  s.at(s.random(5, 20), [&s, idle] {
+    for (const Link link : *idle) {
+      s.peer_closes(link);
+      s.facts(link).recv_queue = 117;
+    }
+  });
+  const bool dials = s.chance(0.7);
+  auto* busy = s.own(new Pool(s, {.port = 40500, .most_idle = 2}));
+  if (dials) work(s, *busy, 20, "serve>list", -20, 1e9, 0.2);
+}
+
+// Four connections, forty callers: each is handed on the moment that it is free.
+void pool_too_small(Scenario& s, uint16_t port) {
+  for (int i = 0; i < 4; ++i) {
+    auto next = s.own(new std::function<void(Link)>());
+    *next = [&s, next](Link link) {
+      const uint64_t g = next_goroutine();
+      s.send(link, "serve>list>lib:write", 1, g);
+      s.at(s.now() + s.random(0.07, 0.1), [&s, next, link, g] {
+        s.receive(link, "serve>list>lib:read", 100, 1, g);
+        s.at(s.now() + 0.001, [next, link] { (*next)(link); });
+      });
+    };
+    s.at(port == 5432 ? 0.1 : -10, [&s, next, port] {
+      const Link link = s.open({.stack = "serve>list>lib:connect", .port = port});
+      s.at(0.2, [next, link] { (*next)(link); });
+    });
+  }
+}
+void pool_too_small_seen(Scenario& s) { pool_too_small(s, 5432); }
+void pool_too_small_before(Scenario& s) { pool_too_small(s, 40300); }
+
+// A crawler: many sites, at each up to two connections, kept alive for the next visit; some sites
+// close after each answer.
+void crawler(Scenario& s) {
+  struct Site {
+    std::vector<Link> idle;
+  };
+  auto* sites = s.own(new std::map<uint16_t, Site>());
+  s.at_random(4, -5, s.window(), [&s, sites] {
+    const auto port = static_cast<uint16_t>(8000 + s.random(0, 79.99));
+    auto& idle = (*sites)[port].idle;
+    const uint64_t g = next_goroutine();
+    Link link = 0;
+    if (idle.empty()) {
+      link = s.open({.stack = "crawl>visit>lib:connect", .port = port, .goroutine = g});
+    } else {
+      link = idle.back();
+      idle.pop_back();
+    }
+    s.query(link, "crawl>visit", 1, g);
+    s.at(s.now() + s.random(0.05, 0.8), [&s, sites, link, port] {
+      auto& kept = (*sites)[port].idle;
+      if (port % 4 == 0 || kept.size() >= 2) {
+        s.close(link, "crawl>visit>lib:close");
+      } else {
+        kept.push_back(link);
+      }
+    });
+  });
+}
+
+// A library whose own goroutine sends all traffic after the first words of whoever connected.
+void library_flushes(Scenario& s) {
+  s.at_random(0.5, 0, s.window(), [&s] {
+    const uint64_t g = next_goroutine();
+    const Link link =
+        s.open({.stack = "serve>tenant.start>lib:connect", .port = 4222, .goroutine = g});
+    s.query(link, "serve>tenant.start>hello", 1, g);
+    s.at_random(2, s.now(), s.window(), [&s, link] { s.query(link, "lib:nats.flusher", 1, 88); });
+  });
+}
+
 }  // namespace
 
 const std::vector<Service>& healthy_services() {
@@ -503,8 +583,8 @@ const std::vector<Service>& healthy_services() {
       {"database_server", database_server},
       {"rotated_pool", rotated_pool},
       {"thoughtful_transactions", thoughtful_transactions},
-      {"slow_peer", slow_peer},
-      {"limit_too_small", limit_too_small},
+      {"slow_peer", slow_peer, {}, {}, {}, Diagnosis::kSlow},
+      {"limit_too_small", limit_too_small, {}, {}, {}, Diagnosis::kLimitTooSmall},
       {"clients_vanish", clients_vanish},
       {"dial_use_close", dial_use_close},
       {"workers_with_a_pool_each", workers_with_a_pool_each},
@@ -520,6 +600,11 @@ const std::vector<Service>& healthy_services() {
       {"keep_alive_clients", keep_alive_clients},
       {"slow_consumer", slow_consumer},
       {"clients_give_up", clients_give_up},
+      {"crawler", crawler},
+      {"library_flushes", library_flushes},
+      {"restart_under_idle_pool", restart_under_idle_pool},
+      {"pool_too_small_seen", pool_too_small_seen, {}, {}, {}, Diagnosis::kLimitTooSmall},
+      {"pool_too_small_before", pool_too_small_before, {}, {}, {}, Diagnosis::kLimitTooSmall},
   };
   return kServices;
 }

@@ -321,6 +321,111 @@ void close_after_handler(Scenario& s) {
   });
 }
 
+// Unread answers from before the attach, to a peer on a port like any other: who dialled tells only
+// that others dial there.
+void unread_before_odd_port(Scenario& s) {
+  s.at_random(8, -20, s.window(), [&s] {
+    const Link link = s.open(
+        {.stack = "serve>add>ask>lib:connect", .port = 40100, .goroutine = next_goroutine()});
+    s.query(link, "serve>add>ask");
+    s.at(s.now() + 0.01, [&s, link] { s.close(link, "serve>add>lib:close"); });
+  });
+  for (int i = 0; i < 12; ++i) {
+    s.at(-300 + i, [&s] { s.facts(s.open({.stack = "x", .port = 40100})).recv_queue = 17; });
+  }
+}
+
+// A multiplexer of our own: a goroutine writes for all, another reads. Its sessions for lasting
+// tenants are healthy, that of an audited one stays.
+void multiplexer(Scenario& s) {
+  const auto ask = [&s](Link link, uint64_t g) {
+    s.send(link, "tunnel.(*Session).write>lib:write", 1, g);
+    s.receive(link, "tunnel.(*Session).read>lib:read", 100, 1, g + 1);
+  };
+  for (int i = 0; i < 4; ++i) {
+    const uint64_t g = 9000 + 2 * i;
+    s.at(-100, [&s, ask, g] {
+      const Link link = s.open({.stack = "serve>session>tunnel.Dial>lib:connect", .port = 7000});
+      s.at_random(5, -50, s.window(), [ask, link, g] { ask(link, g); });
+    });
+  }
+  s.at_random(0.6, -10, s.window(), [&s, ask] {
+    const Link link = s.open({.stack = "serve>audit>tunnel.Dial>lib:connect",
+                              .port = 7000,
+                              .goroutine = next_goroutine()});
+    const uint64_t g = next_goroutine();
+    next_goroutine();
+    for (int i = 0; i < 3; ++i) ask(link, g);
+  });
+}
+
+// A multiplexer and its caller in one package: the line cannot be told from the writer's.
+void multiplexer_at_home(Scenario& s) {
+  s.at_random(0.6, -10, s.window(), [&s] {
+    const Link link = s.open({.stack = "main.serve>main.audit>main.dial>lib:connect",
+                              .port = 7000,
+                              .goroutine = next_goroutine()});
+    const uint64_t g = next_goroutine();
+    s.send(link, "main.(*session).write>lib:write", 1, g);
+    s.receive(link, "main.(*session).read>lib:read", 100, 1, next_goroutine());
+  });
+}
+
+// A client made for one call; the helper is everybody's, the others share a client from before.
+void client_for_each_call(Scenario& s) {
+  std::vector<Link>* shared = s.own(new std::vector<Link>());
+  s.at(-100, [&s, shared] { shared->push_back(s.open({.stack = "x", .port = 40200})); });
+  s.at_random(30, 0, s.window(), [&s, shared] {
+    s.query(shared->front(), s.chance(0.3) ? "serve>touch>set" : "serve>cart", 1, next_goroutine());
+  });
+  s.at_random(0.6, 0, s.window(), [&s] {
+    const Link link = s.open(
+        {.stack = "lib:redis.dial>lib:connect", .port = 40200, .goroutine = next_goroutine()});
+    s.query(link, "serve>forget>set", 1, next_goroutine());
+  });
+}
+
+// One in twenty of many is forgotten, and closed by the collector: rare among the closers.
+void rarely_healed(Scenario& s) {
+  s.at_random(15, 0, s.window(), [&s] {
+    const Link link = s.open(
+        {.stack = "serve>weigh>dial>lib:connect", .port = 7000, .goroutine = next_goroutine()});
+    s.query(link, "serve>weigh>ask");
+    if (s.chance(0.03)) {
+      s.at(s.now() + s.random(0.2, 1.5),
+           [&s, link] { s.close(link, "lib:runtime.runFinalizers>lib:net.(*netFD).Close"); });
+    } else {
+      s.close(link, "serve>weigh>lib:close");
+    }
+  });
+}
+
+// Calls to many partners, two or three connections each: at none of them enough for a judgement.
+void many_peers(Scenario& s) {
+  s.at_random(8, -10, s.window(), [&s] {
+    const auto port = static_cast<uint16_t>(7000 + s.random(0, 59.99));
+    const uint64_t g = next_goroutine();
+    const bool leaks = s.chance(0.08);
+    const Link link =
+        s.open({.stack = "serve>partner.notify>lib:connect", .port = port, .goroutine = g});
+    s.query(link, "serve>partner.notify", 1, g);
+    if (!leaks)
+      s.at(s.now() + 0.02, [&s, link] { s.close(link, "serve>partner.notify>lib:close"); });
+  });
+}
+
+// The client library pings what nobody uses any more.
+void pinged_for_ever(Scenario& s) {
+  auto* pool = s.own(new Pool(s, {.most_idle = 1}));
+  work(s, *pool, 30, "serve>list");
+  s.at_random(0.5, 0, s.window(), [&s, pool] {
+    const uint64_t g = next_goroutine();
+    const Link link = pool->borrow("serve>export", 1, g);
+    s.query(link, "serve>export", 1, g);
+    s.every(s.now() + 1, 1, [&s, link] { s.query(link, "lib:client.pinger", 1, 77); });
+  });
+}
+
 constexpr Verdict kSure = Verdict::kLeaking;
 constexpr Verdict kMaybe = Verdict::kSuspect;
 
@@ -355,6 +460,13 @@ const std::vector<Service>& leaking_services() {
       {"forked_workers", forked_workers, "search", kSure},
       {"exception_in_parser", exception_in_parser, "import.parse", kSure},
       {"close_after_handler", close_after_handler, "session", kSure},
+      {"unread_before_odd_port", unread_before_odd_port, "", kMaybe},
+      {"multiplexer", multiplexer, "audit", kSure},
+      {"multiplexer_at_home", multiplexer_at_home, "", kSure},
+      {"client_for_each_call", client_for_each_call, "forget", kSure},
+      {"rarely_healed", rarely_healed, "weigh", kSure},
+      {"many_peers", many_peers, "partner.notify", kSure},
+      {"pinged_for_ever", pinged_for_ever, "export", kSure},
       {"refused_and_kept", refused_and_kept, "metrics.push", kSure},
   };
   return kServices;

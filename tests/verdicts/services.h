@@ -17,6 +17,8 @@ struct Service {
   std::string blamed = {};
   Verdict at_least = Verdict::kHealthy;
   Course course = {};
+  // Of a healthy one: what some group is said to suffer from; else none is slow or too small.
+  Diagnosis diagnosis = Diagnosis::kUnknown;
 };
 
 inline void PrintTo(const Service& service, std::ostream* out) { *out << service.name; }

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 
@@ -71,6 +72,14 @@ TEST_P(HealthyService, is_left_in_peace) {
     Scenario scenario(course);
     service.build(scenario);
     const auto judgement = scenario.judge();
+    const bool told =
+        std::any_of(judgement.groups.begin(), judgement.groups.end(),
+                    [&](const Finding& group) { return group.diagnosis == service.diagnosis; });
+    EXPECT_TRUE(told || service.diagnosis == Diagnosis::kUnknown) << service.name << " " << seed;
+    const bool small = std::any_of(
+        judgement.groups.begin(), judgement.groups.end(),
+        [](const Finding& group) { return group.diagnosis == Diagnosis::kLimitTooSmall; });
+    EXPECT_TRUE(!small || service.diagnosis == Diagnosis::kLimitTooSmall) << service.name;
     if (judgement.findings.empty()) continue;
     if (++alarms == 1) {
       ADD_FAILURE() << service.name << " seed " << seed << "\n" << describe(judgement);

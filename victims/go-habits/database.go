@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"sync"
 	"time"
 
@@ -76,6 +77,63 @@ func (s *service) notify(ctx context.Context) error {
 	defer session.Close(ctx)
 	_, err = session.Exec(ctx, "NOTIFY habits, 'changed'")
 	return err
+}
+
+// restart has a pool that lies idle between two nightly runs, while the database is restarted under it: all its
+// sessions end at once, with a farewell that nobody reads. A busy pool to the same database dials meanwhile.
+func restart(ctx context.Context, s *service) error {
+	nightly, err := s.named("application_name", "nightly", 10)
+	if err != nil {
+		return err
+	}
+	defer nightly.Close()
+	if err := together(ctx, nightly, 8); err != nil {
+		return err
+	}
+	go every(ctx, s.span(70*time.Second), func(int) error {
+		session, err := pgx.Connect(ctx, s.postgres)
+		if err != nil {
+			return err
+		}
+		defer session.Close(ctx)
+		_, err = session.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'nightly'")
+		return err
+	})
+	return s.daytime(ctx)
+}
+
+// idleTimeout has an idle pool whose sessions the database ends one by one when they are idle for too long.
+func idleTimeout(ctx context.Context, s *service) error {
+	seldom, err := s.named("idle_session_timeout", fmt.Sprint(s.span(30*time.Second).Milliseconds()), 10)
+	if err != nil {
+		return err
+	}
+	defer seldom.Close()
+	go every(ctx, s.span(100*time.Second), func(int) error { return together(ctx, seldom, 6) })
+	if err := together(ctx, seldom, 6); err != nil {
+		return err
+	}
+	return s.daytime(ctx)
+}
+
+// daytime is the traffic beside an idle pool: short sessions, so that there are always new dials.
+func (s *service) daytime(ctx context.Context) error {
+	users, err := s.pool(3)
+	if err != nil {
+		return err
+	}
+	defer users.Close()
+	users.SetConnMaxLifetime(s.span(5 * time.Second))
+	return every(ctx, 25*time.Millisecond, func(n int) error { return balance(ctx, users, n) })
+}
+
+// named is a pool whose sessions carry a setting.
+func (s *service) named(key, value string, idle int) (*sql.DB, error) {
+	pool, err := sql.Open("postgres", s.postgres+"&"+key+"="+value)
+	if err == nil {
+		pool.SetMaxIdleConns(idle)
+	}
+	return pool, err
 }
 
 func (s *service) pool(idle int) (*sql.DB, error) {

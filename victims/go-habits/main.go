@@ -33,6 +33,8 @@ var habits = []habit{
 	{"listen", listen},
 	{"surplus", surplus},
 	{"day", day},
+	{"restart", restart},
+	{"idletimeout", idleTimeout},
 }
 
 type service struct {

@@ -30,6 +30,7 @@ std::optional<Evidence> closed_by_collector(const Case& item);
 // against
 std::optional<Evidence> bounded_count(const Case& item);
 std::optional<Evidence> peer_restarted(const Case& item);
+std::optional<Evidence> heartbeat(const Case& item);
 std::optional<Evidence> used_again(const Case& item);
 
 // Whether the peers of most members went within one short burst: a restart of the peer, not many

@@ -253,6 +253,29 @@ TEST(PassedOver, those_that_receive_unasked_are_subscriptions) {
   EXPECT_FALSE(find(street.judge(), "passed-over"));
 }
 
+// Left alone by whoever borrowed it; the library pings on.
+void pinged(Street& street) {
+  left_alone(street, 1, 60);
+  for (auto& history : street.histories.open) street.ask(history.facts, 59, "lib:pinger>lib:write");
+}
+
+TEST(Heartbeat, a_ping_by_the_library_is_no_use_where_users_are_seen) {
+  Street street;
+  pinged(street);
+  dials(street, 0.5, 8);
+  const auto judgement = street.judge();
+  ASSERT_TRUE(find(judgement, "heartbeat"));
+  EXPECT_FALSE(find(judgement, "heartbeat")->in_favour);
+  EXPECT_TRUE(find(judgement, "passed-over"));
+  EXPECT_EQ(judgement.findings[0].blame->site.function, "leaky");
+}
+
+TEST(Heartbeat, where_nobody_else_is_seen_the_library_may_send_for_all) {
+  Street street;
+  pinged(street);
+  EXPECT_TRUE(street.judge().findings.empty());
+}
+
 TEST(PassedOver, uses_after_being_passed_over_take_it_back) {
   Street street;
   left_alone(street, 1, 60);

@@ -9,7 +9,26 @@
 
 namespace unclosed {
 
+namespace {
+
+// To many peers, few connections each: one dial past it is enough where many were passed over.
+std::optional<Evidence> passed_over_at_peers(const Case& item) {
+  uint32_t dials = 0;
+  for (const auto* member : item.members) {
+    if (member->waiting || member->passing_dials == 0) return std::nullopt;
+    dials += member->passing_dials;
+  }
+  if (item.members.size() < 2 * item.many() || !item.rise.steady) return std::nullopt;
+  return Evidence{"passed-over", Family::kUse, true, false,
+                  fmt::format("{} to {} peers lay idle for over {}, and were not used again while "
+                              "the same site dialled the same peers {} times",
+                              item.members.size(), item.peers, text_of(item.settled), dials)};
+}
+
+}  // namespace
+
 std::optional<Evidence> passed_over(const Case& item) {
+  if (item.peers > 1) return passed_over_at_peers(item);
   size_t passed = 0;
   size_t for_long = 0;
   uint32_t least = UINT32_MAX;

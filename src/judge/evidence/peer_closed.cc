@@ -28,7 +28,8 @@ bool gone_in_one_burst(const Case& item) {
 std::optional<Evidence> peer_closed(const Case& item) {
   const Scene& scene = *item.scene;
   const bool client = item.role == Role::kClient;
-  if (client && gone_in_one_burst(item)) return std::nullopt;
+  // Where nobody saw who dialled, it may be a pool as well.
+  if (item.role != Role::kServer && gone_in_one_burst(item)) return std::nullopt;
   size_t holding = 0;
   size_t owing = 0;
   Duration longest{};
@@ -65,7 +66,7 @@ std::optional<Evidence> peer_closed(const Case& item) {
 }
 
 std::optional<Evidence> peer_restarted(const Case& item) {
-  if (item.role != Role::kClient || !gone_in_one_burst(item)) return std::nullopt;
+  if (item.role == Role::kServer || !gone_in_one_burst(item)) return std::nullopt;
   return Evidence{"peer-restarted", Family::kAgainst, false, false,
                   fmt::format("the peers of at least 80% of {} closed within {}: a restart of the "
                               "peer, and a pool that has not looked yet",
