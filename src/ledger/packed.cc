@@ -147,6 +147,8 @@ void visit(Archive& archive, ConnectionFacts& facts) {
   visit(archive, facts.opened);
   visit(archive, facts.duplicated);
   for (auto& request : facts.requests) visit(archive, request);
+  for (auto& borrowed : facts.borrowed) visit(archive, borrowed);
+  for (auto& times : facts.borrowed_times) archive.field(times);
   visit(archive, facts.first_receive);
   visit(archive, facts.tenure);
   archive.field(facts.opening_in_tenure);
