@@ -237,8 +237,9 @@ void Session::note_probes(Coverage& coverage) const {
   for (const HandoutProbe& probe : seen.probes) {
     if (probe.armed) coverage.probes.push_back({probe.function, probe.why});
     if (probe.obstacle.empty()) continue;
-    coverage.notes.push_back(fmt::format("{}not probed: {} ({})", probe.armed ? "not everywhere " : "",
-                                         probe.function, probe.obstacle));
+    coverage.notes.push_back(fmt::format("{}not probed: {} ({})",
+                                         probe.armed ? "not everywhere " : "", probe.function,
+                                         probe.obstacle));
   }
   if (seen.handouts_missed > 0) {
     coverage.notes.push_back(fmt::format("{} of {} calls of probed functions led to no socket",
@@ -264,10 +265,10 @@ void Session::explain_unnamed(Report& report) const {
                                });
           });
       if (!theirs) continue;
-      finding.no_blame_reason += fmt::format(
-          "; a probe on {} names who is given a connection, {}", probe.function,
-          probe.armed ? "from when it was put there on: a longer window would show it"
-                      : fmt::format("but it is not there ({})", probe.obstacle));
+      finding.no_blame_reason +=
+          fmt::format("; a probe on {} names who is given a connection, {}", probe.function,
+                      probe.armed ? "from when it was put there on: a longer window would show it"
+                                  : fmt::format("but it is not there ({})", probe.obstacle));
     }
   };
   for (Finding& finding : report.judgement.findings) about(finding);

@@ -193,8 +193,9 @@ std::optional<Instant> Bench::first_hand_out(const GroupKey& key) const {
   return first;
 }
 
-// Opened before the attach, or handed out before its library was probed, never used since: they join a finding of the same kind, role and peer
-// when they look like its members, as far as healthy ones do not look like that as well.
+// Opened before the attach, or handed out before its library was probed, never used since: they
+// join a finding of the same kind, role and peer when they look like its members, as far as healthy
+// ones do not look like that as well.
 void Bench::join_older(Finding& finding, const GroupKey& key, std::vector<const Member*>& members) {
   constexpr double kCertain = 0.5;
   std::set<TcpState> states;
@@ -219,8 +220,8 @@ void Bench::join_older(Finding& finding, const GroupKey& key, std::vector<const 
                        !member.waiting && member.idle > x_scene.policy.settled_floor();
     if (!looks || x_taken.contains(&member)) continue;
     const bool marked = member.unread || member.gone_at || member.passed_over;
-    const bool older = facts.before_attach ||
-                       (probed && !facts.borrowed[0] && facts.last_send && *facts.last_send < *probed);
+    const bool older = facts.before_attach || (probed && !facts.borrowed[0] && facts.last_send &&
+                                               *facts.last_send < *probed);
     if (older && marked && member.candidate && !x_blamer.blame(member)) {
       alike.push_back(&member);
     } else if (!older) {

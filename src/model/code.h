@@ -67,9 +67,9 @@ struct GoLayout {
 // would name that caller: what a probe on its entry needs to know.
 struct Handout {
   std::string function;
-  std::string why;              // for the coverage: why a probe is needed
+  std::string why;               // for the coverage: why a probe is needed
   std::optional<ElfAddr> probe;  // a cheap instruction before the function has a frame
-  std::string refused;          // why there is no such place; "" when there is
+  std::string refused;           // why there is no such place; "" when there is
   // Functions of the library that dial or send by themselves: seen on a stack, they ask for the
   // probe.
   std::vector<std::pair<ElfAddr, ElfAddr>> askers;

@@ -30,10 +30,10 @@ class Instructions {
   uint32_t x_at = 0;
 };
 
-// Everything before the branch: compares the stack's guard, at 16(%r14), with rsp, or with r12 where
-// the frame is larger (obj6.go, stacksplit).
+// Everything before the branch: compares the stack's guard, at 16(%r14), with rsp, or with r12
+// where the frame is larger (obj6.go, stacksplit).
 bool take_comparison(Instructions& code) {
-  if (code.take({0x49, 0x3b, 0x66, 0x10}, 0)) return true;  // cmp 16(%r14),%rsp
+  if (code.take({0x49, 0x3b, 0x66, 0x10}, 0)) return true;    // cmp 16(%r14),%rsp
   const bool lea = code.take({0x4c, 0x8d, 0x64, 0x24}, 1) ||  // lea -N(%rsp),%r12
                    code.take({0x4c, 0x8d, 0xa4, 0x24}, 4);
   if (!lea) {

@@ -23,7 +23,8 @@ struct Entry {
 // its first word, a *netFD, and in that poll.FD.Sysfd. The receiver is in rax (register ABI, 1.17).
 const std::vector<Entry>& table() {
   static const std::vector<Entry> kTable = {
-      // persistConn.conn is at 80, its data word at 88; through TLS its first field, net.Conn again.
+      // persistConn.conn is at 80, its data word at 88; through TLS its first field, net.Conn
+      // again.
       {"net/http.(*persistConn).roundTrip",
        18,
        kNewestGo,
@@ -54,8 +55,8 @@ Functions find_functions(const GoBinary& binary) {
   return found;
 }
 
-void place(Handout& handout, const Entry& entry, const GoFunction& function,
-           const GoBinary& binary, const ElfFile& elf) {
+void place(Handout& handout, const Entry& entry, const GoFunction& function, const GoBinary& binary,
+           const ElfFile& elf) {
   const std::string& version = binary.build().version;
   const auto minor = go_minor(version);
   if (!minor || *minor < entry.oldest || *minor > entry.newest) {

@@ -8,7 +8,8 @@
 // 1. A line in kTable (handouts.cc): the function, the releases for which its receiver's layout was
 //    looked up (DWARF of the oldest and the newest), the offsets to the descriptor, the functions
 //    that dial or send by themselves, and why a probe is needed, in words for the coverage.
-// 2. A service with its twin in victims/ that leaks through it, built with the oldest and the newest
+// 2. A service with its twin in victims/ that leaks through it, built with the oldest and the
+// newest
 //    release of the range.
 #pragma once
 

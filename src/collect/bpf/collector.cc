@@ -79,8 +79,8 @@ Result<BpfCollector> BpfCollector::open(const BpfSettings& settings, CodeSource&
   auto kernel = KernelSide::load(limits);
   if (!kernel) return kernel.error();
   if (auto proven = self_check(*kernel); !proven) return proven.error();
-  return BpfCollector(std::make_unique<State>(*std::move(kernel), code, std::move(proc), limits,
-                                              settings.probes));
+  return BpfCollector(
+      std::make_unique<State>(*std::move(kernel), code, std::move(proc), limits, settings.probes));
 }
 
 const std::vector<ProcessId>& BpfCollector::targets() const { return x_state->targets; }

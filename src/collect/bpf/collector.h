@@ -29,9 +29,8 @@ struct BpfSettings {
 // A function whose call tells who has a connection, asked for by what was seen of the targets.
 struct HandoutProbe {
   std::string function, why;
-  bool armed = false;      // in at least one target
-  std::string obstacle;    // why not, where it is not in all
-  std::optional<Instant> since;
+  bool armed = false;    // in at least one target
+  std::string obstacle;  // why not, where it is not in all
 };
 
 // Sums since the attach, and what is known of the last scan.

@@ -81,7 +81,7 @@ struct uc_record {
   struct uc_use opened;
   struct uc_use requests[UC_REQUESTS];
   struct uc_use borrowed[UC_REQUESTS];  // last hand-outs by a probed function, likewise
-  struct uc_use receive;  // the first receive after the last request
+  struct uc_use receive;                // the first receive after the last request
   struct uc_use tenure;
   struct uc_use duplicated;
   __u64 last_send, last_receive, bytes_sent, bytes_received;
@@ -198,8 +198,8 @@ enum uc_counter {
   UC_LOST_NESTED,      // the walker was busy on this CPU
   UC_LOST_DEFERRED,    // deferred stacks that found no place
   UC_STACKS_TAKEN,
-  UC_STACK_NS,     // time spent taking stacks
-  UC_STACKS_MADE,  // entries made in the table of stacks
+  UC_STACK_NS,        // time spent taking stacks
+  UC_STACKS_MADE,     // entries made in the table of stacks
   UC_HANDOUT_CALLS,   // calls of probed functions
   UC_HANDOUT_MISSED,  // of them: that led to no socket
   UC_COUNTERS,

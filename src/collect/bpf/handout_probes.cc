@@ -38,11 +38,10 @@ void HandoutProbes::look_at(const RawStack& stack) {
     for (size_t i = 0; i < handouts.size(); ++i) {
       const auto& askers = handouts[i].askers;
       const bool asks = std::any_of(askers.begin(), askers.end(), [&](const auto& range) {
-        return frame.address.value >= range.first.value &&
-               frame.address.value < range.second.value;
+        return frame.address.value >= range.first.value && frame.address.value < range.second.value;
       });
       if (!asks) continue;
-      HandoutProbe probe{handouts[i].function, handouts[i].why, false, handouts[i].refused, {}};
+      HandoutProbe probe{handouts[i].function, handouts[i].why, false, handouts[i].refused};
       if (!x_allowed) probe.obstacle = "--no-probes";
       x_asked.try_emplace({frame.module, i}, std::move(probe));
     }
@@ -64,8 +63,7 @@ Result<Fd> HandoutProbes::attach(const ProcessId& process, const Mapping& mappin
   const std::string path = reachable(process, mapping);
   if (path.empty()) return Error{ErrorKind::kGone, "the file that runs is deleted or replaced"};
   const uint64_t offset = handout.probe->value + bias - mapping.start + mapping.offset;
-  return x_kernel.attach_handout(path, offset, cookie->second,
-                                 static_cast<uint32_t>(process.pid));
+  return x_kernel.attach_handout(path, offset, cookie->second, static_cast<uint32_t>(process.pid));
 }
 
 void HandoutProbes::arm_one(const ProcessId& process, const Mapping& mapping, uint64_t bias,
@@ -76,7 +74,6 @@ void HandoutProbes::arm_one(const ProcessId& process, const Mapping& mapping, ui
   auto link = attach(process, mapping, bias, function);
   if (link) {
     probe.armed = true;
-    if (!probe.since) probe.since = monotonic_now();
     armed.emplace(function, std::move(*link));
   } else {
     probe.obstacle = link.error().context;
@@ -87,10 +84,10 @@ void HandoutProbes::arm_one(const ProcessId& process, const Mapping& mapping, ui
 void HandoutProbes::arm(const ProcessId& process, const ProcFs& proc) {
   if (!x_allowed || x_asked.empty()) return;
   const auto known = x_armed.find(process);
-  const bool all = known != x_armed.end() &&
-                   std::all_of(x_asked.begin(), x_asked.end(), [&](const auto& asked) {
-                     return known->second.contains(asked.first);
-                   });
+  const bool all =
+      known != x_armed.end() && std::all_of(x_asked.begin(), x_asked.end(), [&](const auto& asked) {
+        return known->second.contains(asked.first);
+      });
   if (all) return;
   const auto mappings = proc.mappings(process);
   if (!mappings) return;
