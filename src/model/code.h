@@ -33,7 +33,7 @@ enum class UnwindType : uint8_t {
   kRsp = 1,         // CFA = rsp + 8*cfa
   kRbp = 2,         // CFA = rbp + 8*cfa
   kPlt = 3,         // CFA = rsp + 8 + ((pc & 15) >= 11 ? 8 : 0): lazy-binding stubs
-  kExpression = 4,  // needs a full DWARF expression: cannot be stepped by table
+  kExpression = 4,  // CFA by expression number cfa-1 of the table; 0: cannot be stepped
   kFramePointer =
       5,          // CFA = rbp + 16, rbp saved at CFA-16: code that keeps frame pointers throughout
   kSignal = 6,    // the signal trampoline: registers are in the ucontext at rsp
@@ -51,6 +51,7 @@ struct UnwindTable {
   ElfAddr base;                 // lowest executable p_vaddr, page aligned
   uint32_t size = 0;            // bytes of code that the rows speak of
   std::vector<UnwindRow> rows;  // sorted by pc, no two equal; the first may start behind `base`
+  std::vector<std::vector<uint8_t>> expressions;  // DWARF, for the walker in user space
 };
 
 // Where a Go binary keeps what the kernel side reads (offsets by release, checked against DWARF

@@ -23,6 +23,7 @@ struct State {
   CfaRule cfa = CfaRule::kUnknown;
   uint64_t base = kRspRegister;
   int64_t offset = 0;
+  uint16_t expression = 0;  // of kUnknown: its number plus one; 0: none that is kept
   Rule rbp = Rule::kUnchanged;
   int64_t rbp_offset = 0;
   bool outermost = false;         // the return address is undefined
@@ -94,8 +95,9 @@ std::optional<uint64_t> encoded(Cursor& in, uint8_t encoding, uint64_t section_a
 // Runs the programs of one table and collects its rows.
 class RowMaker {
  public:
-  RowMaker(const EhFrame& frame, uint64_t base, uint64_t size)
-      : x_frame(frame), x_base(base), x_end(base + size) {}
+  RowMaker(const EhFrame& frame, uint64_t base, uint64_t size,
+           std::vector<std::vector<uint8_t>>& expressions)
+      : x_frame(frame), x_base(base), x_end(base + size), x_expressions(expressions) {}
 
   std::vector<UnwindRow> make() {
     read_records();
@@ -120,12 +122,15 @@ class RowMaker {
   bool execute_extended(uint8_t op, Cursor& in, const Cie& cie, const State& initial);
   void register_rule(uint64_t reg, Rule rule, int64_t offset);
   void cfa_expression(Bytes expression);
+  uint16_t keep_expression(Bytes expression);
   void advance(uint64_t to);
   UnwindRow row() const;
+  uint8_t saved_rbp(const UnwindRow& row) const;
   void add(uint64_t pc, UnwindRow row);
 
   EhFrame x_frame;
   uint64_t x_base, x_end;
+  std::vector<std::vector<uint8_t>>& x_expressions;
   std::vector<Cie> x_cies;
   std::unordered_map<uint64_t, std::optional<uint32_t>> x_cie_index;
   std::vector<Fde> x_fdes;
@@ -409,6 +414,22 @@ void RowMaker::cfa_expression(Bytes expression) {
     x_state.cfa = CfaRule::kRbpDeref;  // breg6 offset, deref
     x_state.offset = static_cast<int8_t>(static_cast<uint8_t>(at(1) << 1)) >> 1;
   }
+  x_state.expression = x_state.cfa == CfaRule::kUnknown ? keep_expression(expression) : 0;
+}
+
+// The number under which an expression is kept, plus one; 0: too long, or too many.
+uint16_t RowMaker::keep_expression(Bytes expression) {
+  constexpr size_t kLongest = 64, kMost = 4096;
+  if (expression.empty() || expression.size() > kLongest) return 0;
+  const auto* first = reinterpret_cast<const uint8_t*>(expression.data());
+  std::vector<uint8_t> bytes(first, first + expression.size());
+  const auto known = std::find(x_expressions.begin(), x_expressions.end(), bytes);
+  const auto index = static_cast<size_t>(known - x_expressions.begin());
+  if (known == x_expressions.end()) {
+    if (x_expressions.size() >= kMost) return 0;
+    x_expressions.push_back(std::move(bytes));
+  }
+  return static_cast<uint16_t>(index + 1);
 }
 
 UnwindRow RowMaker::row() const {
@@ -427,6 +448,8 @@ UnwindRow RowMaker::row() const {
   const bool whole = x_state.offset % 8 == 0;
   switch (x_state.cfa) {
     case CfaRule::kUnknown:
+      row.cfa = x_state.expression;
+      row.rbp = saved_rbp(row);
       return row;
     case CfaRule::kPlt:
       row.type = UnwindType::kPlt;
@@ -444,24 +467,27 @@ UnwindRow RowMaker::row() const {
   if (x_state.base != kRspRegister && x_state.base != kRbpRegister) return row;
   row.type = x_state.base == kRspRegister ? UnwindType::kRsp : UnwindType::kRbp;
   row.cfa = static_cast<uint16_t>(words);
+  row.rbp = saved_rbp(row);
+  return row;
+}
+
+// Where the caller's rbp is, from the CFA, in units of eight bytes: 0 unchanged, 255 not known.
+uint8_t RowMaker::saved_rbp(const UnwindRow& row) const {
   const int64_t slot = -x_state.rbp_offset / 8;
   switch (x_state.rbp) {
     case Rule::kUnchanged:
-      break;
+      return 0;
     case Rule::kLost:
-      row.rbp = 255;
-      break;
+      return 255;
     case Rule::kSavedAtRbp:  // known in terms of the CFA only while that hangs on rbp as well
-      row.rbp = row.type == UnwindType::kRbp && words > 0 && words < 255
-                    ? static_cast<uint8_t>(words)
-                    : 255;
-      break;
+      return row.type == UnwindType::kRbp && row.cfa > 0 && row.cfa < 255
+                 ? static_cast<uint8_t>(row.cfa)
+                 : 255;
     case Rule::kSaved:
-      row.rbp =
-          x_state.rbp_offset % 8 == 0 && slot > 0 && slot < 255 ? static_cast<uint8_t>(slot) : 255;
-      break;
+      return x_state.rbp_offset % 8 == 0 && slot > 0 && slot < 255 ? static_cast<uint8_t>(slot)
+                                                                   : 255;
   }
-  return row;
+  return 255;
 }
 
 void RowMaker::add(uint64_t pc, UnwindRow row) {
@@ -481,9 +507,10 @@ void RowMaker::add(uint64_t pc, UnwindRow row) {
 
 }  // namespace
 
-std::vector<UnwindRow> unwind_rows(const EhFrame& frame, uint64_t base, uint64_t size) {
+std::vector<UnwindRow> unwind_rows(const EhFrame& frame, uint64_t base, uint64_t size,
+                                   std::vector<std::vector<uint8_t>>& expressions) {
   if (size > UINT32_MAX || size > UINT64_MAX - base) return {};
-  return RowMaker(frame, base, size).make();
+  return RowMaker(frame, base, size, expressions).make();
 }
 
 }  // namespace unclosed

@@ -27,7 +27,8 @@ class Table {
   }
   std::vector<UnwindRow> rows() const {
     const Bytes bytes(reinterpret_cast<const std::byte*>(x_bytes.data()), x_bytes.size());
-    return unwind_rows({bytes, 0x1000, false}, 0x4000, 0x1000);
+    std::vector<std::vector<uint8_t>> expressions;
+    return unwind_rows({bytes, 0x1000, false}, 0x4000, 0x1000, expressions);
   }
 
  private:
@@ -115,7 +116,8 @@ TEST(EhFrame, functions_outside_of_the_code_and_damaged_ones_are_left_out) {
   table.function(0x8000, 0x10, {});
   table.function(0x4ff0, 0x100, {});
   EXPECT_TRUE(table.rows().empty());
-  EXPECT_TRUE(unwind_rows({}, 0, 0x1000).empty());
+  std::vector<std::vector<uint8_t>> expressions;
+  EXPECT_TRUE(unwind_rows({}, 0, 0x1000, expressions).empty());
 }
 
 }  // namespace

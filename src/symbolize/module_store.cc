@@ -151,7 +151,7 @@ const ModuleCode& ModuleStore::code(ModuleId id) {
   if (range && range->second - range->first <= UINT32_MAX) {
     table->base = ElfAddr{range->first};
     table->size = static_cast<uint32_t>(range->second - range->first);
-    if (frame) table->rows = unwind_rows(*frame, range->first, table->size);
+    if (frame) table->rows = unwind_rows(*frame, range->first, table->size, table->expressions);
   }
   if (module->go) {
     // Rows in a Go binary are those of C code beside it; Go's own linker makes none.

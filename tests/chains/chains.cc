@@ -21,6 +21,29 @@
 #include <utility>
 #include <vector>
 
+// As hand-written code does that realigns its stack: only a DWARF expression tells where its caller's frame is.
+asm(R"(
+  .text
+  .type by_expression, @function
+by_expression:
+  .cfi_startproc
+  movq %rsp, %rax
+  .cfi_def_cfa_register %rax
+  subq $64, %rsp
+  andq $-64, %rsp
+  movq %rax, 40(%rsp)
+  .cfi_escape 0x0f, 0x05, 0x77, 0x28, 0x06, 0x23, 0x08
+  movq %rdi, %rax
+  movq %rsi, %rdi
+  call *%rax
+  movq 40(%rsp), %rsp
+  .cfi_def_cfa %rsp, 8
+  ret
+  .cfi_endproc
+  .size by_expression, .-by_expression
+)");
+extern "C" void by_expression(void (*function)(const void*), const void* argument);
+
 namespace chains {
 
 volatile int sink;
@@ -147,6 +170,15 @@ void on_signal(int) {
   sink = 10;
 }
 
+[[gnu::noinline]] void called_by_expression(const void* then) {
+  (*static_cast<const std::function<void()>*>(then))();
+  sink = 19;
+}
+[[gnu::noinline]] void through_expression(const std::function<void()>& then) {
+  by_expression(called_by_expression, &then);
+  sink = 20;
+}
+
 }  // namespace chains
 
 int main() {
@@ -164,7 +196,7 @@ int main() {
       [](const auto& then) { deep(25, then); sink = 17; },
       [](const auto& then) { with_alloca(300, then); sink = 18; },
       with_large_frame, with_realigned_stack, while_throwing, while_unwinding, through_qsort, through_sort,
-      in_signal_handler};
+      in_signal_handler, through_expression};
   for (const auto& wrap : around) {
     for (const auto& basic : basics) wrap(basic);
   }

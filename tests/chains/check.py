@@ -18,7 +18,7 @@ BAR = 0.99
 
 
 def observe(tool, command, workdir):
-    """The chains as the tool saw them: {fd: [(function, line, module)]} of what is still open."""
+    """The chains as the tool saw them, {fd: [(function, line, module)]}, and which numbers were open at the end."""
     out = os.path.join(workdir, "report.json")
     with open(out, "wb") as report, open(os.path.join(workdir, "program.out"), "wb") as program_out:
         process = subprocess.Popen([tool, "run", "--json", "--all-connections", "-o", out, "--", *command],
@@ -29,6 +29,8 @@ def observe(tool, command, workdir):
                 raise SystemExit(f"{command}: did not become ready: {process.stderr.read().decode()}")
             time.sleep(0.1)
         time.sleep(2.5)
+        child = int(open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="utf-8").read().split()[0])
+        still_open = {int(fd) for fd in os.listdir(f"/proc/{child}/fd")} - {0, 1, 2}
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
         report.close()
@@ -39,7 +41,7 @@ def observe(tool, command, workdir):
             index = connection["stacks"].get("opened")
             if index is not None:
                 chains[connection["fd"]] = [(f["function"], f["line"], f["module"]) for f in data["stacks"][index]]
-    return chains
+    return chains, still_open
 
 
 def plain(name):
@@ -66,7 +68,7 @@ def go_truth(path):
 
 def check_go(tool, program, workdir):
     path = os.path.join(workdir, "truth")
-    seen = observe(tool, [program, path], workdir)
+    seen, _ = observe(tool, [program, path], workdir)
     truth = go_truth(path)
     right = 0
     wrong = []
@@ -121,15 +123,14 @@ def same_native(want, got):
 
 def check_native(tool, command, workdir):
     truth = gdb_truth(command, workdir)
-    seen = observe(tool, command, workdir)
+    seen, still_open = observe(tool, command, workdir)
     right = 0
     wrong = []
     total = 0
-    for fd, got in seen.items():
-        if fd not in truth:
-            continue
+    for fd in sorted(still_open):
         total += 1
-        want = truth[fd]
+        want = truth.get(fd, [])
+        got = seen.get(fd, [])
         # gdb shows the signal trampoline as a frame of its own kind, without a name.
         if same_native([w for w in want if w[0] != "<signal handler called>"], got):
             right += 1

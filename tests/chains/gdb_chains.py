@@ -25,6 +25,7 @@ def main():
     gdb.execute("set print frame-arguments none")
     gdb.execute("set backtrace past-main on")
     gdb.execute("set backtrace past-entry on")
+    gdb.execute("handle SIGUSR1 nostop noprint pass")
     gdb.execute(f"catch syscall {CALLS}")
     gdb.execute("catch syscall pause clock_nanosleep select pselect6")
     gdb.execute("run")

@@ -10,6 +10,7 @@
 #include "collect/bpf/convert.h"
 #include "collect/bpf/handout_probes.h"
 #include "collect/bpf/kernel_side.h"
+#include "collect/bpf/older_sockets.h"
 #include "collect/bpf/self_check.h"
 #include "collect/bpf/spaces.h"
 
@@ -35,12 +36,16 @@ struct BpfCollector::State {
   ProcFs proc;
   Spaces spaces;
   HandoutProbes probes;
+  OlderSockets older;
   KernelSideSettings settings;
   std::vector<ProcessId> targets;
   std::map<uint32_t, ProcessId> process_of;  // every tgid that ever was a target
   std::unordered_set<uint32_t> scanned_once;
   std::unordered_map<uint64_t, Known> known;  // records seen, by the address of their file
   std::unordered_map<StackId, RawStack> stacks;
+  // Copied stacks come each with an id of its own: equal ones are known by the first one's.
+  std::unordered_map<StackId, StackId> copies;
+  std::unordered_map<uint64_t, StackId> copy_by_content;
   uint32_t scans = 0;
   bool rescan = false;
   bool ended = false;
@@ -54,6 +59,8 @@ struct BpfCollector::State {
   void on_closed(const uc_event_closed& event, RecordSink& sink);
   void on_stack(const uc_event_stack& event);
   void keep_stack(StackId id);
+  StackId settled(StackId id) const;
+  ConnectionFacts facts(const uc_record& record, const uc_row* row) const;
   void keep_stacks(const uc_record& record);
   void sweep(RecordSink& sink);
   void tell_failures(RecordSink& sink);
@@ -149,6 +156,25 @@ void BpfCollector::State::keep_stack(StackId id) {
   stacks.emplace(id, std::move(stack));
 }
 
+// The facts with every stack under the id that it is known by.
+ConnectionFacts BpfCollector::State::facts(const uc_record& record, const uc_row* row) const {
+  ConnectionFacts facts = facts_of(record, opener_of(record), row);
+  const auto settle = [&](Use& use) { use.stack = settled(use.stack); };
+  settle(facts.opened);
+  for (auto& use : facts.requests) {
+    if (use) settle(*use);
+  }
+  if (facts.first_receive) settle(*facts.first_receive);
+  if (facts.duplicated) settle(*facts.duplicated);
+  older.complete(facts);
+  return facts;
+}
+
+StackId BpfCollector::State::settled(StackId id) const {
+  const auto copy = copies.find(id);
+  return copy == copies.end() ? id : copy->second;
+}
+
 void BpfCollector::State::keep_stacks(const uc_record& record) {
   keep_stack(record.opened.stack);
   for (const uc_use& use : record.requests) keep_stack(use.stack);
@@ -171,7 +197,16 @@ void BpfCollector::State::on_stack(const uc_event_stack& event) {
   if (unknown || spaces.walk(*space, event).frames.size() < 3) {
     if (install(process)) space = spaces.space_of(process);
   }
-  if (space) stacks.emplace(event.id, spaces.walk(*space, event));
+  if (!space) return;
+  RawStack stack = spaces.walk(*space, event);
+  uint64_t content = *space + 1;
+  for (const Frame& frame : stack.frames) {
+    content = (content ^ frame.module ^ frame.address.value) * 0x9e3779b97f4a7c15ULL;
+    content ^= content >> 29;
+  }
+  const auto [first, fresh] = copy_by_content.emplace(content, event.id);
+  copies[event.id] = first->second;
+  if (fresh) stacks.emplace(event.id, std::move(stack));
 }
 
 void BpfCollector::State::on_closed(const uc_event_closed& event, RecordSink& sink) {
@@ -179,11 +214,13 @@ void BpfCollector::State::on_closed(const uc_event_closed& event, RecordSink& si
   keep_stack(event.closed.stack);
   known.erase(event.record.file);
   const Instant at{static_cast<int64_t>(event.closed.at)};
-  const ConnectionFacts facts = facts_of(event.record, opener_of(event.record), nullptr);
+  const ConnectionFacts facts = this->facts(event.record, nullptr);
   if (event.vanished != 0) {
     sink.accept(Vanished{std::min(last_scan, at), at, facts.id});
   } else {
-    sink.accept(Closed{at, facts, use_of(event.closed)});
+    Use closer = use_of(event.closed);
+    closer.stack = settled(closer.stack);
+    sink.accept(Closed{at, facts, closer});
   }
 }
 
@@ -235,7 +272,10 @@ void BpfCollector::State::tell_failures(RecordSink& sink) {
   kernel.each_failure([&](const uc_failure_key& key, const uc_failure& failure) {
     keep_stack(key.stack);
     const auto process = process_of.find(key.tgid);
-    if (process != process_of.end()) sink.accept(failure_of(key, failure, process->second));
+    if (process == process_of.end()) return;
+    Failed failed = failure_of(key, failure, process->second);
+    failed.stack = settled(failed.stack);
+    sink.accept(failed);
   });
 }
 
@@ -301,8 +341,7 @@ void BpfCollector::State::tell_the_dead(RecordSink& sink) {
     // A descriptor closed while others referred to the connection may have been the last one.
     if (record.partial_closes > 0 || !process_of.contains(record.tgid)) return;
     keep_stacks(record);
-    const ProcessId opener = opener_of(record);
-    sink.accept(Seen{now, facts_of(record, opener, nullptr), {{opener, record.fd}}});
+    sink.accept(Seen{now, facts(record, nullptr), {{opener_of(record), record.fd}}});
   });
   ended = true;
 }
@@ -311,14 +350,13 @@ Status BpfCollector::State::scan_target(const ProcessId& target, RecordSink& sin
                                         std::unordered_map<uint64_t, Seen>& shared) {
   const auto tgid = static_cast<uint32_t>(target.pid);
   const bool first = scanned_once.insert(tgid).second;
+  if (first) older.learn(target);
   uint64_t rows = 0;
   const auto done = kernel.scan(tgid, first, [&](const uc_row& row, const uc_record& record) {
     ++rows;
     keep_stacks(record);
     known[record.file] = {record.generation, scans};
-    Seen seen{monotonic_now(),
-              facts_of(record, opener_of(record), &row),
-              {{target, static_cast<int>(row.fd)}}};
+    Seen seen{monotonic_now(), facts(record, &row), {{target, static_cast<int>(row.fd)}}};
     if (row.references <= 1) {
       sink.accept(seen);
     } else if (auto other = shared.find(record.file); other != shared.end()) {

@@ -320,6 +320,29 @@ TEST_F(BpfCollectorTest, a_request_is_a_send_that_follows_a_receive) {
   EXPECT_TRUE(book.open.at(id).facts.end_seen_at);
 }
 
+TEST_F(BpfCollectorTest, a_socket_from_before_the_attach_knows_when_it_was_last_used) {
+  Listener listener;
+  static uint16_t port;
+  port = listener.port;
+  Child child({[] { ::send(connect_to(port), "abc", 3, 0); }});
+  child.step();
+  const int server = ::accept(listener.fd, nullptr, nullptr);
+  ::usleep(300'000);
+  attach(child);
+  int found = 0;
+  for (const auto& [id, seen] : book.open) {
+    if (seen.facts.kind != Kind::kTcp) continue;
+    if (seen.facts.role == Role::kListener) continue;
+    ++found;
+    EXPECT_TRUE(seen.facts.before_attach);
+    ASSERT_TRUE(seen.facts.last_send);
+    EXPECT_GT(seen.at - *seen.facts.last_send, std::chrono::milliseconds(250));
+    EXPECT_FALSE(seen.facts.last_receive) << "nothing was ever received";
+  }
+  EXPECT_EQ(found, 1);
+  ::close(server);
+}
+
 TEST_F(BpfCollectorTest, unread_bytes_are_counted) {
   Listener listener;
   static uint16_t port;

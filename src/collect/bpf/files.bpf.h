@@ -2,7 +2,9 @@
 // Files: from a number to the kernel's struct file, and what that tells of kind, ends and state. Kernel side only.
 #pragma once
 
+// clang-format off: libbpf needs the types before its headers
 #include "collect/bpf/walker.bpf.h"
+// clang-format on
 
 static __always_inline __u64 file_of(__u32 fd) {
   struct task_struct *task = bpf_get_current_task_btf();

@@ -2,11 +2,13 @@
 // The maps of the kernel side and their counters. Kernel side only.
 #pragma once
 
+// clang-format off: libbpf needs the types before its headers
 #include "collect/bpf/kernel_types.h"
 
 #include <bpf/bpf_helpers.h>
 
 #include "collect/bpf/descriptors_intf.h"
+// clang-format on
 
 const volatile __u64 unasked_gap_ns = 250000000;
 const volatile __u32 closer_every = 16;      // closing stacks: the first 32 of a site, then one in so many

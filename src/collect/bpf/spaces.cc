@@ -5,6 +5,8 @@
 #include <limits>
 #include <memory>
 
+#include "collect/bpf/expression.h"
+
 namespace unclosed {
 namespace {
 
@@ -215,7 +217,8 @@ struct Registers {
 // Steps as the kernel side does (walker in descriptors.bpf.c). nullopt: go on; else why the walk
 // ends.
 std::optional<Truncation> step(Registers& at, const CopiedStack& memory, const UnwindRow& row,
-                               uint32_t offset) {
+                               uint32_t offset,
+                               const std::vector<std::vector<uint8_t>>& expressions) {
   uint64_t cfa = 0;
   switch (row.type) {
     case UnwindType::kEnd:
@@ -250,8 +253,14 @@ std::optional<Truncation> step(Registers& at, const CopiedStack& memory, const U
       at = {*pc + 1, *sp, *bp};
       return std::nullopt;
     }
-    case UnwindType::kExpression:
-      return Truncation::kExpression;
+    case UnwindType::kExpression: {
+      if (row.cfa == 0 || row.cfa > expressions.size()) return Truncation::kExpression;
+      const auto value = evaluate(expressions[row.cfa - 1U], {at.pc, at.sp, at.bp},
+                                  [&](uint64_t address) { return memory.word(address); });
+      if (!value) return Truncation::kExpression;
+      cfa = *value;
+      break;
+    }
   }
   const auto pc = memory.word(cfa - 8);
   if (!pc) return Truncation::kUnreadable;
@@ -282,6 +291,8 @@ RawStack Spaces::walk(uint32_t space, const uc_event_stack& copy) const {
     const Code* code = code_at(space, pc);
     UnwindRow row{0, 0, 0, UnwindType::kFramePointer};
     uint32_t offset = 0;
+    static const std::vector<std::vector<uint8_t>> kNoExpressions;
+    const auto* expressions = &kNoExpressions;
     if (code != nullptr && code->module != kNoModule) {
       const ModuleCode& module = x_code.code(code->module);
       bool frameless = false;
@@ -294,6 +305,7 @@ RawStack Spaces::walk(uint32_t space, const uc_event_stack& copy) const {
         row = {0, 1, 0, UnwindType::kRsp};
       } else if (!module.frame_pointers && module.table) {
         const UnwindTable& table = *module.table;
+        expressions = &table.expressions;
         offset = static_cast<uint32_t>(pc - code->bias - table.base.value);
         auto after =
             std::upper_bound(table.rows.begin(), table.rows.end(), offset,
@@ -305,7 +317,7 @@ RawStack Spaces::walk(uint32_t space, const uc_event_stack& copy) const {
         row = *--after;
       }
     }
-    if (const auto stop = step(at, memory, row, offset)) {
+    if (const auto stop = step(at, memory, row, offset, *expressions)) {
       stack.truncated = *stop;
       return stack;
     }

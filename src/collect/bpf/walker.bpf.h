@@ -4,10 +4,12 @@
 // by references. What it cannot step is marked, or sent as a copy for the user side to walk. Kernel side only.
 #pragma once
 
+// clang-format off: libbpf needs the types before its headers
 #include "collect/bpf/maps.bpf.h"
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+// clang-format on
 
 // Finds the mapping of `pc` in the address space of the walk: its index, or UC_MAX_RANGES.
 static __always_inline __u32 find_range(struct uc_space *space, __u64 pc) {
@@ -241,8 +243,10 @@ __noinline __u64 take_stack(__u32 at_entry) {
   } else {
     bpf_loop(UC_MAX_FRAMES, walk_loop, &loop, 0);
   }
-  if (loop.stop == UC_UNMAPPED && walk->stack.frames <= 24 && !at_entry) {
-    // Newly mapped code, or code without a file: the user side looks it up and walks a copy.
+  bool copy = loop.stop == UC_UNMAPPED || loop.stop == UC_EXPRESSION;
+  if (copy && walk->stack.frames <= 24 && !at_entry) {
+    // Newly mapped code, code without a file, or a frame that only a DWARF expression tells: the user
+    // side walks a copy.
     id = defer(regs);
   } else if (loop.stop == UC_UNREADABLE && walk->stack.frames <= 1) {
     count(UC_LOST_UNREADABLE, 1);
