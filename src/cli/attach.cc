@@ -11,6 +11,7 @@ namespace {
 
 struct AttachOptions {
   std::vector<std::string> targets;
+  bool tree = false;
   LookOptions look;
 };
 
@@ -21,7 +22,7 @@ int attach(const AttachOptions& options, const SessionRunner& runner) {
     return exit_code(targets.error().kind);
   }
   SessionSettings settings;
-  settings.targets = *targets;
+  settings.targets = options.tree ? with_descendants(*targets, ProcFs()) : *targets;
   return look(std::move(settings), options.look, runner);
 }
 
@@ -30,15 +31,19 @@ int attach(const AttachOptions& options, const SessionRunner& runner) {
 Command add_attach(CLI::App& app, const SessionRunner& runner) {
   const auto options = std::make_shared<AttachOptions>();
   auto* command = app.add_subcommand("attach", "look at running processes");
-  command->add_option("TARGET", options->targets, "pid, name, or port:NUMBER that it listens on")
+  command
+      ->add_option("TARGET", options->targets,
+                   "pid, name, port:NUMBER that it listens on, unit:NAME, container:ID")
       ->required()
       ->type_name("");
+  command->add_flag("--tree", options->tree,
+                    "the children that are there already too (later ones always are)");
   add_look_options(*command, options->look);
   command->footer(
       "Examples:\n"
       "  sudo unclosed attach 4242 --for 60s\n"
       "  sudo unclosed attach port:8080 --json -o report.json\n"
-      "  sudo unclosed attach checkout --for 5m --fail-on=leaking");
+      "  sudo unclosed attach unit:checkout --until finding --for 1h");
   return {command, [options, runner] { return attach(*options, runner); }};
 }
 

@@ -118,6 +118,9 @@ void add_look_options(CLI::App& command, LookOptions& options) {
           "how long to look: 60s, 2m, 1m30s (Ctrl-C ends early)")
       ->type_name("TIME")
       ->check(CLI::Validator(checked_duration, ""));
+  command.add_option("--until", options.until, "finding: end as soon as something leaks")
+      ->type_name("WHAT")
+      ->check(CLI::IsMember({"finding"}).description(""));
   command.add_flag("--json", options.json, "print the report as JSON (unclosed.report/1)");
   command.add_flag("--all-connections", options.all_connections,
                    "list every connection in the JSON, not the first 100");
@@ -160,6 +163,7 @@ int look(SessionSettings settings, const LookOptions& options, const SessionRunn
   if (!output) return fail(output.error());
   settings.window = options.window;
   settings.policy_scale = options.scale;
+  settings.end = options.until.empty() ? SessionEnd::kWindow : SessionEnd::kFinding;
   settings.own = options.own;
   settings.not_own = options.not_own;
   settings.probes = !options.no_probes;

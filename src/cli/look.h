@@ -23,7 +23,7 @@ struct LookOptions {
   bool json = false, all_connections = false, quiet = false, no_probes = false;
   std::vector<std::string> fail_on;  // leaking, suspect, incomplete
   std::vector<std::string> own, not_own, source_dirs;
-  std::string output;
+  std::string output, until;
   std::string colour = "auto";
   double scale = 1.0;
 };

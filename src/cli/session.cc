@@ -39,6 +39,7 @@ class Session {
       : x_settings(settings),
         x_interrupts(interrupts),
         x_modules("/proc"),
+        x_symbolizer(x_modules, OwnRules{settings.own, settings.not_own}),
         x_ledger(monotonic_now()) {}
 
   Result<SessionResult> run();
@@ -51,6 +52,7 @@ class Session {
   bool over();
   void tell_progress(Instant now);
   StackBook name_stacks(const Histories& histories);
+  void look_for_finding(Instant now);
   Coverage coverage(const Histories& histories, const StackBook& stacks) const;
   void note_probes(Coverage& coverage) const;
   void explain_unnamed(Report& report) const;
@@ -61,10 +63,13 @@ class Session {
   const std::atomic<int>& x_interrupts;
   ProcFs x_proc;
   ModuleStore x_modules;
+  Symbolizer x_symbolizer;
   Ledger x_ledger;
   std::optional<Launch> x_launch;
   std::shared_ptr<BpfCollector> x_collector;
   Instant x_started;
+  bool x_found = false;
+  Instant x_next_judgement{};
   Duration x_attaching{};
   WallClock x_clock;
 };
@@ -120,7 +125,7 @@ Status Session::start() {
 }
 
 bool Session::over() {
-  if (x_interrupts.load() > 0 || x_collector->ended()) return true;
+  if (x_interrupts.load() > 0 || x_collector->ended() || x_found) return true;
   if (x_launch && x_launch->status() && x_collector->targets().empty()) return true;
   return x_settings.window && monotonic_now() - x_started >= *x_settings.window;
 }
@@ -134,6 +139,20 @@ void Session::tell_progress(Instant now) {
       fmt::format("{:.0f}{} s  opened {}  closed {}  open {}  lost {}", seconds(now - x_started),
                   window, seen.opened, seen.closed, seen.descriptors, seen.events_lost),
       false);
+}
+
+// Judges what is known so far, now and then: naming and judging cost more than a scan.
+void Session::look_for_finding(Instant now) {
+  constexpr int kJudgeShare = 50;
+  if (x_settings.end != SessionEnd::kFinding || now < x_next_judgement) return;
+  const Duration before = cpu_time();
+  const Histories histories = x_ledger.histories(now);
+  const Judgement judgement =
+      judge(histories, name_stacks(histories), Policy{}.scaled(x_settings.policy_scale));
+  x_found = std::any_of(judgement.findings.begin(), judgement.findings.end(),
+                        [](const Finding& one) { return one.verdict == Verdict::kLeaking; });
+  x_next_judgement = monotonic_now() + std::max<Duration>((cpu_time() - before) * kJudgeShare,
+                                                          std::chrono::seconds(1));
 }
 
 Status Session::watch() {
@@ -155,6 +174,7 @@ Status Session::watch() {
       if (auto scanned = x_collector->scan(x_ledger); !scanned) return scanned;
       next_scan = monotonic_now() + std::clamp<Duration>((cpu_time() - before) * kScanShare, every,
                                                          every * kLongestPause);
+      look_for_finding(now);
     }
     if (now >= next_word) {
       tell_progress(now);
@@ -166,11 +186,10 @@ Status Session::watch() {
 }
 
 StackBook Session::name_stacks(const Histories& histories) {
-  Symbolizer symbolizer(x_modules, OwnRules{x_settings.own, x_settings.not_own});
   StackBook book;
   const auto name = [&](StackId id) {
     if (id == kNoStack || book.contains(id)) return;
-    if (const RawStack* raw = x_collector->stack(id)) book.emplace(id, symbolizer.name(*raw));
+    if (const RawStack* raw = x_collector->stack(id)) book.emplace(id, x_symbolizer.name(*raw));
   };
   const auto name_all = [&](const ConnectionFacts& facts) {
     name(facts.opened.stack);

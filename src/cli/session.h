@@ -20,13 +20,17 @@ namespace unclosed {
 // Where what a started command prints to its standard output goes.
 enum class ChildOutput { kAsIs, kStandardError };
 
+// What ends a session besides its window, an interrupt, and the end of its targets.
+enum class SessionEnd { kWindow, kFinding };
+
 // Exactly one of `targets` and `command` is set.
 struct SessionSettings {
   std::vector<ProcessId> targets;    // attach: running processes
   std::vector<std::string> command;  // run: what to start
   ChildOutput child_output = ChildOutput::kAsIs;
   std::optional<Duration> window;  // nullopt: until interrupted, or until the targets are gone
-  double policy_scale = 1.0;       // below 1 the policy's clocks run faster
+  SessionEnd end = SessionEnd::kWindow;   // kFinding: as soon as something is leaking
+  double policy_scale = 1.0;              // below 1 the policy's clocks run faster
   std::vector<std::string> own, not_own;  // patterns of the user's own code, and of what is not
   bool probes = true;  // may put entry probes on library functions, where stacks ask for them
   // One line of progress for stderr; `final` lines stay, the others may be overwritten.

@@ -241,6 +241,20 @@ Result<std::vector<ProcessId>> by_port(const std::string& target, const ProcFs& 
                "UC-E008"};
 }
 
+Result<std::vector<ProcessId>> by_control_group(const std::string& target, const ProcFs& proc) {
+  const auto all = everybody(proc);
+  if (!all) return all.error();
+  std::vector<ProcessId> members;
+  for (const auto& one : *all) {
+    const auto membership = proc.control_groups(one.id);
+    if (membership && in_control_group(*membership, target)) members.push_back(one.id);
+  }
+  if (members.empty()) {
+    return no_process(fmt::format("no process is in a control group of '{}'", printable(target)));
+  }
+  return members;
+}
+
 // Denied now rather than after the hooks are armed.
 Status may_look(const ProcessId& process, const ProcFs& proc) {
   const auto descriptors = proc.descriptors(process);
@@ -260,13 +274,54 @@ Status may_look(const ProcessId& process, const ProcFs& proc) {
 
 }  // namespace
 
+bool in_control_group(std::string_view membership, std::string_view target) {
+  const bool unit = target.starts_with("unit:");
+  std::string_view wanted = target.substr(target.find(':') + 1);
+  constexpr size_t kLeastDigits = 6;
+  if (unit ? wanted.empty() : wanted.size() < kLeastDigits) return false;
+  for (size_t at = membership.find('/'); at != std::string_view::npos;
+       at = membership.find('/', at + 1)) {
+    std::string_view part = membership.substr(at + 1);
+    part = part.substr(0, part.find_first_of("/\n"));
+    if (unit) {
+      if (part == wanted) return true;
+      if (part.ends_with(".service") && part.substr(0, part.size() - 8) == wanted) return true;
+      continue;
+    }
+    // docker-ID.scope, cri-containerd-ID.scope, libpod-ID.scope, or the id alone.
+    if (part.ends_with(".scope")) part.remove_suffix(6);
+    if (part.rfind('-') != std::string_view::npos) part.remove_prefix(part.rfind('-') + 1);
+    const bool id = part.size() >= 32 && part.find_first_not_of("0123456789abcdef") == part.npos;
+    if (id && part.starts_with(wanted)) return true;
+  }
+  return false;
+}
+
+std::vector<ProcessId> with_descendants(const std::vector<ProcessId>& processes,
+                                        const ProcFs& proc) {
+  std::vector<ProcessId> tree;
+  std::vector<ProcessId> open(processes.rbegin(), processes.rend());
+  while (!open.empty()) {
+    const ProcessId process = open.back();
+    open.pop_back();
+    if (std::find(tree.begin(), tree.end(), process) != tree.end()) continue;
+    tree.push_back(process);
+    const auto children = proc.children(process);
+    if (!children) continue;  // ended meanwhile
+    open.insert(open.end(), children->rbegin(), children->rend());
+  }
+  return tree;
+}
+
 Result<std::vector<ProcessId>> find_targets(const std::vector<std::string>& targets,
                                             const ProcFs& proc) {
   std::vector<ProcessId> found;
   for (const auto& target : targets) {
     const auto some = is_number(target)             ? by_pid(target, proc)
                       : target.starts_with("port:") ? by_port(target, proc)
-                                                    : by_name(target, proc);
+                      : target.starts_with("unit:") || target.starts_with("container:")
+                          ? by_control_group(target, proc)
+                          : by_name(target, proc);
     if (!some) return some.error();
     for (const auto& process : *some) {
       if (std::find(found.begin(), found.end(), process) == found.end()) found.push_back(process);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -12,11 +13,20 @@
 namespace unclosed {
 
 // The processes meant by "4242", "checkout" (the kernel's name, or the file name of the program or
-// of argv[0]) or "port:5432" (who listens on it, else who has it as local port), each once. A
-// parent with its children counts as one answer, the parent first.
-// kUsage: several match, and the text lists them; or our own process. kGone: none matches. kDenied:
-// one that we may not look into.
+// of argv[0]), "port:5432" (who listens on it, else who has it as local port), "unit:nginx" (all of
+// a systemd unit) or "container:ID" (all of a container, by the start of its id), each once; the
+// last two by the path of their control group. A parent with its children counts as one answer, the
+// parent first. kUsage: several match, and the text lists them; or our own process. kGone: none
+// matches. kDenied: one that we may not look into.
 Result<std::vector<ProcessId>> find_targets(const std::vector<std::string>& targets,
                                             const ProcFs& proc);
+
+// The processes and all their descendants as they are now, parents first.
+std::vector<ProcessId> with_descendants(const std::vector<ProcessId>& processes,
+                                        const ProcFs& proc);
+
+// Whether a process whose /proc/PID/cgroup reads `membership` belongs to the unit or container:
+// `target` is "unit:NAME", with or without ".service", or "container:ID", at least 6 digits of it.
+bool in_control_group(std::string_view membership, std::string_view target);
 
 }  // namespace unclosed

@@ -198,5 +198,44 @@ TEST(Targets, a_process_of_somebody_else_is_denied_before_anything_is_armed) {
   EXPECT_EQ(status, 0);
 }
 
+TEST(Targets, a_unit_is_the_name_of_a_control_group_and_no_part_of_one) {
+  const char* nginx = "0::/system.slice/nginx.service/worker\n";
+  EXPECT_TRUE(in_control_group(nginx, "unit:nginx"));
+  EXPECT_TRUE(in_control_group(nginx, "unit:nginx.service"));
+  EXPECT_FALSE(in_control_group(nginx, "unit:ngin"));
+  EXPECT_FALSE(in_control_group(nginx, "unit:"));
+  EXPECT_FALSE(in_control_group("0::/\n", "unit:nginx"));
+}
+
+TEST(Targets, a_container_is_known_by_the_start_of_its_id) {
+  const std::string id = "3f2c9e0d7b6a5948372615040f1e2d3c3f2c9e0d7b6a5948372615040f1e2d3c";
+  for (const std::string& path :
+       {"/docker/" + id, "/system.slice/docker-" + id + ".scope",
+        "/kubepods.slice/kubepods-pod1.slice/cri-containerd-" + id + ".scope"}) {
+    EXPECT_TRUE(in_control_group("0::" + path + "\n", "container:3f2c9e0d7b6a")) << path;
+    EXPECT_FALSE(in_control_group("0::" + path + "\n", "container:9e0d7b6a")) << path;
+    EXPECT_FALSE(in_control_group("0::" + path + "\n", "container:3f2")) << "too short to be meant";
+  }
+}
+
+TEST(Targets, descendants_come_after_their_parents) {
+  const Child parent([] {
+    if (::fork() != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) ::pause();
+  });
+  const ProcFs proc;
+  const auto id = proc.identify(std::stoi(parent.text()));
+  ASSERT_TRUE(id);
+  std::vector<ProcessId> tree;
+  for (int i = 0; i < 100 && tree.size() < 2; ++i) {
+    tree = with_descendants({*id}, proc);
+    ::usleep(10'000);
+  }
+  ASSERT_EQ(tree.size(), 2U);
+  EXPECT_EQ(tree.front(), *id);
+  ::kill(tree.back().pid, SIGKILL);
+}
+
 }  // namespace
 }  // namespace unclosed

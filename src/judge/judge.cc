@@ -46,6 +46,7 @@ class Bench {
   void gather();
   void gather_healed();
   void try_group(const GroupKey& key, const Group& group);
+  bool keeps_files_by_design(const GroupKey& key, const Case& item) const;
   void take_young(const GroupKey& key, Group& group, const Case& item) const;
   std::optional<Instant> first_hand_out(const GroupKey& key) const;
   void join_older(Finding& finding, const GroupKey& key, std::vector<const Member*>& members);
@@ -248,6 +249,25 @@ void Bench::join_older(Finding& finding, const GroupKey& key, std::vector<const 
                    certainty, leaked, leaked + healthy_alike)});
 }
 
+bool only_grows(const std::vector<Evidence>& evidence) {
+  return std::all_of(evidence.begin(), evidence.end(), [](const Evidence& one) {
+    return !one.in_favour || one.family == Family::kGrowth;
+  });
+}
+
+// A server as the distribution ships it, without debug information: the files it opens one after
+// the other are a cache that fills (a database's segments, at a checkpoint), and there is no line
+// to show.
+bool Bench::keeps_files_by_design(const GroupKey& key, const Case& item) const {
+  if (item.members.front()->tracked || key.function.empty() || !key.file.empty()) return false;
+  return std::all_of(item.members.begin(), item.members.end(), [&](const Member* member) {
+    const auto known = x_scene.histories.processes.find(member->facts->opener);
+    if (known == x_scene.histories.processes.end()) return false;
+    const std::string& exe = known->second.exe;
+    return exe.starts_with("/usr/") && !exe.starts_with("/usr/local/");
+  });
+}
+
 void Bench::try_group(const GroupKey& key, const Group& found) {
   Group group = found;
   std::erase_if(group.members, [&](const Member* it) { return x_taken.contains(it); });
@@ -256,6 +276,8 @@ void Bench::try_group(const GroupKey& key, const Group& found) {
   auto evidence = weigh(item);
   const Verdict verdict = decide(item, evidence);
   if (verdict == Verdict::kHealthy) return;
+  if (verdict == Verdict::kSuspect && only_grows(evidence) && keeps_files_by_design(key, item))
+    return;
   Finding extra;
   extra.evidence = std::move(evidence);
   if (!key.function.empty()) {

@@ -99,10 +99,13 @@ TEST_P(NativeNames, every_call_is_named_as_addr2line_names_it) {
       // addr2line prints linkage names of functions, plain ones of inlined calls.
       const std::string theirs = without_template(last(plain_symbol(expected[i][k].function)));
       const bool lambda = last(ours[k].function) == "{lambda}";
-      same = ours[k].line == expected[i][k].line &&
-             std::filesystem::path(ours[k].file).filename() ==
-                 std::filesystem::path(expected[i][k].file).filename() &&
-             (lambda || last(ours[k].function) == theirs);
+      // Where several rows share the address of a call, ours is the one that gdb shows, and
+      // addr2line takes the last: lines of the innermost frame are held against gdb in
+      // tests/chains.
+      const bool same_line = ours[k].line == expected[i][k].line &&
+                             std::filesystem::path(ours[k].file).filename() ==
+                                 std::filesystem::path(expected[i][k].file).filename();
+      same = (k == 0 || same_line) && (lambda || last(ours[k].function) == theirs);
       if (!same)
         printf("%lx frame %zu: %s %s:%u, theirs %s %s:%u\n", x_calls[i], k,
                ours[k].function.c_str(), ours[k].file.c_str(), ours[k].line, theirs.c_str(),

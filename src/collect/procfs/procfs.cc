@@ -314,6 +314,12 @@ Result<ProcessInfo> ProcFs::info(const ProcessId& process) const {
   return info;
 }
 
+Result<std::string> ProcFs::control_groups(const ProcessId& process) const {
+  const auto place = open_process(x_root, process);
+  if (!place) return place.error();
+  return read_at(place->directory.get(), "cgroup", 1UL << 20);
+}
+
 Result<std::vector<Mapping>> ProcFs::mappings(const ProcessId& process) const {
   const auto place = open_process(x_root, process);
   if (!place) return place.error();

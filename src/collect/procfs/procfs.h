@@ -50,6 +50,8 @@ class ProcFs {
   Result<std::string> link(const ProcessId& process, int fd) const;
   // All processes that can be listed.
   Result<std::vector<ProcessId>> all() const;
+  // What /proc/PID/cgroup says: a line for each hierarchy, "0::/system.slice/nginx.service".
+  Result<std::string> control_groups(const ProcessId& process) const;
   // Direct children, oldest first. One that is born or dies meanwhile may be missing.
   Result<std::vector<ProcessId>> children(const ProcessId& process) const;
   // Inodes of the sockets among its descriptors, ascending, each once.
