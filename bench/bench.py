@@ -181,7 +181,40 @@ def chains():
             yield measure(f"whole chains right, {found[3]} ({found[5]} chains)", round(share, 4), "≥ 0.99", share >= 0.99)
 
 
-MEASURES = {"attach": attach, "memory": memory, "losses": losses, "chains": chains}
+# ---- probe -----------------------------------------------------------------------------------------------------------
+
+def probe(seconds=10):
+    program = go(os.path.join(ROOT, "bench/webloop"), os.path.join(WORK, "webloop"))
+    stats = "/proc/sys/kernel/bpf_stats_enabled"
+    with open(stats, encoding="ascii") as file:
+        before = file.read()
+    service = subprocess.Popen([program], stdout=subprocess.PIPE)
+    look = None
+    try:
+        service.stdout.readline()
+        with tempfile.NamedTemporaryFile() as out:
+            look = subprocess.Popen([TOOL, "attach", str(service.pid), "--for", str(seconds), "--json", "-o", out.name, "-q"])
+            time.sleep(seconds / 2)
+            with open(stats, "w", encoding="ascii") as file:
+                file.write("1")
+            time.sleep(seconds / 3)
+            programs = json.loads(sh("bpftool", "prog", "show", "--json", stdout=subprocess.PIPE).stdout)
+            look.wait()
+            armed = bool(report_of(out.name)["coverage"]["probes"])
+        runs = max((p for p in programs if p.get("name") == "on_handout"), key=lambda p: p.get("run_cnt", 0))
+        each = runs["run_time_ns"] / max(1, runs["run_cnt"]) / 1000
+        yield measure(f"run time of the borrower probe per request of a Go HTTP client, µs ({runs['run_cnt']} runs)",
+                      round(each, 2), "≤ 3", armed and runs["run_cnt"] > 1000 and each <= 3)
+    finally:
+        with open(stats, "w", encoding="ascii") as file:
+            file.write(before)
+        service.kill()
+        service.wait()
+        if look is not None:
+            look.wait()
+
+
+MEASURES = {"attach": attach, "memory": memory, "losses": losses, "chains": chains, "probe": probe}
 
 
 def main():

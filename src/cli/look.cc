@@ -145,6 +145,8 @@ void add_look_options(CLI::App& command, LookOptions& options) {
       ->take_all()
       ->expected(1)
       ->check(CLI::Validator(checked_moved, ""));
+  command.add_flag("--no-probes", options.no_probes,
+                   "never put probes on functions of the targets' libraries");
   command.add_option("--color", options.colour, "auto, always, never")
       ->type_name("WHEN")
       ->check(CLI::IsMember({"auto", "always", "never"}).description(""));
@@ -164,6 +166,7 @@ int look(SessionSettings settings, const LookOptions& options, const SessionRunn
   settings.end = options.until.empty() ? SessionEnd::kWindow : SessionEnd::kFinding;
   settings.own = options.own;
   settings.not_own = options.not_own;
+  settings.probes = !options.no_probes;
   ProgressLine progress(options.quiet ? ProgressLine::Loudness::kQuiet
                                       : ProgressLine::Loudness::kUsual);
   settings.progress = [&progress](const std::string& line, bool final) {

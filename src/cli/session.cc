@@ -12,6 +12,7 @@
 #include "collect/procfs/procfs.h"
 #include "judge/judge.h"
 #include "ledger/ledger.h"
+#include "symbolize/go_build_info.h"
 #include "symbolize/module_store.h"
 #include "symbolize/runtime_of.h"
 #include "symbolize/symbolizer.h"
@@ -53,6 +54,8 @@ class Session {
   StackBook name_stacks(const Histories& histories);
   void look_for_finding(Instant now);
   Coverage coverage(const Histories& histories, const StackBook& stacks) const;
+  void note_probes(Coverage& coverage) const;
+  void explain_unnamed(Report& report) const;
   Cost cost() const;
   SessionResult conclude();
 
@@ -97,7 +100,9 @@ Status Session::start() {
     x_launch.emplace(*std::move(launch));
   }
   const Instant began = monotonic_now();
-  auto collector = BpfCollector::open({}, x_modules, x_proc);
+  auto collector = BpfCollector::open(
+      {.most_connections = BpfSettings().most_connections, .probes = x_settings.probes}, x_modules,
+      x_proc);
   if (!collector) return collector.error();
   x_collector = std::make_shared<BpfCollector>(*std::move(collector));
   x_clock = WallClock::now();
@@ -191,6 +196,9 @@ StackBook Session::name_stacks(const Histories& histories) {
     for (const auto& use : facts.requests) {
       if (use) name(use->stack);
     }
+    for (const auto& use : facts.borrowed) {
+      if (use) name(use->stack);
+    }
     if (facts.first_receive) name(facts.first_receive->stack);
     if (facts.duplicated) name(facts.duplicated->stack);
   };
@@ -239,7 +247,51 @@ Coverage Session::coverage(const Histories& histories, const StackBook& stacks) 
     coverage.notes.push_back(
         fmt::format("this kernel has no {}: what it opens is found without a stack", hook));
   }
+  note_probes(coverage);
   return coverage;
+}
+
+void Session::note_probes(Coverage& coverage) const {
+  const BpfCoverage seen = x_collector->coverage();
+  for (const HandoutProbe& probe : seen.probes) {
+    if (probe.armed) coverage.probes.push_back({probe.function, probe.why});
+    if (probe.obstacle.empty()) continue;
+    coverage.notes.push_back(fmt::format("{}not probed: {} ({})",
+                                         probe.armed ? "not everywhere " : "", probe.function,
+                                         probe.obstacle));
+  }
+  if (seen.handouts_missed > 0) {
+    coverage.notes.push_back(fmt::format("{} of {} calls of probed functions led to no socket",
+                                         seen.handouts_missed, seen.handouts));
+  }
+}
+
+// What would name the line of a finding that has none, where its library is one of those that can
+// be probed.
+void Session::explain_unnamed(Report& report) const {
+  const BpfCoverage seen = x_collector->coverage();
+  const auto about = [&](Finding& finding) {
+    if (finding.blame || finding.role != Role::kClient) return;
+    for (const HandoutProbe& probe : seen.probes) {
+      const std::string_view library = go_package(probe.function);
+      const bool theirs = std::any_of(
+          finding.connections.begin(), finding.connections.end(), [&](const FoundConnection& one) {
+            const auto stack = report.stacks.find(one.used != kNoStack ? one.used : one.opened);
+            return stack != report.stacks.end() &&
+                   std::any_of(stack->second.frames.begin(), stack->second.frames.end(),
+                               [&](const NamedFrame& frame) {
+                                 return go_package(frame.function) == library;
+                               });
+          });
+      if (!theirs) continue;
+      finding.no_blame_reason +=
+          fmt::format("; a probe on {} names who is given a connection, {}", probe.function,
+                      probe.armed ? "from when it was put there on: a longer window would show it"
+                                  : fmt::format("but it is not there ({})", probe.obstacle));
+    }
+  };
+  for (Finding& finding : report.judgement.findings) about(finding);
+  for (Finding& group : report.judgement.groups) about(group);
 }
 
 Cost Session::cost() const {
@@ -262,6 +314,7 @@ SessionResult Session::conclude() {
   Report& report = result.report;
   report.stacks = name_stacks(histories);
   report.judgement = judge(histories, report.stacks, Policy{}.scaled(x_settings.policy_scale));
+  explain_unnamed(report);
   report.coverage = coverage(histories, report.stacks);
   report.cost = cost();
   report.clock = x_clock;

@@ -17,6 +17,11 @@ bool passes(const StackView& view, FunctionId function) {
   return place_of(view, function).has_value();
 }
 
+// What is handed out by a probed library is a client, also where nobody saw it connect.
+Role role_of(const ConnectionFacts& facts) {
+  return facts.borrowed[0] ? Role::kClient : facts.role;
+}
+
 bool same_tenure(const ConnectionFacts& facts, const std::optional<Use>& use) {
   if (!use) return false;
   if (!facts.tenure) return true;
@@ -31,8 +36,24 @@ Blamer::Blamer(const Scene& scene) : x_scene(scene) {
   learn_healthy();
 }
 
+// The last hand-out, where its caller is known and nothing of the user's own was sent since.
+const Use* Blamer::hand_out(const ConnectionFacts& facts) const {
+  const auto& handed = facts.borrowed[0];
+  if (!handed || own(handed->stack).view == nullptr) return nullptr;
+  for (const auto& request : facts.requests) {
+    if (request && request->at > handed->at && own(request->stack).view != nullptr) return nullptr;
+  }
+  return &*handed;
+}
+
 Blamer::Tenure Blamer::tenure_of(const ConnectionFacts& facts) const {
   Tenure tenure;
+  if (const auto* handed = hand_out(facts)) {
+    // Each hand-out begins a tenure; what the library sent and dialled itself tells nothing.
+    tenure.last = own(handed->stack);
+    tenure.role = BlameRole::kBorrowed;
+    return tenure;
+  }
   bool requested = false;
   bool lost = false;  // who made the last request is not known: an earlier borrower does not tell
   for (const auto& request : facts.requests) {
@@ -181,12 +202,20 @@ void Blamer::distrust(Tenure& tenure) const {
 // and connections that were closed soon after their last use.
 void Blamer::add_healthy(const Member& member) {
   const auto& facts = *member.facts;
-  auto& healthy = x_healthy[{facts.kind, facts.role}];
+  auto& healthy = x_healthy[{facts.kind, role_of(facts)}];
   const Tenure tenure = tenure_of(facts);
   if (!member.candidate && tenure.last.view != nullptr && tenure.last.view->own.size() == 1) {
     x_alive_senders.insert(tenure.last.view->own.front().function);
   }
   if (member.candidate && tenure.last.view != nullptr) ++healthy.left_alone[tenure.last.id];
+  // What was handed out again since had been handed back.
+  for (size_t i = 0; i < facts.borrowed.size(); ++i) {
+    const auto& handed = facts.borrowed[i];
+    const uint32_t times = facts.borrowed_times[i];
+    const uint32_t returned = i == 0 && times > 0 ? times - 1 : times;
+    if (handed && returned > 0 && own(handed->stack).view != nullptr)
+      healthy.uses[handed->stack] += returned;
+  }
   for (size_t i = 1; i < facts.requests.size(); ++i) {
     const auto& request = facts.requests[i];
     if (!request || own(request->stack).view == nullptr) continue;
@@ -229,7 +258,7 @@ void Blamer::learn_healthy() {
         if (tracked && last && sample.closed_at - *last > group.far) continue;
         const auto* closed = x_scene.stacks.view(sample.closed_by);
         if (closed != nullptr && closed->collector) continue;
-        auto& healthy = x_healthy[{facts.kind, facts.role}];
+        auto& healthy = x_healthy[{facts.kind, role_of(facts)}];
         const Tenure tenure = tenure_of(facts);
         if (tenure.last.view == nullptr) continue;
         ++healthy.uses[tenure.last.id];
@@ -249,6 +278,9 @@ void Blamer::learn_healthy() {
 // dispatcher, they belong to different owners after all, and fewer of them are asked.
 Blamer::Choice Blamer::meet(const Tenure& tenure) const {
   const StackView& last = *tenure.last.view;
+  if (tenure.role == BlameRole::kBorrowed) {
+    return {last.own.size() - 1, fmt::format("borrowed: the caller of {}", last.library), 0.9};
+  }
   struct Ask {
     bool before, opened, received;
   };
@@ -391,8 +423,11 @@ std::optional<Blamed> Blamer::blame(const Member& member) const {
   const auto known = x_known.find(key);
   if (known != x_known.end()) return known->second;
   Choice choice = meet(tenure);
-  const auto healthy = x_healthy.find({facts.kind, facts.role});
+  const auto healthy = x_healthy.find({facts.kind, role_of(facts)});
   if (healthy != x_healthy.end()) choice = compare(tenure, choice, healthy->second);
+  if (tenure.role == BlameRole::kBorrowed && !choice.rule.starts_with("borrowed")) {
+    choice.rule = fmt::format("borrowed from {}; {}", tenure.last.view->library, choice.rule);
+  }
   const auto& frame = tenure.last.view->own[choice.place];
   Blamed blamed{frame.function, site_of(*frame.frame), tenure.role, choice.rule, choice.confidence};
   x_known.emplace(key, blamed);
@@ -420,6 +455,9 @@ std::string Blamer::why_not(const Member& member) const {
   };
   for (const auto& request : facts.requests) {
     if (request) look(request->stack);
+  }
+  for (const auto& handed : facts.borrowed) {
+    if (handed) look(handed->stack);
   }
   look(facts.opened.stack);
   if (any) {

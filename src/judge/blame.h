@@ -68,6 +68,7 @@ class Blamer {
     double confidence = 0;
   };
 
+  const Use* hand_out(const ConnectionFacts& facts) const;
   Tenure tenure_of(const ConnectionFacts& facts) const;
   Stack own(StackId id) const { return {id, x_scene.stacks.own_view(id)}; }
   void learn_dispatchers();

@@ -166,5 +166,59 @@ TEST(Blame, a_dispatcher_on_all_ways_owns_nothing) {
   EXPECT_EQ(only_finding(street).blame->site.function, "audit.check");
 }
 
+// Left with an unread answer by the caller of a library that dials and sends itself.
+ConnectionFacts& handed_out(Street& street, double when, const std::vector<std::string>& callers) {
+  auto& facts = street.open(kTcp, kClient, when, "lib:goexit>lib:dialConnFor>lib:connect");
+  for (const auto& caller : callers) street.borrow(facts, when += 0.1, caller, 7);
+  facts.recv_queue = 100;
+  return facts;
+}
+
+TEST(Blame, the_caller_of_a_hand_out_function_has_borrowed_it) {
+  Street street;
+  handed_out(street, 1, {"main>handle>fetch:12"});
+  const auto finding = only_finding(street);
+  ASSERT_TRUE(finding.blame);
+  EXPECT_EQ(finding.blame->site.function, "fetch");
+  EXPECT_EQ(finding.blame->site.line, 12U);
+  EXPECT_EQ(finding.blame->role, BlameRole::kBorrowed);
+  EXPECT_EQ(finding.blame->rule, "borrowed: the caller of roundTrip");
+  EXPECT_EQ(finding.borrowed->function, "fetch");
+  EXPECT_FALSE(finding.used);
+}
+
+TEST(Blame, a_helper_that_earlier_borrowers_share_is_not_blamed) {
+  Street street;
+  for (int i = 0; i < 5; ++i) {
+    handed_out(street, 1 + i,
+               {"main>handle>quote:8>get", "main>handle>stock:9>get", "main>handle>leaky:7>get"});
+  }
+  const auto finding = only_finding(street);
+  ASSERT_TRUE(finding.blame);
+  EXPECT_EQ(finding.blame->site.function, "leaky");
+  EXPECT_EQ(finding.blame->site.line, 7U);
+  EXPECT_EQ(finding.borrowed->function, "get");
+}
+
+TEST(Blame, what_was_handed_out_again_tells_which_callers_are_healthy) {
+  Street street;
+  auto& shared = street.open(kTcp, kClient, -1, "");
+  shared.role = Role::kUnknown;  // from before the attach: nobody saw it connect
+  for (int i = 0; i < 20; ++i) street.borrow(shared, 50 + i * 0.5, "main>shipped:3>post", 9);
+  for (int i = 0; i < 5; ++i) handed_out(street, 1 + i, {"main>refunded:7>post"});
+  const auto finding = only_finding(street);
+  ASSERT_TRUE(finding.blame);
+  EXPECT_EQ(finding.blame->site.function, "refunded");
+}
+
+TEST(Blame, an_own_send_after_the_hand_out_is_nearer) {
+  Street street;
+  auto& facts = handed_out(street, 1, {"main>upgrade:4"});
+  street.ask(facts, 2, "main>stream:9>lib:write", 8);
+  const auto finding = only_finding(street);
+  ASSERT_TRUE(finding.blame);
+  EXPECT_EQ(finding.blame->site.function, "stream");
+}
+
 }  // namespace
 }  // namespace unclosed

@@ -59,6 +59,10 @@ FoundConnection found(const Scene& scene, const Member& member) {
     connection.used = request->stack;
     connection.last_actor = request->by;
   }
+  if (const auto& handed = facts.borrowed[0]) {
+    connection.borrowed = handed->stack;
+    connection.last_actor = handed->by;
+  }
   connection.opened = facts.opened.stack;
   if (facts.first_receive) connection.received = facts.first_receive->stack;
   if (facts.duplicated) connection.duplicated = facts.duplicated->stack;
@@ -76,6 +80,7 @@ Finding describe(const Case& item, size_t most_listed) {
   finding.healed = item.healed;
   SiteTally opened;
   SiteTally used;
+  SiteTally borrowed;
   std::map<TcpState, uint64_t> states;
   std::vector<const Member*> open;
   uint64_t came = 0;
@@ -88,6 +93,10 @@ Finding describe(const Case& item, size_t most_listed) {
       const auto* view = scene.stacks.own_view(request->stack);
       if (view != nullptr) used.add(site_of(*view->own.back().frame));
     }
+    if (facts.borrowed[0]) {
+      const auto* view = scene.stacks.own_view(facts.borrowed[0]->stack);
+      if (view != nullptr) borrowed.add(site_of(*view->own.back().frame));
+    }
     if (member->history == nullptr) continue;
     open.push_back(member);
     finding.count += member->history->stands_for;
@@ -96,6 +105,7 @@ Finding describe(const Case& item, size_t most_listed) {
   }
   finding.all_opened = opened.sorted();
   finding.all_used = used.sorted();
+  if (const auto sites = borrowed.sorted(); !sites.empty()) finding.borrowed = sites.front().site;
   if (!finding.all_opened.empty()) finding.opened = finding.all_opened.front().site;
   if (!finding.all_used.empty()) finding.used = finding.all_used.front().site;
   finding.states.assign(states.begin(), states.end());

@@ -50,6 +50,7 @@ class Bench {
   bool keeps_files_by_design(const GroupKey& key, const Case& item) const;
   void try_spread();
   void take_young(const GroupKey& key, Group& group, const Case& item) const;
+  std::optional<Instant> first_hand_out(const GroupKey& key) const;
   void join_older(Finding& finding, const GroupKey& key, std::vector<const Member*>& members);
   void blame_group(Finding& finding, const std::vector<const Member*>& members) const;
   void name_nobody(Finding& finding, const Case& item) const;
@@ -213,8 +214,21 @@ void Bench::name_nobody(Finding& finding, const Case& item) const {
   finding.no_blame_reason = most->first;
 }
 
-// Opened before the attach, never used since: they join a finding of the same kind, role and peer
-// when they look like its members, as far as healthy ones do not look like that as well.
+// When the first hand-out was seen to such connections; nullopt: none was.
+std::optional<Instant> Bench::first_hand_out(const GroupKey& key) const {
+  std::optional<Instant> first;
+  for (const auto& member : x_scene.members) {
+    if (member.facts->kind != key.kind || x_scene.siblings_of(member).peer != key.peer) continue;
+    for (const auto& handed : member.facts->borrowed) {
+      if (handed && (!first || handed->at < *first)) first = handed->at;
+    }
+  }
+  return first;
+}
+
+// Opened before the attach, or handed out before its library was probed, never used since: they
+// join a finding of the same kind, role and peer when they look like its members, as far as healthy
+// ones do not look like that as well.
 void Bench::join_older(Finding& finding, const GroupKey& key, std::vector<const Member*>& members) {
   constexpr double kCertain = 0.5;
   std::set<TcpState> states;
@@ -224,6 +238,7 @@ void Bench::join_older(Finding& finding, const GroupKey& key, std::vector<const 
     states.insert(member->facts->state);
     (member->unread ? some_unread : some_read) = true;
   }
+  const auto probed = first_hand_out(key);
   std::vector<const Member*> alike;
   size_t healthy_alike = 0;
   for (const auto& member : x_scene.members) {
@@ -238,9 +253,11 @@ void Bench::join_older(Finding& finding, const GroupKey& key, std::vector<const 
                        !member.waiting && member.idle > x_scene.policy.settled_floor();
     if (!looks || x_taken.contains(&member)) continue;
     const bool marked = member.unread || member.gone_at || member.passed_over;
-    if (facts.before_attach && marked && member.candidate && !x_blamer.blame(member)) {
+    const bool older = facts.before_attach || (probed && !facts.borrowed[0] && facts.last_send &&
+                                               *facts.last_send < *probed);
+    if (older && marked && member.candidate && !x_blamer.blame(member)) {
       alike.push_back(&member);
-    } else if (!facts.before_attach) {
+    } else if (!older) {
       ++healthy_alike;
     }
   }
@@ -256,9 +273,12 @@ void Bench::join_older(Finding& finding, const GroupKey& key, std::vector<const 
   finding.older_matched = alike.size();
   finding.evidence.push_back(
       {"older-matched", Family::kUse, true, false,
-       fmt::format("{} opened before the attach match by kind, peer, state, queue and idle pattern "
+       fmt::format("{} {} match by kind, peer, state, queue and idle pattern "
                    "(certainty {:.2f}: {} of {} traced ones that look like this are leaked)",
-                   alike.size(), certainty, leaked, leaked + healthy_alike)});
+                   alike.size(),
+                   probed ? "from before the attach or before the probe was in place"
+                          : "opened before the attach",
+                   certainty, leaked, leaked + healthy_alike)});
 }
 
 bool only_grows(const std::vector<Evidence>& evidence) {

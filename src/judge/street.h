@@ -67,6 +67,22 @@ class Street {
     facts.bytes_sent += 10;
     facts.bytes_received += 10;
   }
+  // A request through a library that dials and sends itself, handed out to `path`.
+  void borrow(ConnectionFacts& facts, double when, const std::string& path,
+              uint64_t goroutine = 0) {
+    auto& [now, before, earlier] = facts.borrowed;
+    const Use use{stack(path + ">lib:roundTrip"), at(when), {100, goroutine}};
+    ask(facts, when, "lib:goexit>lib:writeLoop>lib:write", 1'000'000 + facts.id.object);
+    if (now && now->stack == use.stack) {
+      now = use;
+      ++facts.borrowed_times[0];
+      return;
+    }
+    earlier = before;
+    before = now;
+    now = use;
+    facts.borrowed_times = {1, facts.borrowed_times[0], facts.borrowed_times[1]};
+  }
   // One that came and went in between.
   void closed(ConnectionFacts facts, double when, const std::string& path) {
     x_closed.push_back({facts, at(when), path.empty() ? kNoStack : stack(path)});

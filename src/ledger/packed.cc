@@ -147,6 +147,12 @@ void visit(Archive& archive, ConnectionFacts& facts) {
   visit(archive, facts.opened);
   visit(archive, facts.duplicated);
   for (auto& request : facts.requests) visit(archive, request);
+  // Newest first: behind the first that is absent there are none.
+  for (size_t i = 0; i < facts.borrowed.size(); ++i) {
+    visit(archive, facts.borrowed[i]);
+    if (!facts.borrowed[i]) break;
+    archive.field(facts.borrowed_times[i]);
+  }
   visit(archive, facts.first_receive);
   visit(archive, facts.tenure);
   archive.field(facts.opening_in_tenure);

@@ -64,6 +64,20 @@ struct GoLayout {
   std::vector<std::pair<ElfAddr, ElfAddr>> frameless;
 };
 
+// A library's function that hands a connection to its caller, where no stack of connect or write
+// would name that caller: what a probe on its entry needs to know.
+struct Handout {
+  std::string function;
+  std::string why;               // for the coverage: why a probe is needed
+  std::optional<ElfAddr> probe;  // a cheap instruction before the function has a frame
+  std::string refused;           // why there is no such place; "" when there is
+  // Functions of the library that dial or send by themselves: seen on a stack, they ask for the
+  // probe.
+  std::vector<std::pair<ElfAddr, ElfAddr>> askers;
+  // Offsets from the receiver to the descriptor's number, pointer by pointer; tried in order.
+  std::vector<std::vector<int32_t>> paths;
+};
+
 struct ModuleCode {
   std::string path;             // as the process names it
   std::string build_id;         // hex; "" when it has none
@@ -71,6 +85,7 @@ struct ModuleCode {
   std::shared_ptr<const UnwindTable>
       table;  // null where frame_pointers hold or there is no unwind information
   std::optional<GoLayout> go;
+  std::vector<Handout> handouts;
 };
 
 class CodeSource {

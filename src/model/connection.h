@@ -121,7 +121,11 @@ struct ConnectionFacts {
   // The last requests with different stacks, newest first; request: the first send, or a send after
   // a receive.
   std::array<std::optional<Use>, 3> requests;
-  std::optional<Use> first_receive;  // the first receive after the last request
+  // The last hand-outs by a library with different stacks, newest first: who was given the
+  // connection. Seen only while the library's hand-out function is probed.
+  std::array<std::optional<Use>, 3> borrowed;
+  std::array<uint32_t, 3> borrowed_times{};  // how often each was seen
+  std::optional<Use> first_receive;          // the first receive after the last request
   // The present run of requests by one goroutine or thread.
   std::optional<Use> tenure;  // its first request
   bool opening_in_tenure =

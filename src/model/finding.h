@@ -69,7 +69,8 @@ struct FoundConnection {
   std::optional<double> idle_seconds;
   uint64_t recv_queue = 0, send_queue = 0;
   Actor last_actor;
-  StackId opened = kNoStack, used = kNoStack, received = kNoStack, duplicated = kNoStack;
+  StackId opened = kNoStack, used = kNoStack, borrowed = kNoStack, received = kNoStack,
+          duplicated = kNoStack;
 };
 
 // A group of connections with one verdict: blamed function × role × kind × peer.

@@ -117,6 +117,7 @@ Json connection_json(const FoundConnection& connection, StackTable& stacks) {
   json["goroutine"] = actor.goroutine == 0 ? Json() : Json(actor.goroutine);
   json["stacks"] = {{"opened", stacks.index_of(connection.opened)},
                     {"used", stacks.index_of(connection.used)},
+                    {"borrowed", stacks.index_of(connection.borrowed)},
                     {"received", stacks.index_of(connection.received)},
                     {"duplicated", stacks.index_of(connection.duplicated)}};
   return json;

@@ -260,6 +260,7 @@ void TextReport::callers(const Finding& finding) {
     x_page.item(2, label, text);
   };
   chain("open stack", member->opened);
+  chain("borrow stack", member->borrowed);
   chain("use stack", member->used);
 }
 

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "symbolize/debug_file.h"
 #include "symbolize/eh_frame.h"
+#include "symbolize/handouts.h"
 
 namespace unclosed {
 namespace {
@@ -140,7 +141,10 @@ const ModuleCode& ModuleStore::code(ModuleId id) {
   ModuleCode& code = module->code.emplace();
   code.path = module->path;
   code.build_id = module->build_id;
-  if (module->go) code.go = module->go->layout(module->elf, module->notes);
+  if (module->go) {
+    code.go = module->go->layout(module->elf, module->notes);
+    code.handouts = find_handouts(*module->go, module->elf);
+  }
   const auto range = module->elf.code_range();
   const auto frame = eh_frame_of(module->elf);
   auto table = std::make_shared<UnwindTable>();

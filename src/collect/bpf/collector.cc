@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "collect/bpf/convert.h"
+#include "collect/bpf/handout_probes.h"
 #include "collect/bpf/kernel_side.h"
 #include "collect/bpf/older_sockets.h"
 #include "collect/bpf/self_check.h"
@@ -16,11 +17,13 @@
 namespace unclosed {
 
 struct BpfCollector::State {
-  State(KernelSide side, CodeSource& source, ProcFs fs, const KernelSideSettings& limits)
+  State(KernelSide side, CodeSource& source, ProcFs fs, const KernelSideSettings& limits,
+        bool with_probes)
       : kernel(std::move(side)),
         code(source),
         proc(std::move(fs)),
         spaces(kernel, code, limits),
+        probes(kernel, code, with_probes),
         settings(limits) {}
 
   struct Known {
@@ -32,6 +35,7 @@ struct BpfCollector::State {
   CodeSource& code;
   ProcFs proc;
   Spaces spaces;
+  HandoutProbes probes;
   OlderSockets older;
   KernelSideSettings settings;
   std::vector<ProcessId> targets;
@@ -82,7 +86,8 @@ Result<BpfCollector> BpfCollector::open(const BpfSettings& settings, CodeSource&
   auto kernel = KernelSide::load(limits);
   if (!kernel) return kernel.error();
   if (auto proven = self_check(*kernel); !proven) return proven.error();
-  return BpfCollector(std::make_unique<State>(*std::move(kernel), code, std::move(proc), limits));
+  return BpfCollector(
+      std::make_unique<State>(*std::move(kernel), code, std::move(proc), limits, settings.probes));
 }
 
 const std::vector<ProcessId>& BpfCollector::targets() const { return x_state->targets; }
@@ -147,6 +152,7 @@ void BpfCollector::State::keep_stack(StackId id) {
     stack.frames.push_back(spaces.frame_of(raw->space, raw->pcs[i]));
   stack.truncated =
       raw->stop <= UC_UNREADABLE ? static_cast<Truncation>(raw->stop) : Truncation::kNoTable;
+  probes.look_at(stack);
   stacks.emplace(id, std::move(stack));
 }
 
@@ -172,6 +178,7 @@ StackId BpfCollector::State::settled(StackId id) const {
 void BpfCollector::State::keep_stacks(const uc_record& record) {
   keep_stack(record.opened.stack);
   for (const uc_use& use : record.requests) keep_stack(use.stack);
+  for (const uc_use& use : record.borrowed) keep_stack(use.stack);
   keep_stack(record.receive.stack);
   keep_stack(record.duplicated.stack);
 }
@@ -233,6 +240,7 @@ void BpfCollector::State::on_event(std::span<const std::byte> bytes, RecordSink&
       const auto process = process_of.find(event.tgid);
       if (process != process_of.end()) {
         spaces.forget(process->second);
+        probes.forget(process->second);
         (void)install(process->second);  // a process that is gone by now needs none
         if (auto info = proc.info(process->second))
           sink.accept(ProcessSeen{monotonic_now(), *std::move(info)});
@@ -294,6 +302,7 @@ void BpfCollector::State::tell_ended(RecordSink& sink, Instant now) {
     }
     kernel.remove_target(static_cast<uint32_t>(target->pid));
     spaces.forget(*target);
+    probes.forget(*target);
     sink.accept(ProcessGone{now, *target});
     target = targets.erase(target);
   }
@@ -383,6 +392,7 @@ Status BpfCollector::scan(RecordSink& sink) {
   for (auto& [file, seen] : shared) sink.accept(seen);
   state.kernel.drain(handle);  // closes that happened while the tables were read
   state.tell_ended(sink, monotonic_now());
+  for (const ProcessId& target : state.targets) state.probes.arm(target, state.proc);
   if (state.targets.empty()) {
     state.last = before;
     state.tell_the_dead(sink);
@@ -418,6 +428,9 @@ BpfCoverage BpfCollector::coverage() const {
   coverage.modules_without_tables = state.spaces.modules_without_place();
   coverage.map_bytes = state.kernel.map_bytes();
   coverage.missing_hooks = state.kernel.missing();
+  coverage.probes = state.probes.asked_for();
+  coverage.handouts = state.kernel.counter(UC_HANDOUT_CALLS);
+  coverage.handouts_missed = state.kernel.counter(UC_HANDOUT_MISSED);
   return coverage;
 }
 

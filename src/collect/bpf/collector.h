@@ -23,6 +23,14 @@ namespace unclosed {
 
 struct BpfSettings {
   uint32_t most_connections = 262144;
+  bool probes = true;  // entry probes on hand-out functions, where stacks ask for them
+};
+
+// A function whose call tells who has a connection, asked for by what was seen of the targets.
+struct HandoutProbe {
+  std::string function, why;
+  bool armed = false;    // in at least one target
+  std::string obstacle;  // why not, where it is not in all
 };
 
 // Sums since the attach, and what is known of the last scan.
@@ -36,6 +44,8 @@ struct BpfCoverage {
   uint32_t modules_without_tables = 0;
   uint64_t map_bytes = 0;
   std::vector<std::string> missing_hooks;
+  std::vector<HandoutProbe> probes;
+  uint64_t handouts = 0, handouts_missed = 0;  // calls of probed functions; without a socket
 };
 
 class BpfCollector {

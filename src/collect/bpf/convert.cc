@@ -57,6 +57,10 @@ ConnectionFacts facts_of(const uc_record& record, const ProcessId& opener, const
   facts.duplicated = optional_use(record.duplicated);
   for (size_t i = 0; i < facts.requests.size(); ++i)
     facts.requests[i] = optional_use(record.requests[i]);
+  for (size_t i = 0; i < facts.borrowed.size(); ++i) {
+    facts.borrowed[i] = optional_use(record.borrowed[i]);
+    facts.borrowed_times[i] = record.borrowed[i].times;
+  }
   facts.first_receive = optional_use(record.receive);
   facts.tenure = optional_use(record.tenure);
   facts.opening_in_tenure = (record.flags & UC_OPENING_IN_TENURE) != 0;

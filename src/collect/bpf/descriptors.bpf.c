@@ -127,13 +127,13 @@ int on_open_exit(struct syscall_exit *ctx) {
   if (!target_of_current()) return 0;
   long nr = ctx->nr, ret = ctx->ret;
   if (ret < 0) {
-    if (is_limit(-ret)) note_failure(attempt_of(nr), -ret, take_stack(), 0);
+    if (is_limit(-ret)) note_failure(attempt_of(nr), -ret, take_stack(0), 0);
     return 0;
   }
   struct pt_regs *regs = registers();
   if (nr == NR_FCNTL && regs->si != DUPFD && regs->si != DUPFD_CLOEXEC) return 0;
   if (nr == NR_DUP2 && regs->di == regs->si) return 0;
-  __u64 stack = take_stack();
+  __u64 stack = take_stack(0);
   if (duplicates(nr)) {
     duplicated(ret, stack);
   } else if (opens_a_pair(nr)) {
@@ -172,7 +172,7 @@ int on_connect_exit(struct syscall_exit *ctx) {
   }
   if (ret == -EALREADY || ret == -EISCONN || ret == -EINTR || ret == -EAGAIN || record->connect_errno) return 0;
   record->connect_errno = -ret;
-  note_failure(UC_TRY_CONNECT, -ret, take_stack(), record);
+  note_failure(UC_TRY_CONNECT, -ret, take_stack(0), record);
   return 0;
 }
 
@@ -192,7 +192,7 @@ static __always_inline void closing(__u32 fd) {
   __u64 opener = record->opened.stack;
   struct uc_stack *site = opener ? bpf_map_lookup_elem(&stacks, &opener) : 0;
   __u32 closes = site ? __sync_fetch_and_add(&site->closes, 1) : 0;
-  if (!site || closes < 32 || closes % closer_every == 0) closer = take_stack();
+  if (!site || closes < 32 || closes % closer_every == 0) closer = take_stack(0);
   finish(record, bpf_ktime_get_ns(), closer, false);
 }
 
@@ -245,6 +245,30 @@ static __always_inline bool same_actor(struct uc_use *a, __u32 thread, __u64 id)
   return a->goroutine || id ? a->goroutine == id : a->thread == thread;
 }
 
+// Puts a use before the last ones with other stacks.
+static __always_inline void remember(struct uc_use *slot, struct uc_use *use) {
+  use->times = 1;
+  if (slot[0].stack == use->stack && slot[0].at) {
+    use->times += slot[0].times;
+    slot[0] = *use;
+  } else if (slot[1].stack == use->stack && slot[1].at) {
+    use->times += slot[1].times;
+    slot[1] = slot[0];
+    slot[0] = *use;
+  } else {
+    refer(use->stack, 1);
+    if (slot[2].stack == use->stack && slot[2].at) {
+      refer(use->stack, -1);
+      use->times += slot[2].times;
+    } else {
+      refer(slot[2].stack, -1);
+    }
+    slot[2] = slot[1];
+    slot[1] = slot[0];
+    slot[0] = *use;
+  }
+}
+
 // A request begins: notes its stack among the last ones with different stacks, and whose tenure it belongs to.
 static __always_inline void request(struct uc_record *record, __u64 now) {
   __u64 last = record->last_send > record->last_receive ? record->last_send : record->last_receive;
@@ -259,24 +283,8 @@ static __always_inline void request(struct uc_record *record, __u64 now) {
     record->flags = opener ? record->flags | UC_OPENING_IN_TENURE : record->flags & ~UC_OPENING_IN_TENURE;
   }
   record->request_count++;
-  use.stack = take_stack();
-  struct uc_use *slot = record->requests;
-  if (slot[0].stack == use.stack && slot[0].at) {
-    slot[0] = use;
-  } else if (slot[1].stack == use.stack && slot[1].at) {
-    slot[1] = slot[0];
-    slot[0] = use;
-  } else {
-    refer(use.stack, 1);
-    if (slot[2].stack == use.stack && slot[2].at) {
-      refer(use.stack, -1);
-    } else {
-      refer(slot[2].stack, -1);
-    }
-    slot[2] = slot[1];
-    slot[1] = slot[0];
-    slot[0] = use;
-  }
+  use.stack = take_stack(0);
+  remember(record->requests, &use);
 }
 
 SEC("tp_btf/sock_send_length")
@@ -348,6 +356,51 @@ int BPF_PROG(on_state, struct sock *sk, int before, int after) {
     note_failure(UC_TRY_CONNECT, sk->sk_err, record->opened.stack, record);
   }
   if (after == CLOSE_WAIT) record->peer_closed = now;
+  return 0;
+}
+
+// ---- hand-outs ------------------------------------------------------------------------------------------------------
+
+// The socket that a path of steps from `at` leads to. Whatever lies there is the target's: only a number that is an open
+// socket of this process counts.
+static __always_inline struct uc_record *record_along(struct uc_handout_path *path, __u64 at) {
+  __u32 fd = 0;
+  bool read = false;
+#pragma unroll
+  for (int i = 0; i < UC_HANDOUT_STEPS; i++) {
+    if (i + 1 < path->steps) {
+      if (bpf_probe_read_user(&at, 8, (void *)(at + path->offset[i]))) return 0;
+    } else if (i + 1 == path->steps) {
+      if (bpf_probe_read_user(&fd, 4, (void *)(at + path->offset[i]))) return 0;
+      read = true;
+    }
+  }
+  __u64 file = read ? file_of(fd) : 0;
+  if (!file) return 0;
+  struct uc_record *record = bpf_map_lookup_elem(&objects, &file);
+  return record && (record->kind == UC_TCP || record->kind == UC_UNIX) ? record : 0;
+}
+
+// At the entry of a function that hands a connection to its caller: attached by need (handout_probes.h), to the
+// instruction that the user side found to be emulated, before the function has a frame of its own.
+SEC("uprobe")
+int on_handout(struct pt_regs *ctx) {
+  if (!target_of_current()) return 0;
+  __u32 index = bpf_get_attach_cookie(ctx);
+  struct uc_handout *handout = bpf_map_lookup_elem(&handouts, &index);
+  if (!handout) return 0;
+  count(UC_HANDOUT_CALLS, 1);
+  __u64 receiver = ctx->ax;
+  struct uc_record *record = record_along(&handout->path[0], receiver);
+  if (!record && handout->paths > 1) record = record_along(&handout->path[1], receiver);
+  if (!record) {
+    count(UC_HANDOUT_MISSED, 1);
+    return 0;
+  }
+  struct uc_use use = {};
+  note_actor(&use, bpf_ktime_get_ns());
+  use.stack = take_stack(1);
+  remember(record->borrowed, &use);
   return 0;
 }
 

@@ -13,6 +13,9 @@ enum {
   UC_REQUESTS = 3,      // last requests with different stacks
   UC_BLOCK_SHIFT = 7,   // code bytes (log2) that share one entry of the row index
   UC_FRAMELESS = 12,    // Go's system call stubs
+  UC_HANDOUTS = 16,     // hand-out functions that can be probed at a time
+  UC_HANDOUT_PATHS = 2,
+  UC_HANDOUT_STEPS = 6,
 };
 
 // Same numbering as unclosed::Kind.
@@ -51,7 +54,7 @@ struct uc_use {
   __u64 at;     // ns, CLOCK_MONOTONIC
   __u64 goroutine;  // 0: not a goroutine
   __u32 thread;
-  __u32 reserved;
+  __u32 times;  // of a hand-out: how often it was seen with this stack, as long as it is kept
 };
 
 // One connection: one struct file of the kernel. Value of `objects`, keyed by the file's address.
@@ -77,7 +80,8 @@ struct uc_record {
   } where;
   struct uc_use opened;
   struct uc_use requests[UC_REQUESTS];
-  struct uc_use receive;  // the first receive after the last request
+  struct uc_use borrowed[UC_REQUESTS];  // last hand-outs by a probed function, likewise
+  struct uc_use receive;                // the first receive after the last request
   struct uc_use tenure;
   struct uc_use duplicated;
   __u64 last_send, last_receive, bytes_sent, bytes_received;
@@ -157,6 +161,18 @@ struct uc_target {
   __u64 frameless_range[UC_FRAMELESS][2];
 };
 
+// How a hand-out function leads to a descriptor: from its receiver (rax), pointer by pointer; the
+// last step reads the number, 32 bits wide. Where the first path ends at no socket, the next is
+// tried. Value of `handouts`, by the cookie of the probe.
+struct uc_handout_path {
+  __u32 steps;
+  __s32 offset[UC_HANDOUT_STEPS];
+};
+struct uc_handout {
+  __u32 paths;
+  struct uc_handout_path path[UC_HANDOUT_PATHS];
+};
+
 struct uc_failure_key {
   __u64 stack;
   __u32 tgid;
@@ -182,7 +198,9 @@ enum uc_counter {
   UC_LOST_NESTED,      // the walker was busy on this CPU
   UC_LOST_DEFERRED,    // deferred stacks that found no place
   UC_STACKS_TAKEN,
-  UC_STACK_NS,     // time spent taking stacks
-  UC_STACKS_MADE,  // entries made in the table of stacks
+  UC_STACK_NS,        // time spent taking stacks
+  UC_STACKS_MADE,     // entries made in the table of stacks
+  UC_HANDOUT_CALLS,   // calls of probed functions
+  UC_HANDOUT_MISSED,  // of them: that led to no socket
   UC_COUNTERS,
 };

@@ -150,7 +150,10 @@ static __always_inline bool same_file(struct uc_record *record) {
 static __always_inline void forget_stacks(struct uc_record *record) {
   refer(record->opened.stack, -1);
 #pragma unroll
-  for (int i = 0; i < UC_REQUESTS; i++) refer(record->requests[i].stack, -1);
+  for (int i = 0; i < UC_REQUESTS; i++) {
+    refer(record->requests[i].stack, -1);
+    refer(record->borrowed[i].stack, -1);
+  }
   refer(record->receive.stack, -1);
   refer(record->duplicated.stack, -1);
 }
@@ -162,7 +165,7 @@ static __always_inline void finish(struct uc_record *record, __u64 now, __u64 cl
     event->type = UC_EVENT_CLOSED;
     event->vanished = vanished;
     event->closed.stack = closer;
-    event->closed.reserved = 0;
+    event->closed.times = 0;
     event->closed.goroutine = 0;
     event->closed.thread = 0;
     event->closed.at = now;

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -53,6 +54,9 @@ class LibbpfWords {
  private:
   std::string x_words;
 };
+
+// BPF_TRACE_UPROBE_MULTI, which libbpf before 1.3 does not know.
+constexpr uint32_t kTraceUprobeMulti = 48;
 
 constexpr const char* kTraceFs = "/sys/kernel/tracing";
 
@@ -181,6 +185,8 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   bpf_map__set_max_entries(skeleton->maps.spaces, settings.most_spaces);
   bpf_map__set_max_entries(skeleton->maps.ring, settings.ring_bytes);
   skeleton->rodata->unasked_gap_ns = static_cast<uint64_t>(settings.unasked_gap.count());
+  bpf_program__set_expected_attach_type(skeleton->progs.on_handout,
+                                        static_cast<bpf_attach_type>(kTraceUprobeMulti));
   if (const int failed = descriptors__load(skeleton); failed != 0)
     return load_error(-failed, words);
 
@@ -269,6 +275,37 @@ Status KernelSide::put_space(uint32_t index, const uc_space& space) {
     return system_error(errno, "adding an address space");
   }
   return {};
+}
+
+Status KernelSide::put_handout(uint32_t cookie, const uc_handout& handout) {
+  if (bpf_map__update_elem(x_state->skeleton->maps.handouts, &cookie, sizeof cookie, &handout,
+                           sizeof handout, BPF_ANY) != 0) {
+    return system_error(errno, "adding a hand-out function");
+  }
+  return {};
+}
+
+// By the bare system call: it needs CAP_BPF and CAP_PERFMON only, where a probe by
+// perf_event_open(2) needs CAP_SYS_ADMIN (kernel commit ba677dbe77af).
+Result<Fd> KernelSide::attach_handout(const std::string& path, uint64_t offset, uint32_t cookie,
+                                      uint32_t tgid) const {
+  const uint64_t wide_cookie = cookie;
+  // The part of union bpf_attr that BPF_LINK_CREATE reads for this type.
+  struct {
+    uint32_t program, target = 0, type = kTraceUprobeMulti, flags = 0;
+    uint64_t path, offsets, reference_counters = 0, cookies;
+    uint32_t count = 1, probe_flags = 0, pid, reserved = 0;
+  } request{};
+  request.program = static_cast<uint32_t>(bpf_program__fd(x_state->skeleton->progs.on_handout));
+  request.path = reinterpret_cast<uint64_t>(path.c_str());
+  request.offsets = reinterpret_cast<uint64_t>(&offset);
+  request.cookies = reinterpret_cast<uint64_t>(&wide_cookie);
+  request.pid = tgid;
+  const long link = ::syscall(SYS_bpf, BPF_LINK_CREATE, &request, sizeof request);
+  if (link >= 0) return Fd(static_cast<int>(link));
+  Error error = system_error(errno, "probing " + path);
+  if (errno == EINVAL) error.kind = ErrorKind::kUnsupported;
+  return error;
 }
 
 Status KernelSide::scan(uint32_t tgid, bool baseline,

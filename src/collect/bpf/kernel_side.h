@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/result.h"
 #include "collect/bpf/descriptors_intf.h"
 
@@ -46,6 +47,13 @@ class KernelSide {
   // writes are seen by the walker at once.
   Status edit_tables(
       const std::function<void(std::span<uint64_t> rows, std::span<uint64_t> blocks)>& fill);
+
+  // What a probe with this cookie reads.
+  Status put_handout(uint32_t cookie, const uc_handout& handout);
+  // Puts a probe at `offset` of the file at `path`, in the one process. It goes with the answer.
+  // kUnsupported: this kernel has no such probes (they came with 6.6).
+  Result<Fd> attach_handout(const std::string& path, uint64_t offset, uint32_t cookie,
+                            uint32_t tgid) const;
 
   // Calls `row` for each descriptor of `tgid` (all targets when 0). kGone: no such process any
   // more.

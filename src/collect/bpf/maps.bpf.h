@@ -81,6 +81,13 @@ struct {
   __type(value, __u64);
 } blocks SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, UC_HANDOUTS);
+  __type(key, __u32);
+  __type(value, struct uc_handout);
+} handouts SEC(".maps");
+
 struct walk {
   __u32 busy, space, range, ranges;
   __u64 pc, sp, bp, hash;

@@ -204,8 +204,9 @@ static __always_inline __u64 intern(struct walk *walk) {
 }
 
 // The stack of the current task in user mode, interned; 0 when none could be taken (counted by reason).
+// `at_entry`: it stands in a function that has set up no frame yet, its return address at *(rsp).
 // A global function: verified once for each program.
-__noinline __u64 take_stack(void) {
+__noinline __u64 take_stack(__u32 at_entry) {
   struct walk *walk = walk_of_cpu();
   struct uc_target *target = target_of_current();
   if (!walk || !target || (target->flags & UC_TARGET_NO_STACKS)) return 0;
@@ -218,7 +219,7 @@ __noinline __u64 take_stack(void) {
   struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
   __u64 id = 0;
   if (target->flags & UC_TARGET_UNMAPPED) {
-    id = defer(regs);
+    id = at_entry ? 0 : defer(regs);
     count(UC_STACKS_TAKEN, 1);
     count(UC_STACK_NS, bpf_ktime_get_ns() - began);
     return id;
@@ -233,7 +234,7 @@ __noinline __u64 take_stack(void) {
   walk->stack.frames = 0;
   struct loop loop = {.stop = UC_DEPTH};
   __u64 caller;
-  if (frameless(target, regs->ip) && !bpf_probe_read_user(&caller, 8, (void *)regs->sp)) {
+  if ((at_entry || frameless(target, regs->ip)) && !bpf_probe_read_user(&caller, 8, (void *)regs->sp)) {
     walk->stack.pcs[0] = walk->pc;
     walk->stack.frames = 1;
     walk->pc = caller;
@@ -242,7 +243,8 @@ __noinline __u64 take_stack(void) {
   } else {
     bpf_loop(UC_MAX_FRAMES, walk_loop, &loop, 0);
   }
-  if ((loop.stop == UC_UNMAPPED || loop.stop == UC_EXPRESSION) && walk->stack.frames <= 24) {
+  bool copy = loop.stop == UC_UNMAPPED || loop.stop == UC_EXPRESSION;
+  if (copy && walk->stack.frames <= 24 && !at_entry) {
     // Newly mapped code, code without a file, or a frame that only a DWARF expression tells: the user
     // side walks a copy.
     id = defer(regs);
@@ -282,7 +284,7 @@ static __always_inline void note_actor(struct uc_use *use, __u64 now) {
 
 // Replaces what `slot` holds by a stack taken now.
 static __always_inline void note_use(struct uc_use *slot, __u64 now) {
-  __u64 stack = take_stack();
+  __u64 stack = take_stack(0);
   if (slot->stack != stack) {
     refer(stack, 1);
     refer(slot->stack, -1);

@@ -1,0 +1,3 @@
+module webloop
+
+go 1.21
