@@ -136,6 +136,14 @@ void Blamer::learn_dispatchers() {
 void Blamer::learn_habits() {
   for (const auto& [key, cohort] : x_scene.histories.cohorts) {
     for (const auto& sample : cohort.samples) {
+      const auto* closed = x_scene.stacks.view(sample.closed_by);
+      if (closed != nullptr && closed->collector) {
+        // Forgotten like those that are still open.
+        for (const auto& request : sample.facts.requests) {
+          if (same_tenure(sample.facts, request)) x_left_requests.insert(request->stack);
+        }
+        continue;
+      }
       const Tenure tenure = tenure_of(sample.facts);
       if (tenure.last.view != nullptr) x_ends.insert(tenure.last.id);
     }
