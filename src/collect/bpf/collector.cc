@@ -83,6 +83,7 @@ Result<BpfCollector> BpfCollector::open(const BpfSettings& settings, CodeSource&
                                         ProcFs proc) {
   KernelSideSettings limits;
   limits.most_connections = settings.most_connections;
+  limits.socket_hooks = settings.socket_hooks;
   auto kernel = KernelSide::load(limits);
   if (!kernel) return kernel.error();
   if (auto proven = self_check(*kernel); !proven) return proven.error();

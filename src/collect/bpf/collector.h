@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "collect/bpf/socket_hooks.h"
 #include "collect/procfs/procfs.h"
 #include "model/code.h"
 #include "model/record.h"
@@ -23,6 +24,7 @@ namespace unclosed {
 
 struct BpfSettings {
   uint32_t most_connections = 262144;
+  SocketHooks socket_hooks = SocketHooks::kWherePresent;
   bool probes = true;  // entry probes on hand-out functions, where stacks ask for them
 };
 

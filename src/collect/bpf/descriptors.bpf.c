@@ -287,17 +287,14 @@ static __always_inline void request(struct uc_record *record, __u64 now) {
   remember(record->requests, &use);
 }
 
-SEC("tp_btf/sock_send_length")
-int BPF_PROG(on_send, struct sock *sk, int ret, int flags) {
-  struct uc_record *record = record_of(sk);
-  if (!record || !target_of_current()) return 0;
+static __always_inline void sent(struct uc_record *record, long ret) {
   __u64 now = bpf_ktime_get_ns();
   if (ret < 0) {
     if ((ret == -EPIPE || ret == -ECONNRESET) && !record->end_seen) {
       record->end_seen = now;
       record->end_errno = -ret;
     }
-    return 0;
+    return;
   }
   if (record->direction != UC_SENT) {
     record->direction = UC_SENT;
@@ -305,22 +302,18 @@ int BPF_PROG(on_send, struct sock *sk, int ret, int flags) {
   }
   record->bytes_sent += ret;
   record->last_send = now;
-  return 0;
 }
 
-SEC("tp_btf/sock_recv_length")
-int BPF_PROG(on_receive, struct sock *sk, int ret, int flags) {
-  if (ret == -EAGAIN) return 0;
-  struct uc_record *record = record_of(sk);
-  if (!record || !target_of_current()) return 0;
+// `shut`: the peer has ended its side, so that a receive of nothing is the end of file.
+static __always_inline void received(struct uc_record *record, long ret, bool shut) {
   __u64 now = bpf_ktime_get_ns();
   if (ret <= 0) {
-    bool end = ret == 0 && (sk->sk_shutdown & 1);
+    bool end = ret == 0 && shut;
     if ((end || ret == -ECONNRESET || ret == -EPIPE || ret == -ETIMEDOUT) && !record->end_seen) {
       record->end_seen = now;
       record->end_errno = -ret;
     }
-    return 0;
+    return;
   }
   if (record->direction == UC_SENT) {
     note_use(&record->receive, now);
@@ -330,6 +323,47 @@ int BPF_PROG(on_receive, struct sock *sk, int ret, int flags) {
   record->direction = UC_RECEIVED;
   record->bytes_received += ret;
   record->last_receive = now;
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(on_send, struct sock *sk, int ret, int flags) {
+  struct uc_record *record = record_of(sk);
+  if (record && target_of_current()) sent(record, ret);
+  return 0;
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(on_receive, struct sock *sk, int ret, int flags) {
+  if (ret == -EAGAIN) return 0;
+  struct uc_record *record = record_of(sk);
+  if (record && target_of_current()) received(record, ret, sk->sk_shutdown & 1);
+  return 0;
+}
+
+// Linux before 6.3 has no tracepoints for what sockets send and receive: there the exits of the system calls tell, at the price of a tax on all of them.
+enum {
+  NR_READ = 0, NR_WRITE = 1, NR_READV = 19, NR_WRITEV = 20, NR_SENDFILE = 40, NR_SENDTO = 44, NR_RECVFROM = 45,
+  NR_SENDMSG = 46, NR_RECVMSG = 47, NR_RECVMMSG = 299, NR_SENDMMSG = 307,
+};
+enum { PEEK = 2 };
+
+SEC("tracepoint")
+int on_io_exit(struct syscall_exit *ctx) {
+  long nr = ctx->nr, ret = ctx->ret;
+  if (ret == -EAGAIN || !target_of_current()) return 0;
+  struct pt_regs *regs = registers();
+  if ((nr == NR_RECVFROM && (regs->r10 & PEEK)) || (nr == NR_RECVMSG && (regs->dx & PEEK))) return 0;
+  __u64 file = file_of(regs->di);
+  if (!file) return 0;
+  struct uc_record *record = bpf_map_lookup_elem(&objects, &file);
+  if (!record) return 0;
+  struct sock *sk = sock_of(record);
+  if (!sk) return 0;
+  if (nr == NR_READ || nr == NR_READV || nr == NR_RECVFROM || nr == NR_RECVMSG || nr == NR_RECVMMSG) {
+    received(record, ret, BPF_CORE_READ(sk, sk_shutdown) & 1);
+  } else {
+    sent(record, ret);
+  }
   return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "collect/bpf/kernel_side.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -98,6 +99,21 @@ constexpr std::array kOpenExits = {
     Attachment{"sys_exit_fcntl", false},
 };
 
+// Where the kernel has no tracepoints of sockets: what every target's system calls say of them.
+constexpr std::array kIoExits = {"sys_exit_read",     "sys_exit_write",     "sys_exit_readv",
+                                 "sys_exit_writev",   "sys_exit_sendto",    "sys_exit_recvfrom",
+                                 "sys_exit_sendmsg",  "sys_exit_recvmsg",   "sys_exit_sendmmsg",
+                                 "sys_exit_recvmmsg", "sys_exit_sendfile64"};
+
+// Whether this kernel has a raw tracepoint that a program can be attached to with types.
+bool has_tracepoint(const std::string& name) {
+  struct btf* types = btf__load_vmlinux_btf();
+  if (types == nullptr) return false;
+  const int found = btf__find_by_name_kind(types, ("btf_trace_" + name).c_str(), BTF_KIND_TYPEDEF);
+  btf__free(types);
+  return found > 0;
+}
+
 Error load_error(int errno_value, const LibbpfWords& words) {
   Error error = system_error(errno_value, "loading the kernel side");
   if (!words.last().empty()) error.context += " (" + words.last() + ")";
@@ -187,6 +203,11 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   skeleton->rodata->unasked_gap_ns = static_cast<uint64_t>(settings.unasked_gap.count());
   bpf_program__set_expected_attach_type(skeleton->progs.on_handout,
                                         static_cast<bpf_attach_type>(kTraceUprobeMulti));
+  const bool socket_hooks =
+      settings.socket_hooks == SocketHooks::kWherePresent && has_tracepoint("sock_send_length");
+  bpf_program__set_autoload(skeleton->progs.on_send, socket_hooks);
+  bpf_program__set_autoload(skeleton->progs.on_receive, socket_hooks);
+  bpf_program__set_autoload(skeleton->progs.on_io_exit, !socket_hooks);
   if (const int failed = descriptors__load(skeleton); failed != 0)
     return load_error(-failed, words);
 
@@ -211,9 +232,17 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
                           std::strcmp(tracepoint, "sys_enter_dup2") == 0;
     if (auto done = state->attach(program, tracepoint, !optional); !done) return done.error();
   }
+  if (!socket_hooks) {
+    for (const char* tracepoint : kIoExits) {
+      if (auto done = state->attach(skeleton->progs.on_io_exit, tracepoint, false); !done) {
+        return done.error();
+      }
+    }
+  }
   for (bpf_program* program :
        {skeleton->progs.on_send, skeleton->progs.on_receive, skeleton->progs.on_state,
         skeleton->progs.on_fork, skeleton->progs.on_exec}) {
+    if (!bpf_program__autoload(program)) continue;
     if (auto done = state->attach_trace(program); !done) return done.error();
   }
   return KernelSide(std::move(state));

@@ -15,10 +15,12 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "collect/bpf/descriptors_intf.h"
+#include "collect/bpf/socket_hooks.h"
 
 namespace unclosed {
 
 struct KernelSideSettings {
+  SocketHooks socket_hooks = SocketHooks::kWherePresent;
   uint32_t most_connections = 262144;
   uint32_t most_stacks = 8192;
   uint32_t most_rows = 1U << 20;
