@@ -507,6 +507,9 @@ int scan(struct bpf_iter__task_file *ctx) {
   if (!task || !file) return 0;
   __u32 tgid = task->tgid;
   if (!bpf_map_lookup_elem(&targets, &tgid)) return 0;
+  // Older kernels (seen in 6.1) show the table that threads share once for each of them.
+  struct task_struct *leader = task->group_leader;
+  if (task->pid != task->tgid && leader && task->files == leader->files) return 0;
   __u64 key = (__u64)file, now = bpf_ktime_get_ns();
   struct uc_record *record = bpf_map_lookup_elem(&objects, &key);
   if (record && !same_file(record)) {

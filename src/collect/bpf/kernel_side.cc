@@ -117,7 +117,8 @@ bool has_tracepoint(const std::string& name) {
 Error load_error(int errno_value, const LibbpfWords& words) {
   Error error = system_error(errno_value, "loading the kernel side");
   if (!words.last().empty()) error.context += " (" + words.last() + ")";
-  if (error.kind == ErrorKind::kDenied) {
+  // EACCES is the verifier's no to a program; a missing privilege is EPERM.
+  if (errno_value == EPERM) {
     error.id = "UC-E004";
   } else {
     error.kind = ErrorKind::kUnsupported;

@@ -11,19 +11,27 @@
 #include <bpf/bpf_tracing.h>
 // clang-format on
 
+// An index that the verifier sees is in bounds: clang knows that it is, leaves the mask out, and older
+// verifiers (seen in 6.1) do not follow its proof.
+static __always_inline __u64 range_index(__u64 index) {
+  asm volatile("%[index] &= 255" : [index] "+r"(index));
+  return index;
+}
+_Static_assert(UC_MAX_RANGES == 256, "the mask of range_index");
+
 // Finds the mapping of `pc` in the address space of the walk: its index, or UC_MAX_RANGES.
 static __always_inline __u32 find_range(struct uc_space *space, __u64 pc) {
   __u32 low = 0;
 #pragma unroll
   for (int i = 7; i >= 0; i--) {
     __u32 step = 1U << i;
-    __u64 start = space->range[(low + step) & (UC_MAX_RANGES - 1)].start;
+    __u64 start = space->range[range_index(low + step)].start;
     // Branch-free: a branch here doubles the paths that the verifier walks.
     low += step & ~(__u32)((__s64)(pc - start) >> 63);
   }
-  low &= UC_MAX_RANGES - 1;
-  if (pc < space->range[low].start || pc >= space->range[low].end) return UC_MAX_RANGES;
-  return low;
+  __u64 found = range_index(low);
+  if (pc < space->range[found].start || pc >= space->range[found].end) return UC_MAX_RANGES;
+  return found;
 }
 
 // The unwind row of `offset` from the table's base; 0 (the end type) when there is none.
