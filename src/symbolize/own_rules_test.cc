@@ -50,7 +50,7 @@ TEST(OwnRules, go_without_modules_is_judged_by_its_files) {
   EXPECT_TRUE(own("main.main", "/src/app/main.go"));
   EXPECT_TRUE(own("corp/store.Open", "/src/app/store/store.go"));
   EXPECT_FALSE(own("net.Dial", "/usr/local/go/src/net/dial.go"));
-  EXPECT_FALSE(own("github.com/lib/pq.Open", "/root/go/pkg/mod/github.com/lib/pq@v1/conn.go"));
+  EXPECT_FALSE(own("github.com/lib/pq.Open", "/home/dev/go/pkg/mod/github.com/lib/pq@v1/conn.go"));
   EXPECT_FALSE(own("github.com/lib/pq.Open", "/src/app/vendor/github.com/lib/pq/conn.go"));
   EXPECT_FALSE(own("github.com/lib/pq.Open", "github.com/lib/pq@v1.10.9/conn.go")) << "-trimpath";
   EXPECT_FALSE(own("github.com/lib/pq.Open", "external/com_github_lib_pq/conn.go")) << "Bazel";
@@ -95,7 +95,7 @@ TEST(OwnRules, rust_registries_and_the_standard_library_are_not_own) {
     return own_native(frame);
   };
   EXPECT_TRUE(own("/src/app/src/pool.rs"));
-  EXPECT_FALSE(own("/root/.cargo/registry/src/index-1/tokio-1.0/src/net.rs"));
+  EXPECT_FALSE(own("/home/dev/.cargo/registry/src/index-1/tokio-1.0/src/net.rs"));
   EXPECT_FALSE(own("/rustc/9fc6b43126469e3858e2fe86cafb4f0fd5068869/library/std/src/net/tcp.rs"));
   EXPECT_FALSE(own(""));
 }
