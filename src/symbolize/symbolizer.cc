@@ -120,6 +120,9 @@ void Symbolizer::name_native(Module& module, Names& names, uint64_t address,
   else
     frame.function = fmt::format("[unknown]+0x{:x}", address);
   add(std::move(frame), Language::kOther);
+  // With the build id the address can be named elsewhere.
+  if (frames.back().function.starts_with("[unknown]") && !module.build_id.empty())
+    frames.back().module += fmt::format(" [build id {}]", module.build_id);
 }
 
 std::vector<NamedFrame> Symbolizer::look_up(ModuleId id, uint64_t address,
