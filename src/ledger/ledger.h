@@ -13,7 +13,7 @@ namespace unclosed {
 
 class Ledger final : public RecordSink {
  public:
-  static constexpr size_t kMostCopied = 20'000;
+  static constexpr size_t kMostCopied = 12'000;
   // `attached`: when recording began; what was open then has no opening.
   explicit Ledger(Instant attached);
   ~Ledger() override;
