@@ -47,6 +47,7 @@ struct BpfCollector::State {
   std::unordered_map<StackId, StackId> copies;
   std::unordered_map<uint64_t, StackId> copy_by_content;
   uint32_t scans = 0;
+  uint64_t stacks_dropped = 0;
   bool rescan = false;
   bool ended = false;
   Instant last_scan{};
@@ -67,6 +68,7 @@ struct BpfCollector::State {
   void tell_losses(RecordSink& sink, Instant now);
   void tell_ended(RecordSink& sink, Instant now);
   void reap_unseen();
+  void make_room_for_stacks();
   void tell_the_dead(RecordSink& sink);
   Status scan_target(const ProcessId& target, RecordSink& sink,
                      std::unordered_map<uint64_t, Seen>& shared);
@@ -375,6 +377,13 @@ Status BpfCollector::State::scan_target(const ProcessId& target, RecordSink& sin
   return {};
 }
 
+// The table of stacks keeps what nobody refers to any more until three quarters of it are taken.
+void BpfCollector::State::make_room_for_stacks() {
+  const uint64_t held = kernel.counter(UC_STACKS_MADE) - stacks_dropped;
+  if (held * 4 <= uint64_t{settings.most_stacks} * 3) return;
+  stacks_dropped += kernel.drop_unreferenced([&](uint64_t id) { return stacks.contains(id); });
+}
+
 Status BpfCollector::scan(RecordSink& sink) {
   State& state = *x_state;
   if (state.ended) return {};
@@ -403,9 +412,7 @@ Status BpfCollector::scan(RecordSink& sink) {
   state.tell_losses(sink, now);
   sink.accept(ScanEnd{now, state.kernel.counter(UC_OPENED), state.kernel.counter(UC_CLOSED_COUNT)});
   if (!state.ended) state.reap_unseen();
-  if (state.kernel.counter(UC_STACKS_MADE) % 4096 > 3072) {
-    state.kernel.drop_unreferenced([&](uint64_t id) { return state.stacks.contains(id); });
-  }
+  state.make_room_for_stacks();
   state.last_scan = now;
   return {};
 }
