@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "cli/budget.h"
 #include "cli/duration.h"
 #include "cli/error_catalogue.h"
 #include "cli/interrupts.h"
@@ -101,6 +102,11 @@ std::string checked_duration(const std::string& text) {
   return duration ? "" : duration.error().context;
 }
 
+std::string checked_budget(const std::string& text) {
+  const auto budget = parse_budget(text);
+  return budget ? "" : budget.error().context;
+}
+
 std::string checked_moved(const std::string& text) {
   const auto moved = parse_moved(text);
   return moved ? "" : moved.error().context;
@@ -147,6 +153,15 @@ void add_look_options(CLI::App& command, LookOptions& options) {
       ->check(CLI::Validator(checked_moved, ""));
   command.add_flag("--no-probes", options.no_probes,
                    "never put probes on functions of the targets' libraries");
+  command
+      .add_option_function<std::string>(
+          "--budget",
+          [&options](const std::string& text) {
+            if (const auto budget = parse_budget(text)) options.stack_budget = *budget;
+          },
+          "share of one core for taking stacks: 2 %, 0.5%, off; beyond it they are sampled (2 %)")
+      ->type_name("SHARE")
+      ->check(CLI::Validator(checked_budget, ""));
   command.add_option("--color", options.colour, "auto, always, never")
       ->type_name("WHEN")
       ->check(CLI::IsMember({"auto", "always", "never"}).description(""));
@@ -166,6 +181,7 @@ int look(SessionSettings settings, const LookOptions& options, const SessionRunn
   settings.end = options.until.empty() ? SessionEnd::kWindow : SessionEnd::kFinding;
   settings.own = options.own;
   settings.not_own = options.not_own;
+  settings.stack_budget = options.stack_budget;
   settings.probes = !options.no_probes;
   ProgressLine progress(options.quiet ? ProgressLine::Loudness::kQuiet
                                       : ProgressLine::Loudness::kUsual);

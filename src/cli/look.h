@@ -26,6 +26,7 @@ struct LookOptions {
   std::string output, until;
   std::string colour = "auto";
   double scale = 1.0;
+  double stack_budget = 0.02;  // share of one core; 0: no bound
 };
 
 void add_look_options(CLI::App& command, LookOptions& options);

@@ -10,6 +10,7 @@
 #include <regex>
 #include <set>
 
+#include "cli/budget.h"
 #include "cli/duration.h"
 #include "cli/error_catalogue.h"
 #include "cli/source_files.h"
@@ -42,6 +43,19 @@ TEST(Durations, that_mean_nothing_are_usage_errors) {
     const auto duration = parse_duration(text);
     ASSERT_FALSE(duration) << text;
     EXPECT_EQ(duration.error().kind, ErrorKind::kUsage);
+  }
+}
+
+TEST(Budgets, are_shares_of_a_core) {
+  EXPECT_DOUBLE_EQ(parse_budget("2%").value(), 0.02);
+  EXPECT_DOUBLE_EQ(parse_budget("2 %").value(), 0.02);
+  EXPECT_DOUBLE_EQ(parse_budget("0.5").value(), 0.005);
+  EXPECT_DOUBLE_EQ(parse_budget("100%").value(), 1);
+  EXPECT_DOUBLE_EQ(parse_budget("off").value(), 0);
+  for (const char* text : {"", "0", "-1%", "101%", "2%%", "2 x", "%", "nan", "inf", "OFF", "1e1"}) {
+    const auto budget = parse_budget(text);
+    ASSERT_FALSE(budget) << text;
+    EXPECT_EQ(budget.error().kind, ErrorKind::kUsage);
   }
 }
 

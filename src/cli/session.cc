@@ -100,9 +100,10 @@ Status Session::start() {
     x_launch.emplace(*std::move(launch));
   }
   const Instant began = monotonic_now();
-  auto collector = BpfCollector::open(
-      {.most_connections = BpfSettings().most_connections, .probes = x_settings.probes}, x_modules,
-      x_proc);
+  auto collector = BpfCollector::open({.most_connections = BpfSettings().most_connections,
+                                       .stack_budget = x_settings.stack_budget,
+                                       .probes = x_settings.probes},
+                                      x_modules, x_proc);
   if (!collector) return collector.error();
   x_collector = std::make_shared<BpfCollector>(*std::move(collector));
   x_clock = WallClock::now();
@@ -232,6 +233,7 @@ Coverage Session::coverage(const Histories& histories, const StackBook& stacks) 
     }
   }
   coverage.events_lost = seen.events_lost;
+  coverage.stacks_sampled_out = seen.stacks_sampled_out;
   coverage.drift = seen.drift;
   coverage.opened = seen.opened;
   coverage.closed = seen.closed;

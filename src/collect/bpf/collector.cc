@@ -12,6 +12,7 @@
 #include "collect/bpf/kernel_side.h"
 #include "collect/bpf/older_sockets.h"
 #include "collect/bpf/self_check.h"
+#include "collect/bpf/site_watch.h"
 #include "collect/bpf/spaces.h"
 
 namespace unclosed {
@@ -37,6 +38,7 @@ struct BpfCollector::State {
   Spaces spaces;
   HandoutProbes probes;
   OlderSockets older;
+  SiteWatch watch;
   KernelSideSettings settings;
   std::vector<ProcessId> targets;
   std::map<uint32_t, ProcessId> process_of;  // every tgid that ever was a target
@@ -68,6 +70,7 @@ struct BpfCollector::State {
   void tell_losses(RecordSink& sink, Instant now);
   void tell_ended(RecordSink& sink, Instant now);
   void reap_unseen();
+  void note_unused(const uc_record& record);
   void make_room_for_stacks();
   void tell_the_dead(RecordSink& sink);
   Status scan_target(const ProcessId& target, RecordSink& sink,
@@ -86,6 +89,7 @@ Result<BpfCollector> BpfCollector::open(const BpfSettings& settings, CodeSource&
   KernelSideSettings limits;
   limits.most_connections = settings.most_connections;
   limits.socket_hooks = settings.socket_hooks;
+  limits.stack_budget = from_seconds(settings.stack_budget);
   auto kernel = KernelSide::load(limits);
   if (!kernel) return kernel.error();
   if (auto proven = self_check(*kernel); !proven) return proven.error();
@@ -349,6 +353,13 @@ void BpfCollector::State::tell_the_dead(RecordSink& sink) {
   ended = true;
 }
 
+void BpfCollector::State::note_unused(const uc_record& record) {
+  const uint64_t used = std::max({record.generation, record.last_send, record.last_receive});
+  if (static_cast<int64_t>(used) > last_scan.ns) return;
+  watch.unused(record.opened.site);
+  if (record.requests[0].site != record.opened.site) watch.unused(record.requests[0].site);
+}
+
 Status BpfCollector::State::scan_target(const ProcessId& target, RecordSink& sink,
                                         std::unordered_map<uint64_t, Seen>& shared) {
   const auto tgid = static_cast<uint32_t>(target.pid);
@@ -358,6 +369,7 @@ Status BpfCollector::State::scan_target(const ProcessId& target, RecordSink& sin
   const auto done = kernel.scan(tgid, first, [&](const uc_row& row, const uc_record& record) {
     ++rows;
     keep_stacks(record);
+    note_unused(record);
     known[record.file] = {record.generation, scans};
     Seen seen{monotonic_now(), facts(record, &row), {{target, static_cast<int>(row.fd)}}};
     if (row.references <= 1) {
@@ -377,11 +389,11 @@ Status BpfCollector::State::scan_target(const ProcessId& target, RecordSink& sin
   return {};
 }
 
-// The table of stacks keeps what nobody refers to any more until three quarters of it are taken.
+// The table of stacks is emptied of what was copied when three quarters of it are taken.
 void BpfCollector::State::make_room_for_stacks() {
   const uint64_t held = kernel.counter(UC_STACKS_MADE) - stacks_dropped;
   if (held * 4 <= uint64_t{settings.most_stacks} * 3) return;
-  stacks_dropped += kernel.drop_unreferenced([&](uint64_t id) { return stacks.contains(id); });
+  stacks_dropped += kernel.drop_copied([&](uint64_t id) { return stacks.contains(id); });
 }
 
 Status BpfCollector::scan(RecordSink& sink) {
@@ -413,6 +425,8 @@ Status BpfCollector::scan(RecordSink& sink) {
   sink.accept(ScanEnd{now, state.kernel.counter(UC_OPENED), state.kernel.counter(UC_CLOSED_COUNT)});
   if (!state.ended) state.reap_unseen();
   state.make_room_for_stacks();
+  for (const auto& change : state.watch.end_scan())
+    state.kernel.watch_site(change.site, change.watched ? Watch::kYes : Watch::kNo);
   state.last_scan = now;
   return {};
 }
@@ -432,6 +446,7 @@ BpfCoverage BpfCollector::coverage() const {
   coverage.events_lost = state.kernel.counter(UC_LOST_RING) + state.kernel.counter(UC_LOST_TABLE);
   coverage.stacks_taken = state.kernel.counter(UC_STACKS_TAKEN);
   coverage.stacks_lost = state.lost_stacks();
+  coverage.stacks_sampled_out = state.kernel.counter(UC_STACKS_SAMPLED_OUT);
   coverage.stack_time = Duration(static_cast<int64_t>(state.kernel.counter(UC_STACK_NS)));
   coverage.modules_without_tables = state.spaces.modules_without_place();
   coverage.map_bytes = state.kernel.map_bytes();

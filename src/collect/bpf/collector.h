@@ -25,6 +25,9 @@ namespace unclosed {
 struct BpfSettings {
   uint32_t most_connections = 262144;
   SocketHooks socket_hooks = SocketHooks::kWherePresent;
+  // The share of one core that all stacks together may take; beyond it they are sampled. Zero: all
+  // are taken.
+  double stack_budget = 0.02;
   bool probes = true;  // entry probes on hand-out functions, where stacks ask for them
 };
 
@@ -39,7 +42,7 @@ struct HandoutProbe {
 struct BpfCoverage {
   uint64_t opened = 0, closed = 0;
   uint64_t events_lost = 0;
-  uint64_t stacks_taken = 0, stacks_lost = 0;
+  uint64_t stacks_taken = 0, stacks_lost = 0, stacks_sampled_out = 0;
   Duration stack_time{};     // spent taking stacks, over all CPUs
   uint64_t descriptors = 0;  // open at the last scan
   int64_t drift = 0;         // of the last scan against /proc

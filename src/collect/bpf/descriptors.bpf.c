@@ -49,7 +49,7 @@ static __always_inline void note_failure(__u32 attempt, int errno_value, __u64 s
     fresh.peer_port = record->peer_port;
     __builtin_memcpy(fresh.peer, record->where.address.peer, 16);
   }
-  if (!bpf_map_update_elem(&failures, &key, &fresh, BPF_NOEXIST)) refer(stack, 1);
+  bpf_map_update_elem(&failures, &key, &fresh, BPF_NOEXIST);
 }
 
 enum { EMFILE = 24, ENFILE = 23, ENOMEM = 12, ENOBUFS = 105, EADDRNOTAVAIL = 99, EINTR = 4, EAGAIN = 11 };
@@ -61,42 +61,35 @@ static __always_inline bool is_limit(long error) {
 }
 
 // A file that is new in this process's table under `fd`. Answers false when the table of records is full.
-static __always_inline void opened(__u32 fd, __u64 stack, __u8 role) {
+static __always_inline void opened(__u32 fd, struct uc_use *how, __u8 role) {
   __u64 file = file_of(fd);
   if (!file) {
     count(UC_LOST_UNREADABLE, 1);
     return;
   }
-  __u64 now = bpf_ktime_get_ns();
   struct uc_record *old = bpf_map_lookup_elem(&objects, &file);
-  if (old) finish(old, now, 0, true);   // its close was not seen, and the kernel reused the object
+  if (old) finish(old, how->at, 0);   // its close was not seen, and the kernel reused the object
   struct walk *walk = walk_of_cpu();
   if (!walk) return;
   struct uc_record *record = &walk->record;
-  describe(record, file, bpf_get_current_pid_tgid() >> 32, fd, now);
-  record->opened.stack = stack;
-  note_actor(&record->opened, now);
+  describe(record, file, bpf_get_current_pid_tgid() >> 32, fd, how->at);
+  record->opened = *how;
   if (role) record->role = role;
-  if (role == UC_ROLE_SERVER) record->state_since = now;
-  refer(stack, 1);
+  if (role == UC_ROLE_SERVER) record->state_since = how->at;
   count(UC_OPENED, 1);
   if (bpf_map_update_elem(&objects, &file, record, BPF_ANY)) {
-    refer(stack, -1);
     count(UC_LOST_TABLE, 1);
     return;
   }
   count(UC_CREATED, 1);
 }
 
-static __always_inline void duplicated(__u32 fd, __u64 stack) {
+static __always_inline void duplicated(__u32 fd, struct uc_use *how) {
   __u64 file = file_of(fd);
   if (!file) return;
   struct uc_record *record = bpf_map_lookup_elem(&objects, &file);
   if (!record) return;
-  refer(stack, 1);
-  refer(record->duplicated.stack, -1);
-  record->duplicated.stack = stack;
-  note_actor(&record->duplicated, bpf_ktime_get_ns());
+  record->duplicated = *how;
 }
 
 struct syscall_exit {
@@ -124,18 +117,23 @@ static __always_inline bool duplicates(long nr) {
 
 SEC("tracepoint")
 int on_open_exit(struct syscall_exit *ctx) {
-  if (!target_of_current()) return 0;
+  struct uc_target *target = target_of_current();
+  if (!target) return 0;
   long nr = ctx->nr, ret = ctx->ret;
+  struct uc_use how = {};
   if (ret < 0) {
-    if (is_limit(-ret)) note_failure(attempt_of(nr), -ret, take_stack(0), 0);
+    if (!is_limit(-ret)) return 0;
+    note_stack(&how, target, bpf_ktime_get_ns(), 0);
+    note_failure(attempt_of(nr), -ret, how.stack, 0);
     return 0;
   }
   struct pt_regs *regs = registers();
   if (nr == NR_FCNTL && regs->si != DUPFD && regs->si != DUPFD_CLOEXEC) return 0;
   if (nr == NR_DUP2 && regs->di == regs->si) return 0;
-  __u64 stack = take_stack(0);
+  note_actor(&how, target, bpf_ktime_get_ns());
+  note_stack(&how, target, how.at, 0);
   if (duplicates(nr)) {
-    duplicated(ret, stack);
+    duplicated(ret, &how);
   } else if (opens_a_pair(nr)) {
     int pair[2];
     void *where = (void *)(nr == NR_SOCKETPAIR ? regs->r10 : regs->di);
@@ -143,17 +141,18 @@ int on_open_exit(struct syscall_exit *ctx) {
       count(UC_LOST_UNREADABLE, 1);
       return 0;
     }
-    opened(pair[0], stack, 0);
-    opened(pair[1], stack, 0);
+    opened(pair[0], &how, 0);
+    opened(pair[1], &how, 0);
   } else {
-    opened(ret, stack, nr == NR_ACCEPT || nr == NR_ACCEPT4 ? UC_ROLE_SERVER : 0);
+    opened(ret, &how, nr == NR_ACCEPT || nr == NR_ACCEPT4 ? UC_ROLE_SERVER : 0);
   }
   return 0;
 }
 
 SEC("tracepoint")
 int on_connect_exit(struct syscall_exit *ctx) {
-  if (!target_of_current()) return 0;
+  struct uc_target *target = target_of_current();
+  if (!target) return 0;
   long ret = ctx->ret;
   __u64 file = file_of(registers()->di);
   if (!file) return 0;
@@ -172,13 +171,15 @@ int on_connect_exit(struct syscall_exit *ctx) {
   }
   if (ret == -EALREADY || ret == -EISCONN || ret == -EINTR || ret == -EAGAIN || record->connect_errno) return 0;
   record->connect_errno = -ret;
-  note_failure(UC_TRY_CONNECT, -ret, take_stack(0), record);
+  struct uc_use how = {};
+  note_stack(&how, target, now, 0);
+  note_failure(UC_TRY_CONNECT, -ret, how.stack, record);
   return 0;
 }
 
 // ---- descriptors go -------------------------------------------------------------------------------------------------
 
-static __always_inline void closing(__u32 fd) {
+static __always_inline void closing(struct uc_target *target, __u32 fd) {
   __u64 file = file_of(fd);
   if (!file) return;
   struct uc_record *record = bpf_map_lookup_elem(&objects, &file);
@@ -188,27 +189,28 @@ static __always_inline void closing(__u32 fd) {
     __sync_fetch_and_add(&record->partial_closes, 1);
     return;
   }
-  __u64 closer = 0;
+  struct uc_use closed = {};
+  note_actor(&closed, target, bpf_ktime_get_ns());
   __u64 opener = record->opened.stack;
   struct uc_stack *site = opener ? bpf_map_lookup_elem(&stacks, &opener) : 0;
-  __u32 closes = site ? __sync_fetch_and_add(&site->closes, 1) : 0;
-  if (!site || closes < 32 || closes % closer_every == 0) closer = take_stack(0);
-  finish(record, bpf_ktime_get_ns(), closer, false);
+  __u32 closes = site ? site->closes++ : closes_elsewhere++;
+  if (closes < 32 || closes % closer_every == 0) note_stack(&closed, target, closed.at, 0);
+  finish(record, closed.at, &closed);
 }
 
 // At entry, while the number still belongs to the file: at exit another thread may own it already.
 SEC("tracepoint")
 int on_close_enter(struct syscall_enter *ctx) {
-  if (!target_of_current()) return 0;
-  closing(ctx->args[0]);
+  struct uc_target *target = target_of_current();
+  if (target) closing(target, ctx->args[0]);
   return 0;
 }
 
 // dup2 and dup3 close what the new number referred to.
 SEC("tracepoint")
 int on_dup_enter(struct syscall_enter *ctx) {
-  if (!target_of_current()) return 0;
-  if (ctx->args[0] != ctx->args[1] && file_of(ctx->args[0])) closing(ctx->args[1]);
+  struct uc_target *target = target_of_current();
+  if (target && ctx->args[0] != ctx->args[1] && file_of(ctx->args[0])) closing(target, ctx->args[1]);
   return 0;
 }
 
@@ -247,34 +249,28 @@ static __always_inline bool same_actor(struct uc_use *a, __u32 thread, __u64 id)
 
 // Puts a use before the last ones with other stacks.
 static __always_inline void remember(struct uc_use *slot, struct uc_use *use) {
-  use->times = 1;
+  __u32 times = 1;
   if (slot[0].stack == use->stack && slot[0].at) {
-    use->times += slot[0].times;
-    slot[0] = *use;
-  } else if (slot[1].stack == use->stack && slot[1].at) {
-    use->times += slot[1].times;
-    slot[1] = slot[0];
-    slot[0] = *use;
+    times += slot[0].times;
   } else {
-    refer(use->stack, 1);
-    if (slot[2].stack == use->stack && slot[2].at) {
-      refer(use->stack, -1);
-      use->times += slot[2].times;
+    if (slot[1].stack == use->stack && slot[1].at) {
+      times += slot[1].times;
     } else {
-      refer(slot[2].stack, -1);
+      if (slot[2].stack == use->stack && slot[2].at) times += slot[2].times;
+      slot[2] = slot[1];
     }
-    slot[2] = slot[1];
     slot[1] = slot[0];
-    slot[0] = *use;
   }
+  slot[0] = *use;
+  slot[0].times = times < 65535 ? times : 65535;
 }
 
 // A request begins: notes its stack among the last ones with different stacks, and whose tenure it belongs to.
-static __always_inline void request(struct uc_record *record, __u64 now) {
+static __always_inline void request(struct uc_record *record, struct uc_target *target, __u64 now) {
   __u64 last = record->last_send > record->last_receive ? record->last_send : record->last_receive;
   if (record->request_count && now - last > record->longest_gap) record->longest_gap = now - last;
   struct uc_use use = {};
-  note_actor(&use, now);
+  note_actor(&use, target, now);
   if (!record->request_count || !same_actor(&record->tenure, use.thread, use.goroutine)) {
     bool opener = !record->request_count && !(record->flags & (UC_BEFORE_ATTACH | UC_UNTRACED)) &&
                   same_actor(&record->opened, use.thread, use.goroutine);
@@ -283,11 +279,11 @@ static __always_inline void request(struct uc_record *record, __u64 now) {
     record->flags = opener ? record->flags | UC_OPENING_IN_TENURE : record->flags & ~UC_OPENING_IN_TENURE;
   }
   record->request_count++;
-  use.stack = take_stack(0);
+  note_stack(&use, target, now, 0);
   remember(record->requests, &use);
 }
 
-static __always_inline void sent(struct uc_record *record, long ret) {
+static __always_inline void sent(struct uc_record *record, struct uc_target *target, long ret) {
   __u64 now = bpf_ktime_get_ns();
   if (ret < 0) {
     if ((ret == -EPIPE || ret == -ECONNRESET) && !record->end_seen) {
@@ -298,14 +294,14 @@ static __always_inline void sent(struct uc_record *record, long ret) {
   }
   if (record->direction != UC_SENT) {
     record->direction = UC_SENT;
-    request(record, now);
+    request(record, target, now);
   }
   record->bytes_sent += ret;
   record->last_send = now;
 }
 
 // `shut`: the peer has ended its side, so that a receive of nothing is the end of file.
-static __always_inline void received(struct uc_record *record, long ret, bool shut) {
+static __always_inline void received(struct uc_record *record, struct uc_target *target, long ret, bool shut) {
   __u64 now = bpf_ktime_get_ns();
   if (ret <= 0) {
     bool end = ret == 0 && shut;
@@ -316,7 +312,8 @@ static __always_inline void received(struct uc_record *record, long ret, bool sh
     return;
   }
   if (record->direction == UC_SENT) {
-    note_use(&record->receive, now);
+    note_actor(&record->receive, target, now);
+    note_stack(&record->receive, target, now, 0);
   } else if (record->last_receive && now - record->last_receive > unasked_gap_ns) {
     record->unasked++;
   }
@@ -328,7 +325,8 @@ static __always_inline void received(struct uc_record *record, long ret, bool sh
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(on_send, struct sock *sk, int ret, int flags) {
   struct uc_record *record = record_of(sk);
-  if (record && target_of_current()) sent(record, ret);
+  struct uc_target *target = record ? target_of_current() : 0;
+  if (target) sent(record, target, ret);
   return 0;
 }
 
@@ -336,7 +334,8 @@ SEC("tp_btf/sock_recv_length")
 int BPF_PROG(on_receive, struct sock *sk, int ret, int flags) {
   if (ret == -EAGAIN) return 0;
   struct uc_record *record = record_of(sk);
-  if (record && target_of_current()) received(record, ret, sk->sk_shutdown & 1);
+  struct uc_target *target = record ? target_of_current() : 0;
+  if (target) received(record, target, ret, sk->sk_shutdown & 1);
   return 0;
 }
 
@@ -350,7 +349,8 @@ enum { PEEK = 2 };
 SEC("tracepoint")
 int on_io_exit(struct syscall_exit *ctx) {
   long nr = ctx->nr, ret = ctx->ret;
-  if (ret == -EAGAIN || !target_of_current()) return 0;
+  struct uc_target *target = target_of_current();
+  if (ret == -EAGAIN || !target) return 0;
   struct pt_regs *regs = registers();
   if ((nr == NR_RECVFROM && (regs->r10 & PEEK)) || (nr == NR_RECVMSG && (regs->dx & PEEK))) return 0;
   __u64 file = file_of(regs->di);
@@ -360,9 +360,9 @@ int on_io_exit(struct syscall_exit *ctx) {
   struct sock *sk = sock_of(record);
   if (!sk) return 0;
   if (nr == NR_READ || nr == NR_READV || nr == NR_RECVFROM || nr == NR_RECVMSG || nr == NR_RECVMMSG) {
-    received(record, ret, BPF_CORE_READ(sk, sk_shutdown) & 1);
+    received(record, target, ret, BPF_CORE_READ(sk, sk_shutdown) & 1);
   } else {
-    sent(record, ret);
+    sent(record, target, ret);
   }
   return 0;
 }
@@ -419,7 +419,8 @@ static __always_inline struct uc_record *record_along(struct uc_handout_path *pa
 // instruction that the user side found to be emulated, before the function has a frame of its own.
 SEC("uprobe")
 int on_handout(struct pt_regs *ctx) {
-  if (!target_of_current()) return 0;
+  struct uc_target *target = target_of_current();
+  if (!target) return 0;
   __u32 index = bpf_get_attach_cookie(ctx);
   struct uc_handout *handout = bpf_map_lookup_elem(&handouts, &index);
   if (!handout) return 0;
@@ -432,8 +433,8 @@ int on_handout(struct pt_regs *ctx) {
     return 0;
   }
   struct uc_use use = {};
-  note_actor(&use, bpf_ktime_get_ns());
-  use.stack = take_stack(1);
+  note_actor(&use, target, bpf_ktime_get_ns());
+  note_stack(&use, target, use.at, 1);
   remember(record->borrowed, &use);
   return 0;
 }
@@ -513,7 +514,7 @@ int scan(struct bpf_iter__task_file *ctx) {
   __u64 key = (__u64)file, now = bpf_ktime_get_ns();
   struct uc_record *record = bpf_map_lookup_elem(&objects, &key);
   if (record && !same_file(record)) {
-    finish(record, now, 0, true);
+    finish(record, now, 0);
     record = 0;
   }
   if (!record) {
@@ -548,7 +549,6 @@ int reap(struct reap_request *request) {
   __u64 key = request->file;
   struct uc_record *record = bpf_map_lookup_elem(&objects, &key);
   if (!record || record->generation != request->generation) return 0;
-  forget_stacks(record);
   if (!bpf_map_delete_elem(&objects, &key)) count(UC_DELETED, 1);
   return 1;
 }

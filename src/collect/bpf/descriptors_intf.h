@@ -13,7 +13,8 @@ enum {
   UC_REQUESTS = 3,      // last requests with different stacks
   UC_BLOCK_SHIFT = 7,   // code bytes (log2) that share one entry of the row index
   UC_FRAMELESS = 12,    // Go's system call stubs
-  UC_HANDOUTS = 16,     // hand-out functions that can be probed at a time
+  UC_SITES = 4096,
+  UC_HANDOUTS = 16,  // hand-out functions that can be probed at a time
   UC_HANDOUT_PATHS = 2,
   UC_HANDOUT_STEPS = 6,
 };
@@ -54,7 +55,9 @@ struct uc_use {
   __u64 at;     // ns, CLOCK_MONOTONIC
   __u64 goroutine;  // 0: not a goroutine
   __u32 thread;
-  __u32 times;  // of a hand-out: how often it was seen with this stack, as long as it is kept
+  __u16 times;  // of a hand-out: how often it was seen with this stack, as long as it is kept; at
+                // most 65535
+  __u16 site;   // where the budget had to choose: of `sites`; else 0
 };
 
 // One connection: one struct file of the kernel. Value of `objects`, keyed by the file's address.
@@ -132,9 +135,19 @@ struct uc_stack {
   __u32 frames, stop;
   __u32 space;   // address space that the addresses belong to
   __u32 closes;  // connections opened by this stack that were closed: closers are sampled by it
-  __s32 references;
-  __u32 reserved;
   __u64 pcs[UC_MAX_FRAMES];
+};
+
+// Value of `sites`.
+struct uc_site {
+  __u64 second;   // when the current second of this site began
+  __u32 seen;     // in it
+  __u32 watched;  // by the user side: takes every stack
+};
+struct uc_budget {
+  __u64 refilled, changed;
+  __s64 left, left_before;  // ns of stacks that may still be taken
+  __u32 pressure, reserved;
 };
 
 enum uc_range_kind { UC_RANGE_FRAME_POINTER = 1, UC_RANGE_TABLE = 2 };
@@ -198,9 +211,10 @@ enum uc_counter {
   UC_LOST_NESTED,      // the walker was busy on this CPU
   UC_LOST_DEFERRED,    // deferred stacks that found no place
   UC_STACKS_TAKEN,
-  UC_STACK_NS,        // time spent taking stacks
-  UC_STACKS_MADE,     // entries made in the table of stacks
-  UC_HANDOUT_CALLS,   // calls of probed functions
-  UC_HANDOUT_MISSED,  // of them: that led to no socket
+  UC_STACK_NS,            // time spent taking stacks
+  UC_STACKS_SAMPLED_OUT,  // by the budget
+  UC_STACKS_MADE,         // entries made in the table of stacks
+  UC_HANDOUT_CALLS,       // calls of probed functions
+  UC_HANDOUT_MISSED,      // of them: that led to no socket
   UC_COUNTERS,
 };

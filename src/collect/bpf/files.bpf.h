@@ -147,36 +147,25 @@ static __always_inline bool same_file(struct uc_record *record) {
          (__u64)BPF_CORE_READ(file, private_data) == record->private_data;
 }
 
-static __always_inline void forget_stacks(struct uc_record *record) {
-  refer(record->opened.stack, -1);
-#pragma unroll
-  for (int i = 0; i < UC_REQUESTS; i++) {
-    refer(record->requests[i].stack, -1);
-    refer(record->borrowed[i].stack, -1);
-  }
-  refer(record->receive.stack, -1);
-  refer(record->duplicated.stack, -1);
-}
-
-// Reports the end of a record and takes it out. `vanished`: it was found gone, nobody saw the close.
-static __always_inline void finish(struct uc_record *record, __u64 now, __u64 closer, bool vanished) {
+// Reports the end of a record and takes it out. `closed`: by whom, or none where it was found gone and nobody saw the
+// close.
+static __always_inline void finish(struct uc_record *record, __u64 now, struct uc_use *closed) {
   struct uc_event_closed *event = bpf_ringbuf_reserve(&ring, sizeof(*event), 0);
   if (event) {
     event->type = UC_EVENT_CLOSED;
-    event->vanished = vanished;
-    event->closed.stack = closer;
-    event->closed.times = 0;
-    event->closed.goroutine = 0;
-    event->closed.thread = 0;
-    event->closed.at = now;
-    if (!vanished) note_actor(&event->closed, now);
+    event->vanished = !closed;
+    if (closed) {
+      event->closed = *closed;
+    } else {
+      __builtin_memset(&event->closed, 0, sizeof(event->closed));
+      event->closed.at = now;
+    }
     __builtin_memcpy(&event->record, record, sizeof(*record));
     bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
   } else {
     count(UC_LOST_RING, 1);
   }
   __u64 key = record->file;
-  forget_stacks(record);
   if (!bpf_map_delete_elem(&objects, &key)) count(UC_DELETED, 1);
   count(UC_CLOSED_COUNT, 1);
 }

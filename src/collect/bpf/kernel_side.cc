@@ -202,6 +202,7 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   bpf_map__set_max_entries(skeleton->maps.spaces, settings.most_spaces);
   bpf_map__set_max_entries(skeleton->maps.ring, settings.ring_bytes);
   skeleton->rodata->unasked_gap_ns = static_cast<uint64_t>(settings.unasked_gap.count());
+  skeleton->rodata->budget_ns = static_cast<uint64_t>(settings.stack_budget.count());
   bpf_program__set_expected_attach_type(skeleton->progs.on_handout,
                                         static_cast<bpf_attach_type>(kTraceUprobeMulti));
   const bool socket_hooks =
@@ -393,6 +394,14 @@ void KernelSide::wait(Duration most) {
   ::poll(&ready, 1, static_cast<int>(std::max<int64_t>(millis, 0)));
 }
 
+void KernelSide::watch_site(uint32_t site, Watch watch) {
+  const bpf_map* sites = x_state->skeleton->maps.sites;
+  uc_site value{};
+  if (bpf_map__lookup_elem(sites, &site, sizeof site, &value, sizeof value, 0) != 0) return;
+  value.watched = watch == Watch::kYes ? 1 : 0;
+  bpf_map__update_elem(sites, &site, sizeof site, &value, sizeof value, BPF_ANY);
+}
+
 std::optional<uc_stack> KernelSide::stack(uint64_t id) const {
   uc_stack stack;
   if (bpf_map__lookup_elem(x_state->skeleton->maps.stacks, &id, sizeof id, &stack, sizeof stack,
@@ -421,12 +430,11 @@ void each_entry(const bpf_map* map, Visit visit) {
 
 }  // namespace
 
-size_t KernelSide::drop_unreferenced(const std::function<bool(uint64_t)>& known) {
+size_t KernelSide::drop_copied(const std::function<bool(uint64_t)>& known) {
   std::vector<uint64_t> idle;
-  each_entry<uint64_t, uc_stack>(x_state->skeleton->maps.stacks,
-                                 [&](uint64_t id, const uc_stack& stack) {
-                                   if (stack.references <= 0 && known(id)) idle.push_back(id);
-                                 });
+  each_entry<uint64_t, uc_stack>(x_state->skeleton->maps.stacks, [&](uint64_t id, const uc_stack&) {
+    if (known(id)) idle.push_back(id);
+  });
   for (uint64_t id : idle) bpf_map__delete_elem(x_state->skeleton->maps.stacks, &id, sizeof id, 0);
   return idle.size();
 }

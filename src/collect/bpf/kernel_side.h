@@ -19,6 +19,8 @@
 
 namespace unclosed {
 
+enum class Watch { kNo, kYes };
+
 struct KernelSideSettings {
   SocketHooks socket_hooks = SocketHooks::kWherePresent;
   uint32_t most_connections = 262144;
@@ -27,6 +29,7 @@ struct KernelSideSettings {
   uint32_t most_blocks = 1U << 19;
   uint32_t most_spaces = 128;
   uint32_t ring_bytes = 8U << 20;
+  Duration stack_budget{};  // time of all stacks together in each second; zero: no bound
   Duration unasked_gap = std::chrono::milliseconds(250);
 };
 
@@ -66,10 +69,13 @@ class KernelSide {
   // Waits until the ring has a process event, or until the time is over.
   void wait(Duration most);
 
+  // Whether every stack of this site of the budget is taken.
+  void watch_site(uint32_t site, Watch watch);
+
   std::optional<uc_stack> stack(uint64_t id) const;
-  // Takes out stacks that no record refers to and that `known` says are kept elsewhere; answers how
-  // many went.
-  size_t drop_unreferenced(const std::function<bool(uint64_t)>& known);
+  // Takes out the stacks that `known` says are kept elsewhere; answers how many went. An id is a
+  // hash of the addresses: a stack that is met again comes back under the same one.
+  size_t drop_copied(const std::function<bool(uint64_t)>& known);
   // Every record in the table.
   void each_record(const std::function<void(const uc_record&)>& record) const;
   // Takes out the record of `file` if it is still that generation.

@@ -88,9 +88,27 @@ struct {
   __type(value, struct uc_handout);
 } handouts SEC(".maps");
 
+// Sites of the stack budget, by number.
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, UC_SITES);
+  __type(key, __u32);
+  __type(value, struct uc_site);
+} sites SEC(".maps");
+
+struct uc_budget budget = {};
+__u32 closes_elsewhere = 0;   // of connections whose opening stack is not in the table
+
+struct uc_chosen {
+  __u16 site;
+};
+
+enum { UC_PIECE = 128 };
 struct walk {
   __u32 busy, space, range, ranges;
   __u64 pc, sp, bp, hash;
+  __u64 piece_at;            // where in the target the piece of its stack begins
+  __u64 piece[UC_PIECE];
   struct uc_stack stack;
   struct uc_record record;
 };

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 // The walker: the stack of the current task in user mode, by the rows of unwinding tables where code
-// keeps no frame pointers and by rbp where it does, interned under a hash of its addresses and counted
-// by references. What it cannot step is marked, or sent as a copy for the user side to walk. Kernel side only.
+// keeps no frame pointers and by rbp where it does, interned under a hash of its addresses. What it cannot step is marked, or sent as a copy for the user side to walk. Kernel side only.
 #pragma once
 
 // clang-format off: libbpf needs the types before its headers
-#include "collect/bpf/maps.bpf.h"
+#include "collect/bpf/budget.bpf.h"
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
@@ -57,14 +56,42 @@ static __always_inline __u64 find_row(struct uc_range *range, __u32 offset) {
   return row ? *row : 0;
 }
 
+enum { PIECE_NOWHERE = -1 };
+
+// An index that the verifier sees is in bounds of the piece.
+static __always_inline __u64 piece_index(__u64 index) {
+  asm volatile("%[index] &= 127" : [index] "+r"(index));
+  return index;
+}
+_Static_assert(UC_PIECE == 128, "the mask of piece_index");
+
+// Two words of the target's stack, at `at` and at `second`, both at or above `from`. One read of a piece costs little
+// more than one of a word, and most of a stack's frames are near each other.
+static __always_inline int two_words(struct walk *walk, __u64 from, __u64 at, __u64 second, __u64 *value,
+                                     __u64 *second_value) {
+  __u64 index = (at - walk->piece_at) >> 3, second_index = (second - walk->piece_at) >> 3;
+  if (index >= UC_PIECE || second_index >= UC_PIECE) {
+    walk->piece_at = PIECE_NOWHERE;
+    if (!bpf_probe_read_user(walk->piece, sizeof(walk->piece), (void *)from)) walk->piece_at = from;
+    index = (at - walk->piece_at) >> 3;
+    second_index = (second - walk->piece_at) >> 3;
+  }
+  if (index < UC_PIECE && second_index < UC_PIECE && !((at | second | walk->piece_at) & 7)) {
+    *value = walk->piece[piece_index(index)];
+    *second_value = walk->piece[piece_index(second_index)];
+    return 0;
+  }
+  return bpf_probe_read_user(value, 8, (void *)at) || bpf_probe_read_user(second_value, 8, (void *)second);
+}
+
 static __always_inline int step_frame_pointer(struct walk *walk) {
-  __u64 pair[2];
-  if (!walk->bp) return UC_COMPLETE;
-  if (bpf_probe_read_user(pair, sizeof(pair), (void *)walk->bp)) return UC_UNREADABLE;
-  if (!pair[1]) return UC_COMPLETE;
-  walk->sp = walk->bp + 16;
-  walk->bp = pair[0];
-  walk->pc = pair[1];
+  __u64 bp = walk->bp, next, caller;
+  if (!bp) return UC_COMPLETE;
+  if (two_words(walk, bp, bp, bp + 8, &next, &caller)) return UC_UNREADABLE;
+  if (!caller) return UC_COMPLETE;
+  walk->sp = bp + 16;
+  walk->bp = next;
+  walk->pc = caller;
   return -1;
 }
 
@@ -100,15 +127,11 @@ static __always_inline int step_row(struct walk *walk, __u64 row, __u32 offset) 
   } else {
     return type == ROW_END ? UC_NO_TABLE : UC_EXPRESSION;
   }
-  if (bpf_probe_read_user(&value, 8, (void *)(cfa - 8))) return UC_UNREADABLE;
-  walk->pc = value;
-  if (type == ROW_RBP_DEREF) {
-    if (bpf_probe_read_user(&value, 8, (void *)walk->bp)) return UC_UNREADABLE;
-    walk->bp = value;
-  } else if (rbp && rbp != 255) {
-    if (bpf_probe_read_user(&value, 8, (void *)(cfa - rbp * 8))) return UC_UNREADABLE;
-    walk->bp = value;
-  }
+  // Where rbp was saved, or a word that is read for nothing.
+  bool saved = type == ROW_RBP_DEREF || (rbp && rbp != 255);
+  __u64 at = type == ROW_RBP_DEREF ? walk->bp : saved ? cfa - rbp * 8 : cfa - 8;
+  if (two_words(walk, walk->sp < at ? walk->sp : at, cfa - 8, at, &walk->pc, &value)) return UC_UNREADABLE;
+  if (saved) walk->bp = value;
   walk->sp = cfa;
   return walk->pc ? -1 : UC_COMPLETE;
 }
@@ -166,6 +189,14 @@ static __always_inline bool frameless(struct uc_target *target, __u64 pc) {
   return false;
 }
 
+// Answers how many bytes were copied: all or none.
+static __always_inline __u32 copy_stack(struct uc_event_stack *event, __u32 size, __u64 sp) {
+  // The bound in a form that every verifier follows.
+  asm volatile("%[size] &= 8191" : [size] "+r"(size));
+  if (size > UC_STACK_COPY || bpf_probe_read_user(event->bytes, size, (void *)sp)) return 0;
+  return size;
+}
+
 // Sends a copy of the stack's top for the user side to walk, and answers the id under which it will be known.
 static __always_inline __u64 defer(struct pt_regs *regs) {
   struct uc_event_stack *event = bpf_ringbuf_reserve(&ring, sizeof(*event), 0);
@@ -179,16 +210,12 @@ static __always_inline __u64 defer(struct pt_regs *regs) {
   event->pc = regs->ip;
   event->sp = regs->sp;
   event->bp = regs->bp;
-  // The copy fails as a whole where it runs over the stack's end: halve until it fits.
-  __u32 size = UC_STACK_COPY;
-  if (bpf_probe_read_user(event->bytes, UC_STACK_COPY, (void *)regs->sp)) {
-    size = UC_STACK_COPY / 4;
-    if (bpf_probe_read_user(event->bytes, UC_STACK_COPY / 4, (void *)regs->sp)) {
-      size = 256;
-      if (bpf_probe_read_user(event->bytes, 256, (void *)regs->sp)) size = 0;
-    }
-  }
-  event->size = size;
+  // The copy fails as a whole where it runs over the stack's end, which is the end of a page: of the next one, or of
+  // this one.
+  __u64 page_left = 4096 - (regs->sp & 4095);
+  event->size = copy_stack(event, UC_STACK_COPY, regs->sp);
+  if (!event->size && page_left + 4096 < UC_STACK_COPY) event->size = copy_stack(event, page_left + 4096, regs->sp);
+  if (!event->size) event->size = copy_stack(event, page_left, regs->sp);
   event->reserved = 0;
   __u64 id = event->id;
   bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
@@ -199,7 +226,6 @@ static __always_inline __u64 intern(struct walk *walk) {
   __u64 id = walk->hash & ~(1ULL << 63);
   if (!id) id = 1;
   if (bpf_map_lookup_elem(&stacks, &id)) return id;
-  walk->stack.references = 0;
   walk->stack.closes = 0;
   walk->stack.space = walk->space;
   if (bpf_map_update_elem(&stacks, &id, &walk->stack, BPF_NOEXIST)) {
@@ -211,33 +237,14 @@ static __always_inline __u64 intern(struct walk *walk) {
   return id;
 }
 
-// The stack of the current task in user mode, interned; 0 when none could be taken (counted by reason).
-// `at_entry`: it stands in a function that has set up no frame yet, its return address at *(rsp).
-// A global function: verified once for each program.
-__noinline __u64 take_stack(__u32 at_entry) {
-  struct walk *walk = walk_of_cpu();
-  struct uc_target *target = target_of_current();
-  if (!walk || !target || (target->flags & UC_TARGET_NO_STACKS)) return 0;
-  if (walk->busy) {
-    count(UC_LOST_NESTED, 1);
-    return 0;
-  }
-  __u64 began = bpf_ktime_get_ns();
-  struct task_struct *task = bpf_get_current_task_btf();
-  struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-  __u64 id = 0;
-  if (target->flags & UC_TARGET_UNMAPPED) {
-    id = at_entry ? 0 : defer(regs);
-    count(UC_STACKS_TAKEN, 1);
-    count(UC_STACK_NS, bpf_ktime_get_ns() - began);
-    return id;
-  }
-  walk->busy = 1;
+static __always_inline __u64 walk_stack(struct walk *walk, struct uc_target *target, struct pt_regs *regs,
+                                        __u32 at_entry) {
   walk->space = target->space;
   walk->range = UC_MAX_RANGES;
   walk->pc = regs->ip;
   walk->sp = regs->sp;
   walk->bp = regs->bp;
+  walk->piece_at = PIECE_NOWHERE;
   walk->hash = 0x9e3779b97f4a7c15ULL + walk->space;
   walk->stack.frames = 0;
   struct loop loop = {.stop = UC_DEPTH};
@@ -252,31 +259,57 @@ __noinline __u64 take_stack(__u32 at_entry) {
     bpf_loop(UC_MAX_FRAMES, walk_loop, &loop, 0);
   }
   bool copy = loop.stop == UC_UNMAPPED || loop.stop == UC_EXPRESSION;
-  if (copy && walk->stack.frames <= 24 && !at_entry) {
-    // Newly mapped code, code without a file, or a frame that only a DWARF expression tells: the user
-    // side walks a copy.
-    id = defer(regs);
-  } else if (loop.stop == UC_UNREADABLE && walk->stack.frames <= 1) {
+  // Newly mapped code, code without a file, or a frame that only a DWARF expression tells: the user
+  // side walks a copy.
+  if (copy && walk->stack.frames <= 24 && !at_entry) return defer(regs);
+  if (loop.stop == UC_UNREADABLE && walk->stack.frames <= 1) {
     count(UC_LOST_UNREADABLE, 1);
-  } else {
-    walk->stack.stop = loop.stop == UC_UNMAPPED ? UC_NO_TABLE : loop.stop < 0 ? UC_DEPTH : loop.stop;
-    id = intern(walk);
+    return 0;
   }
-  walk->busy = 0;
+  walk->stack.stop = loop.stop == UC_UNMAPPED ? UC_NO_TABLE : loop.stop < 0 ? UC_DEPTH : loop.stop;
+  return intern(walk);
+}
+
+// The stack of the current task in user mode, interned; 0 when none was taken (counted by reason). `now`: when the hook
+// began, for the bill. `at_entry`: it stands in a function that has set up no frame yet, its return address at *(rsp).
+// `site`: 0, or where the budget had to choose, the site that it chose by. A global function: verified once.
+__noinline __u64 take_stack(struct uc_target *target, __u64 now, __u32 at_entry, struct uc_chosen *chosen) {
+  struct walk *walk = walk_of_cpu();
+  if (!walk || !target || !chosen) return 0;
+  chosen->site = 0;
+  if (target->flags & UC_TARGET_NO_STACKS) return 0;
+  if (walk->busy) {
+    count(UC_LOST_NESTED, 1);
+    return 0;
+  }
+  struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+  if (budget_ns) {
+    refill_budget(now);
+    if (budget.pressure) {
+      chosen->site = site_of_current(target, regs);
+      if (!within_budget(chosen->site, now)) {
+        count(UC_STACKS_SAMPLED_OUT, 1);
+        return 0;
+      }
+    }
+  }
+  __u64 id = 0;
+  if (target->flags & UC_TARGET_UNMAPPED) {
+    id = at_entry ? 0 : defer(regs);
+  } else {
+    walk->busy = 1;
+    id = walk_stack(walk, target, regs, at_entry);
+    walk->busy = 0;
+  }
+  __u64 spent = bpf_ktime_get_ns() - now;
+  charge_budget(spent);
   count(UC_STACKS_TAKEN, 1);
-  count(UC_STACK_NS, bpf_ktime_get_ns() - began);
+  count(UC_STACK_NS, spent);
   return id;
 }
 
-static __always_inline void refer(__u64 id, int by) {
-  if (!id || id >> 63) return;
-  struct uc_stack *stack = bpf_map_lookup_elem(&stacks, &id);
-  if (stack) __sync_fetch_and_add(&stack->references, by);
-}
-
-static __always_inline __u64 goroutine(void) {
-  struct uc_target *target = target_of_current();
-  if (!target || !(target->flags & UC_TARGET_GO)) return 0;
+static __always_inline __u64 goroutine(struct uc_target *target) {
+  if (!(target->flags & UC_TARGET_GO)) return 0;
   struct task_struct *task = bpf_get_current_task_btf();
   __u64 g = 0, id = 0;
   if (bpf_probe_read_user(&g, 8, (void *)(task->thread.fsbase + (__s64)target->g_tls_offset)) || !g) return 0;
@@ -284,19 +317,15 @@ static __always_inline __u64 goroutine(void) {
   return id;
 }
 
-static __always_inline void note_actor(struct uc_use *use, __u64 now) {
+static __always_inline void note_actor(struct uc_use *use, struct uc_target *target, __u64 now) {
   use->at = now;
   use->thread = (__u32)bpf_get_current_pid_tgid();
-  use->goroutine = goroutine();
+  use->goroutine = goroutine(target);
 }
 
-// Replaces what `slot` holds by a stack taken now.
-static __always_inline void note_use(struct uc_use *slot, __u64 now) {
-  __u64 stack = take_stack(0);
-  if (slot->stack != stack) {
-    refer(stack, 1);
-    refer(slot->stack, -1);
-    slot->stack = stack;
-  }
-  note_actor(slot, now);
+// Notes a stack taken now.
+static __always_inline void note_stack(struct uc_use *use, struct uc_target *target, __u64 now, __u32 at_entry) {
+  struct uc_chosen chosen = {};
+  use->stack = take_stack(target, now, at_entry, &chosen);
+  use->site = chosen.site;
 }

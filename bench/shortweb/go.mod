@@ -1,0 +1,3 @@
+module example.org/shortweb
+
+go 1.21
