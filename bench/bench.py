@@ -8,6 +8,8 @@ import sys
 import tempfile
 import time
 
+import cost
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TOOL = os.path.join(ROOT, "build/release/unclosed")
 WORK = os.path.join(ROOT, "build/bench")
@@ -214,7 +216,25 @@ def probe(seconds=10):
             look.wait()
 
 
-MEASURES = {"attach": attach, "memory": memory, "losses": losses, "chains": chains, "probe": probe}
+# ---- cost ------------------------------------------------------------------------------------------------------------
+
+def cost_tools():
+    return {"unclosed": TOOL, "visits": native("visits"), "ops": native("ops"), "same.bt": os.path.join(ROOT, "bench/same.bt"),
+            **{name: go(os.path.join(ROOT, "bench", name), os.path.join(WORK, name)) for name in ("shortweb", "opsgo")}}
+
+
+def cpu(rounds=15, seconds=2):
+    for kind in ("go", "nginx"):
+        yield from cost.ratios(kind, cost_tools(), measure, rounds, seconds)
+
+
+def kernel(seconds=6):
+    for kind in ("go", "nginx"):
+        yield from cost.run_time(kind, cost_tools(), measure, seconds)
+    yield from cost.hooks(cost_tools(), measure)
+
+
+MEASURES = {"attach": attach, "memory": memory, "losses": losses, "chains": chains, "probe": probe, "cpu": cpu, "kernel": kernel}
 
 
 def main():

@@ -67,8 +67,6 @@ static __always_inline void opened(__u32 fd, struct uc_use *how, __u8 role) {
     count(UC_LOST_UNREADABLE, 1);
     return;
   }
-  struct uc_record *old = bpf_map_lookup_elem(&objects, &file);
-  if (old) finish(old, how->at, 0);   // its close was not seen, and the kernel reused the object
   struct walk *walk = walk_of_cpu();
   if (!walk) return;
   struct uc_record *record = &walk->record;
@@ -77,9 +75,13 @@ static __always_inline void opened(__u32 fd, struct uc_use *how, __u8 role) {
   if (role) record->role = role;
   if (role == UC_ROLE_SERVER) record->state_since = how->at;
   count(UC_OPENED, 1);
-  if (bpf_map_update_elem(&objects, &file, record, BPF_ANY)) {
-    count(UC_LOST_TABLE, 1);
-    return;
+  if (bpf_map_update_elem(&objects, &file, record, BPF_NOEXIST)) {
+    struct uc_record *old = bpf_map_lookup_elem(&objects, &file);
+    if (old) finish(old, how->at, 0);   // its close was not seen, and the kernel reused the object
+    if (!old || bpf_map_update_elem(&objects, &file, record, BPF_NOEXIST)) {
+      count(UC_LOST_TABLE, 1);
+      return;
+    }
   }
   count(UC_CREATED, 1);
 }
@@ -367,11 +369,16 @@ int on_io_exit(struct syscall_exit *ctx) {
   return 0;
 }
 
-enum { ESTABLISHED = 1, SYN_SENT = 2, CLOSE = 7, CLOSE_WAIT = 8, LISTEN = 10 };
+enum {
+  ESTABLISHED = 1, SYN_SENT = 2, FIN_WAIT1 = 4, FIN_WAIT2 = 5, TIME_WAIT = 6, CLOSE = 7, CLOSE_WAIT = 8, LAST_ACK = 9,
+  LISTEN = 10, CLOSING = 11,
+};
 
 // Runs in any context, also in a softirq for somebody else: never looks at the current task.
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, struct sock *sk, int before, int after) {
+  // What only its own side's close or shutdown brings about is told by the next scan.
+  if (after == FIN_WAIT1 || after == FIN_WAIT2 || after == LAST_ACK || after == TIME_WAIT || after == CLOSING) return 0;
   struct uc_record *record = record_of(sk);
   if (!record) return 0;
   __u64 now = bpf_ktime_get_ns();
