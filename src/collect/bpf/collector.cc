@@ -59,12 +59,12 @@ struct BpfCollector::State {
   Status install(const ProcessId& process);
   void follow(uint32_t tgid, uint32_t parent, RecordSink& sink);
   void on_event(std::span<const std::byte> bytes, RecordSink& sink);
-  void on_closed(const uc_event_closed& event, RecordSink& sink);
+  void on_closed(const uc_event_closed& event, const uc_handed* handed, RecordSink& sink);
   void on_stack(const uc_event_stack& event);
   void keep_stack(StackId id);
   StackId settled(StackId id) const;
-  ConnectionFacts facts(const uc_record& record, const uc_row* row) const;
-  void keep_stacks(const uc_record& record);
+  ConnectionFacts facts(const uc_record& record, const uc_handed* handed, const uc_row* row) const;
+  void keep_stacks(const uc_record& record, const uc_handed* handed);
   void sweep(RecordSink& sink);
   void tell_failures(RecordSink& sink);
   void tell_losses(RecordSink& sink, Instant now);
@@ -164,8 +164,9 @@ void BpfCollector::State::keep_stack(StackId id) {
 }
 
 // The facts with every stack under the id that it is known by.
-ConnectionFacts BpfCollector::State::facts(const uc_record& record, const uc_row* row) const {
-  ConnectionFacts facts = facts_of(record, opener_of(record), row);
+ConnectionFacts BpfCollector::State::facts(const uc_record& record, const uc_handed* handed,
+                                           const uc_row* row) const {
+  ConnectionFacts facts = facts_of(record, handed, opener_of(record), row);
   const auto settle = [&](Use& use) { use.stack = settled(use.stack); };
   settle(facts.opened);
   for (auto& use : facts.requests) {
@@ -182,10 +183,12 @@ StackId BpfCollector::State::settled(StackId id) const {
   return copy == copies.end() ? id : copy->second;
 }
 
-void BpfCollector::State::keep_stacks(const uc_record& record) {
+void BpfCollector::State::keep_stacks(const uc_record& record, const uc_handed* handed) {
   keep_stack(record.opened.stack);
   for (const uc_use& use : record.requests) keep_stack(use.stack);
-  for (const uc_use& use : record.borrowed) keep_stack(use.stack);
+  if (handed != nullptr) {
+    for (const uc_use& use : handed->borrowed) keep_stack(use.stack);
+  }
   keep_stack(record.receive.stack);
   keep_stack(record.duplicated.stack);
 }
@@ -216,12 +219,13 @@ void BpfCollector::State::on_stack(const uc_event_stack& event) {
   if (fresh) stacks.emplace(event.id, std::move(stack));
 }
 
-void BpfCollector::State::on_closed(const uc_event_closed& event, RecordSink& sink) {
-  keep_stacks(event.record);
+void BpfCollector::State::on_closed(const uc_event_closed& event, const uc_handed* handed,
+                                    RecordSink& sink) {
+  keep_stacks(event.record, handed);
   keep_stack(event.closed.stack);
   known.erase(event.record.file);
   const Instant at{static_cast<int64_t>(event.closed.at)};
-  const ConnectionFacts facts = this->facts(event.record, nullptr);
+  const ConnectionFacts facts = this->facts(event.record, handed, nullptr);
   if (event.vanished != 0) {
     sink.accept(Vanished{std::min(last_scan, at), at, facts.id});
   } else {
@@ -235,8 +239,11 @@ void BpfCollector::State::on_event(std::span<const std::byte> bytes, RecordSink&
   uint32_t type = 0;
   if (bytes.size() < sizeof type) return;
   std::memcpy(&type, bytes.data(), sizeof type);
-  if (type == UC_EVENT_CLOSED && bytes.size() >= sizeof(uc_event_closed)) {
-    on_closed(*reinterpret_cast<const uc_event_closed*>(bytes.data()), sink);
+  if (type == UC_EVENT_CLOSED && bytes.size() >= sizeof(uc_event_closed_handed)) {
+    const auto& event = *reinterpret_cast<const uc_event_closed_handed*>(bytes.data());
+    on_closed(event.closed, &event.handed, sink);
+  } else if (type == UC_EVENT_CLOSED && bytes.size() >= sizeof(uc_event_closed)) {
+    on_closed(*reinterpret_cast<const uc_event_closed*>(bytes.data()), nullptr, sink);
   } else if (type == UC_EVENT_STACK && bytes.size() >= sizeof(uc_event_stack)) {
     on_stack(*reinterpret_cast<const uc_event_stack*>(bytes.data()));
   } else if (bytes.size() >= sizeof(uc_event_process)) {
@@ -330,7 +337,7 @@ void BpfCollector::State::reap_unseen() {
   const uint64_t made = kernel.counter(UC_CREATED), gone = kernel.counter(UC_DELETED);
   if (made - gone <= known.size()) return;
   std::vector<std::pair<uint64_t, uint64_t>> strays;
-  kernel.each_record([&](const uc_record& record) {
+  kernel.each_record([&](const uc_record& record, const uc_handed*) {
     if (!known.contains(record.file) && static_cast<int64_t>(record.generation) < last_scan.ns) {
       strays.emplace_back(record.file, record.generation);
     }
@@ -342,13 +349,13 @@ void BpfCollector::State::reap_unseen() {
 // still stand, and tell what was open at the end.
 void BpfCollector::State::tell_the_dead(RecordSink& sink) {
   const Instant now = monotonic_now();
-  kernel.each_record([&](const uc_record& record) {
+  kernel.each_record([&](const uc_record& record, const uc_handed* handed) {
     const auto seen = known.find(record.file);
     if (seen != known.end() && seen->second.scan == scans) return;
     // A descriptor closed while others referred to the connection may have been the last one.
     if (record.partial_closes > 0 || !process_of.contains(record.tgid)) return;
-    keep_stacks(record);
-    sink.accept(Seen{now, facts(record, nullptr), {{opener_of(record), record.fd}}});
+    keep_stacks(record, handed);
+    sink.accept(Seen{now, facts(record, handed, nullptr), {{opener_of(record), record.fd}}});
   });
   ended = true;
 }
@@ -366,20 +373,22 @@ Status BpfCollector::State::scan_target(const ProcessId& target, RecordSink& sin
   const bool first = scanned_once.insert(tgid).second;
   if (first) older.learn(target);
   uint64_t rows = 0;
-  const auto done = kernel.scan(tgid, first, [&](const uc_row& row, const uc_record& record) {
-    ++rows;
-    keep_stacks(record);
-    note_unused(record);
-    known[record.file] = {record.generation, scans};
-    Seen seen{monotonic_now(), facts(record, &row), {{target, static_cast<int>(row.fd)}}};
-    if (row.references <= 1) {
-      sink.accept(seen);
-    } else if (auto other = shared.find(record.file); other != shared.end()) {
-      other->second.descriptors.push_back(seen.descriptors.front());
-    } else {
-      shared.emplace(record.file, std::move(seen));
-    }
-  });
+  const auto done = kernel.scan(
+      tgid, first, [&](const uc_row& row, const uc_record& record, const uc_handed* handed) {
+        ++rows;
+        keep_stacks(record, handed);
+        note_unused(record);
+        known[record.file] = {record.generation, scans};
+        Seen seen{
+            monotonic_now(), facts(record, handed, &row), {{target, static_cast<int>(row.fd)}}};
+        if (row.references <= 1) {
+          sink.accept(seen);
+        } else if (auto other = shared.find(record.file); other != shared.end()) {
+          other->second.descriptors.push_back(seen.descriptors.front());
+        } else {
+          shared.emplace(record.file, std::move(seen));
+        }
+      });
   if (!done && done.error().kind != ErrorKind::kGone) return done.error();
   last.descriptors += rows;
   if (auto limit = proc.nofile(target)) {

@@ -39,7 +39,8 @@ Use use_of(const uc_use& use) {
   return {use.stack, Instant{static_cast<int64_t>(use.at)}, {use.thread, use.goroutine}};
 }
 
-ConnectionFacts facts_of(const uc_record& record, const ProcessId& opener, const uc_row* row) {
+ConnectionFacts facts_of(const uc_record& record, const uc_handed* handed, const ProcessId& opener,
+                         const uc_row* row) {
   ConnectionFacts facts;
   facts.id = {record.file, record.generation};
   facts.opener = opener;
@@ -57,12 +58,16 @@ ConnectionFacts facts_of(const uc_record& record, const ProcessId& opener, const
   facts.duplicated = optional_use(record.duplicated);
   for (size_t i = 0; i < facts.requests.size(); ++i)
     facts.requests[i] = optional_use(record.requests[i]);
-  for (size_t i = 0; i < facts.borrowed.size(); ++i) {
-    facts.borrowed[i] = optional_use(record.borrowed[i]);
-    facts.borrowed_times[i] = record.borrowed[i].times;
+  for (size_t i = 0; handed != nullptr && i < facts.borrowed.size(); ++i) {
+    facts.borrowed[i] = optional_use(handed->borrowed[i]);
+    facts.borrowed_times[i] = handed->borrowed[i].times;
   }
   facts.first_receive = optional_use(record.receive);
-  facts.tenure = optional_use(record.tenure);
+  if (record.tenure.at != 0) {
+    facts.tenure = Use{kNoStack,
+                       Instant{static_cast<int64_t>(record.tenure.at)},
+                       {record.tenure.thread, record.tenure.goroutine}};
+  }
   facts.opening_in_tenure = (record.flags & UC_OPENING_IN_TENURE) != 0;
   facts.request_count = record.request_count;
   facts.tenure_count = record.tenures;

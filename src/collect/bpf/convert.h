@@ -7,9 +7,10 @@
 
 namespace unclosed {
 
-// The facts of a record; `opener` is the process behind record.tgid, `row` adds what only a scan
-// sees.
-ConnectionFacts facts_of(const uc_record& record, const ProcessId& opener, const uc_row* row);
+// The facts of a record; `handed` is null where probed functions told nothing of it, `opener` the
+// process behind record.tgid, `row` adds what only a scan sees.
+ConnectionFacts facts_of(const uc_record& record, const uc_handed* handed, const ProcessId& opener,
+                         const uc_row* row);
 Failed failure_of(const uc_failure_key& key, const uc_failure& failure, const ProcessId& process);
 Use use_of(const uc_use& use);
 

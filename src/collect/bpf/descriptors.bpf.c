@@ -245,8 +245,8 @@ static __always_inline struct uc_record *record_of(struct sock *sk) {
   return bpf_map_lookup_elem(&objects, &file);
 }
 
-static __always_inline bool same_actor(struct uc_use *a, __u32 thread, __u64 id) {
-  return a->goroutine || id ? a->goroutine == id : a->thread == thread;
+static __always_inline bool same_actor(__u32 thread, __u64 goroutine, struct uc_use *use) {
+  return goroutine || use->goroutine ? goroutine == use->goroutine : thread == use->thread;
 }
 
 // Puts a use before the last ones with other stacks.
@@ -273,10 +273,12 @@ static __always_inline void request(struct uc_record *record, struct uc_target *
   if (record->request_count && now - last > record->longest_gap) record->longest_gap = now - last;
   struct uc_use use = {};
   note_actor(&use, target, now);
-  if (!record->request_count || !same_actor(&record->tenure, use.thread, use.goroutine)) {
+  if (!record->request_count || !same_actor(record->tenure.thread, record->tenure.goroutine, &use)) {
     bool opener = !record->request_count && !(record->flags & (UC_BEFORE_ATTACH | UC_UNTRACED)) &&
-                  same_actor(&record->opened, use.thread, use.goroutine);
-    record->tenure = use;
+                  same_actor(record->opened.thread, record->opened.goroutine, &use);
+    record->tenure.at = use.at;
+    record->tenure.goroutine = use.goroutine;
+    record->tenure.thread = use.thread;
     record->tenures++;
     record->flags = opener ? record->flags | UC_OPENING_IN_TENURE : record->flags & ~UC_OPENING_IN_TENURE;
   }
@@ -442,7 +444,16 @@ int on_handout(struct pt_regs *ctx) {
   struct uc_use use = {};
   note_actor(&use, target, bpf_ktime_get_ns());
   note_stack(&use, target, use.at, 1);
-  remember(record->borrowed, &use);
+  struct uc_handed *known = handed_of(record);
+  if (!known) {
+    struct uc_handed fresh = {.generation = record->generation};
+    __u64 key = record->file;
+    if (bpf_map_update_elem(&handed, &key, &fresh, BPF_ANY)) return 0;
+    record->flags |= UC_HANDED;
+    known = handed_of(record);
+    if (!known) return 0;
+  }
+  remember(known->borrowed, &use);
   return 0;
 }
 
@@ -542,8 +553,11 @@ int scan(struct bpf_iter__task_file *ctx) {
   head.fd = ctx->fd;
   head.references = references_of(key) - 1;   // the iterator holds one itself
   refresh(record, &head);
+  struct uc_handed *known = handed_of(record);
+  head.handed = known ? 1 : 0;
   bpf_seq_write(ctx->meta->seq, &head, sizeof(head));
   bpf_seq_write(ctx->meta->seq, record, sizeof(*record));
+  if (known) bpf_seq_write(ctx->meta->seq, known, sizeof(*known));
   return 0;
 }
 
@@ -556,6 +570,6 @@ int reap(struct reap_request *request) {
   __u64 key = request->file;
   struct uc_record *record = bpf_map_lookup_elem(&objects, &key);
   if (!record || record->generation != request->generation) return 0;
-  if (!bpf_map_delete_elem(&objects, &key)) count(UC_DELETED, 1);
+  forget(record);
   return 1;
 }

@@ -47,6 +47,7 @@ enum uc_record_flags {
   UC_OPENING_IN_TENURE =
       4,  // the opener itself made the first request, and that tenure still lasts
   UC_EVER_USED = 8,
+  UC_HANDED = 16,  // `handed` may hold more of it
 };
 
 struct uc_use {
@@ -60,7 +61,22 @@ struct uc_use {
   __u16 site;   // where the budget had to choose: of `sites`; else 0
 };
 
+// Who made the current run of requests, and since when.
+struct uc_actor {
+  __u64 at, goroutine;
+  __u32 thread;
+};
+
+// What probed functions told of a connection. Value of `handed`, keyed like `objects`.
+struct uc_handed {
+  __u64 generation;                     // of its record
+  struct uc_use borrowed[UC_REQUESTS];  // last hand-outs with different stacks
+};
+
 // One connection: one struct file of the kernel. Value of `objects`, keyed by the file's address.
+// At most UC_RECORD_BYTES: with the map's own bytes it then fits 512, and not 1024, of the kernel's
+// memory.
+enum { UC_RECORD_BYTES = 448 };
 struct uc_record {
   __u64 file;
   __u64 generation;    // ns at which the record was made
@@ -83,14 +99,15 @@ struct uc_record {
   } where;
   struct uc_use opened;
   struct uc_use requests[UC_REQUESTS];
-  struct uc_use borrowed[UC_REQUESTS];  // last hand-outs by a probed function, likewise
-  struct uc_use receive;                // the first receive after the last request
-  struct uc_use tenure;
+  struct uc_use receive;  // the first receive after the last request
   struct uc_use duplicated;
   __u64 last_send, last_receive, bytes_sent, bytes_received;
-  __u64 longest_gap, request_count, unasked, tenures;
+  __u64 longest_gap, request_count;
   __u64 connect_started, connect_finished, state_since, peer_closed, end_seen;
-  __s32 connect_errno, end_errno;
+  struct uc_actor tenure;
+  __u32 unasked;
+  __u32 tenures;
+  __s16 connect_errno, end_errno;
 };
 
 // A row of the scan: one descriptor; the record of the connection behind it follows.
@@ -99,6 +116,7 @@ struct uc_row {
   __u32 recv_queue, send_queue;
   __u32 unanswered;
   __u32 references;
+  __u32 handed, reserved;  // 1: a struct uc_handed follows the record
 };
 
 enum uc_event_type {
@@ -113,6 +131,11 @@ struct uc_event_closed {
   __u32 type, vanished;  // vanished: found gone later; `closed.at` is then an upper bound
   struct uc_use closed;
   struct uc_record record;
+};
+// The same of a connection that probed functions told something of.
+struct uc_event_closed_handed {
+  struct uc_event_closed closed;
+  struct uc_handed handed;
 };
 struct uc_event_process {
   __u32 type, tgid, parent, reserved;

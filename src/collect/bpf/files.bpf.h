@@ -147,25 +147,58 @@ static __always_inline bool same_file(struct uc_record *record) {
          (__u64)BPF_CORE_READ(file, private_data) == record->private_data;
 }
 
+// What probed functions told of this connection; 0: nothing.
+static __always_inline struct uc_handed *handed_of(struct uc_record *record) {
+  if (!(record->flags & UC_HANDED)) return 0;
+  __u64 key = record->file;
+  struct uc_handed *found = bpf_map_lookup_elem(&handed, &key);
+  return found && found->generation == record->generation ? found : 0;
+}
+
+static __always_inline void fill_closed(struct uc_event_closed *event, struct uc_record *record, __u64 now,
+                                        struct uc_use *closed) {
+  event->type = UC_EVENT_CLOSED;
+  event->vanished = !closed;
+  if (closed) {
+    event->closed = *closed;
+  } else {
+    __builtin_memset(&event->closed, 0, sizeof(event->closed));
+    event->closed.at = now;
+  }
+  __builtin_memcpy(&event->record, record, sizeof(*record));
+}
+
+static __always_inline bool tell_closed(struct uc_record *record, __u64 now, struct uc_use *closed) {
+  struct uc_event_closed *event = bpf_ringbuf_reserve(&ring, sizeof(*event), 0);
+  if (!event) return false;
+  fill_closed(event, record, now, closed);
+  bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+  return true;
+}
+
+static __always_inline bool tell_closed_handed(struct uc_record *record, struct uc_handed *known, __u64 now,
+                                               struct uc_use *closed) {
+  struct uc_event_closed_handed *event = bpf_ringbuf_reserve(&ring, sizeof(*event), 0);
+  if (!event) return false;
+  fill_closed(&event->closed, record, now, closed);
+  __builtin_memcpy(&event->handed, known, sizeof(*known));
+  bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+  return true;
+}
+
+// Takes out a record and what belongs to it.
+static __always_inline void forget(struct uc_record *record) {
+  __u64 key = record->file;
+  if (record->flags & UC_HANDED) bpf_map_delete_elem(&handed, &key);
+  if (!bpf_map_delete_elem(&objects, &key)) count(UC_DELETED, 1);
+}
+
 // Reports the end of a record and takes it out. `closed`: by whom, or none where it was found gone and nobody saw the
 // close.
 static __always_inline void finish(struct uc_record *record, __u64 now, struct uc_use *closed) {
-  struct uc_event_closed *event = bpf_ringbuf_reserve(&ring, sizeof(*event), 0);
-  if (event) {
-    event->type = UC_EVENT_CLOSED;
-    event->vanished = !closed;
-    if (closed) {
-      event->closed = *closed;
-    } else {
-      __builtin_memset(&event->closed, 0, sizeof(event->closed));
-      event->closed.at = now;
-    }
-    __builtin_memcpy(&event->record, record, sizeof(*record));
-    bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
-  } else {
-    count(UC_LOST_RING, 1);
-  }
-  __u64 key = record->file;
-  if (!bpf_map_delete_elem(&objects, &key)) count(UC_DELETED, 1);
+  struct uc_handed *known = handed_of(record);
+  bool told = known ? tell_closed_handed(record, known, now, closed) : tell_closed(record, now, closed);
+  if (!told) count(UC_LOST_RING, 1);
+  forget(record);
   count(UC_CLOSED_COUNT, 1);
 }

@@ -196,6 +196,7 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   if (state->skeleton == nullptr) return load_error(errno, words);
   descriptors* skeleton = state->skeleton;
   bpf_map__set_max_entries(skeleton->maps.objects, settings.most_connections);
+  bpf_map__set_max_entries(skeleton->maps.handed, settings.most_connections);
   bpf_map__set_max_entries(skeleton->maps.stacks, settings.most_stacks);
   bpf_map__set_max_entries(skeleton->maps.rows, settings.most_rows);
   bpf_map__set_max_entries(skeleton->maps.blocks, settings.most_blocks);
@@ -339,8 +340,9 @@ Result<Fd> KernelSide::attach_handout(const std::string& path, uint64_t offset, 
   return error;
 }
 
-Status KernelSide::scan(uint32_t tgid, bool baseline,
-                        const std::function<void(const uc_row&, const uc_record&)>& row) {
+Status KernelSide::scan(
+    uint32_t tgid, bool baseline,
+    const std::function<void(const uc_row&, const uc_record&, const uc_handed*)>& row) {
   x_state->skeleton->bss->baseline = baseline;
   bpf_iter_link_info which{};
   which.task.pid = tgid;
@@ -369,12 +371,17 @@ Status KernelSide::scan(uint32_t tgid, bool baseline,
     if (got == 0) break;
     held += static_cast<size_t>(got);
     size_t at = 0;
-    for (; held - at >= kOne; at += kOne) {
+    while (held - at >= kOne) {
       uc_row head;
       uc_record record;
+      uc_handed handed;
       std::memcpy(&head, buffer.data() + at, sizeof head);
       std::memcpy(&record, buffer.data() + at + sizeof head, sizeof record);
-      row(head, record);
+      const size_t size = kOne + (head.handed != 0 ? sizeof handed : 0);
+      if (held - at < size) break;
+      if (head.handed != 0) std::memcpy(&handed, buffer.data() + at + kOne, sizeof handed);
+      row(head, record, head.handed != 0 ? &handed : nullptr);
+      at += size;
     }
     std::memmove(buffer.data(), buffer.data() + at, held - at);
     held -= at;
@@ -439,9 +446,18 @@ size_t KernelSide::drop_copied(const std::function<bool(uint64_t)>& known) {
   return idle.size();
 }
 
-void KernelSide::each_record(const std::function<void(const uc_record&)>& record) const {
-  each_entry<uint64_t, uc_record>(x_state->skeleton->maps.objects,
-                                  [&](uint64_t, const uc_record& value) { record(value); });
+void KernelSide::each_record(
+    const std::function<void(const uc_record&, const uc_handed*)>& record) const {
+  const bpf_map* map = x_state->skeleton->maps.handed;
+  const auto with_handed = [&](uint64_t file, const uc_record& value) {
+    uc_handed handed;
+    const bool told =
+        (value.flags & UC_HANDED) != 0 &&
+        bpf_map__lookup_elem(map, &file, sizeof file, &handed, sizeof handed, 0) == 0 &&
+        handed.generation == value.generation;
+    record(value, told ? &handed : nullptr);
+  };
+  each_entry<uint64_t, uc_record>(x_state->skeleton->maps.objects, with_handed);
 }
 
 void KernelSide::reap(uint64_t file, uint64_t generation) {

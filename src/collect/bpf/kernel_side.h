@@ -63,7 +63,7 @@ class KernelSide {
   // Calls `row` for each descriptor of `tgid` (all targets when 0). kGone: no such process any
   // more.
   Status scan(uint32_t tgid, bool baseline,
-              const std::function<void(const uc_row&, const uc_record&)>& row);
+              const std::function<void(const uc_row&, const uc_record&, const uc_handed*)>& row);
   // Calls `event` for everything in the ring.
   void drain(const std::function<void(std::span<const std::byte>)>& event);
   // Waits until the ring has a process event, or until the time is over.
@@ -76,8 +76,8 @@ class KernelSide {
   // Takes out the stacks that `known` says are kept elsewhere; answers how many went. An id is a
   // hash of the addresses: a stack that is met again comes back under the same one.
   size_t drop_copied(const std::function<bool(uint64_t)>& known);
-  // Every record in the table.
-  void each_record(const std::function<void(const uc_record&)>& record) const;
+  // Every record in the table; with what probed functions told of it, or null.
+  void each_record(const std::function<void(const uc_record&, const uc_handed*)>& record) const;
   // Takes out the record of `file` if it is still that generation.
   void reap(uint64_t file, uint64_t generation);
   void each_failure(

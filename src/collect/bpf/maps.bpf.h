@@ -10,6 +10,8 @@
 #include "collect/bpf/descriptors_intf.h"
 // clang-format on
 
+_Static_assert(sizeof(struct uc_record) <= UC_RECORD_BYTES, "a record fits its share of memory");
+
 const volatile __u64 unasked_gap_ns = 250000000;
 const volatile __u32 closer_every = 16;      // closing stacks: the first 32 of a site, then one in so many
 
@@ -22,6 +24,14 @@ struct {
   __type(key, __u64);
   __type(value, struct uc_record);
 } objects SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 262144);
+  __type(key, __u64);
+  __type(value, struct uc_handed);
+} handed SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);

@@ -97,9 +97,10 @@ Status exercise(KernelSide& kernel, uint32_t self) {
     const auto file = Fd::open("/proc/self/stat", O_RDONLY);
     if (!file) return file.error();
     const Fd copy(::dup(event.get()));
-    const auto scanned = kernel.scan(self, false, [&](const uc_row& row, const uc_record& record) {
-      seen[static_cast<int>(row.fd)] = record;
-    });
+    const auto scanned =
+        kernel.scan(self, false, [&](const uc_row& row, const uc_record& record, const uc_handed*) {
+          seen[static_cast<int>(row.fd)] = record;
+        });
     if (!scanned) return scanned.error();
     const Opened all[] = {{pair->listener.get(), UC_TCP, "a socket"},
                           {pair->server.get(), UC_TCP, "an accepted socket"},
@@ -141,8 +142,9 @@ Status self_check(KernelSide& kernel) {
   Status proven = exercise(kernel, self);
   kernel.remove_target(self);
   std::vector<std::pair<uint64_t, uint64_t>> left;
-  kernel.each_record(
-      [&](const uc_record& record) { left.emplace_back(record.file, record.generation); });
+  kernel.each_record([&](const uc_record& record, const uc_handed*) {
+    left.emplace_back(record.file, record.generation);
+  });
   for (const auto& [file, generation] : left) kernel.reap(file, generation);
   kernel.drain([](std::span<const std::byte>) {});
   kernel.zero_counters();
