@@ -131,7 +131,7 @@ def memory():
     try:
         pids = crowd.stdout.readline().split()[1:]
         with tempfile.NamedTemporaryFile() as out:
-            look = subprocess.Popen([TOOL, "attach", *pids, "--for", "120", "--json", "-o", out.name],
+            look = subprocess.Popen([TOOL, "attach", *pids, "--for", "120", "--budget", "off", "--json", "-o", out.name],
                                     stderr=subprocess.PIPE, text=True)
             for line in look.stderr:
                 if "attached" in line:
@@ -228,13 +228,19 @@ def cpu(rounds=15, seconds=2):
         yield from cost.ratios(kind, cost_tools(), measure, rounds, seconds)
 
 
+def hooksets(rounds=7, seconds=2):
+    tools = {**cost_tools(), "hooksets": os.path.join(ROOT, "build/release/hooksets")}
+    for kind in ("go", "nginx"):
+        yield from cost.hook_sets(kind, tools, measure, rounds, seconds)
+
+
 def kernel(seconds=6):
     for kind in ("go", "nginx"):
         yield from cost.run_time(kind, cost_tools(), measure, seconds)
     yield from cost.hooks(cost_tools(), measure)
 
 
-MEASURES = {"attach": attach, "memory": memory, "losses": losses, "chains": chains, "probe": probe, "cpu": cpu, "kernel": kernel}
+MEASURES = {"attach": attach, "memory": memory, "losses": losses, "chains": chains, "probe": probe, "cpu": cpu, "kernel": kernel, "hooksets": hooksets}
 
 
 def main():

@@ -81,6 +81,9 @@ class Watcher:
                 return self
         raise RuntimeError(f"{self.command[0]} did not begin")
 
+    def cpu(self):
+        return cpu_of(self.process.pid) if self.command else 0
+
     def __exit__(self, *_):
         if self.command is None:
             return
@@ -137,8 +140,10 @@ def ours(tool, pids, *options):
 
 
 def ratios(kind, tools, measure, rounds, seconds):
-    """Interleaved rounds in random order; each ratio is untraced / watched of its own round."""
+    """Interleaved rounds in random order; each ratio is untraced / watched of its own round: server and client, and the
+    same with the watcher's own process."""
     results = {"control": [], "default": [], "off": [], "strace": [], "bpftrace": []}
+    whole = {name: [] for name in results}
     throughput = {name: [] for name in results}
     with Server(kind, tools) as server:
         watchers = {
@@ -156,18 +161,42 @@ def ratios(kind, tools, measure, rounds, seconds):
             random.shuffle(names)
             for name in names:
                 plain, plain_rate, _ = server.visit(seconds)
-                with watchers[name]():
-                    watched, rate, _ = server.visit(seconds)
+                with watchers[name]() as watcher:
+                    before = watcher.cpu()
+                    watched, rate, visits = server.visit(seconds)
+                    own = (watcher.cpu() - before) / visits
                 results[name].append(plain / watched)
+                whole[name].append(plain / (watched + own))
                 throughput[name].append(rate / plain_rate)
     control = median_with_interval(results["control"])[0]
-    peers = {name: median_with_interval(results[name])[0] / control for name in ("strace", "bpftrace")}
+    peers = {name: median_with_interval(whole[name])[0] / control for name in ("strace", "bpftrace")}
     for name, bar, label in (("default", 0.96, "default budget"), ("off", 0.92, "every stack")):
         middle, low, high = (value / control for value in median_with_interval(results[name]))
+        own = median_with_interval(whole[name])[0] / control
         flow = median_with_interval(throughput[name])[0] / median_with_interval(throughput["control"])[0]
         yield measure(f"{kind}: CPU per connection untraced / watched, {label} [95 % {low:.3f} to {high:.3f}; "
-                      f"control {control:.3f}; throughput {flow:.3f}; bpftrace {peers['bpftrace']:.2f}]",
-                      round(middle, 3), f"to {bar}", high >= bar, peer="strace", theirs=round(peers["strace"], 3))
+                      f"control {control:.3f}; with our own process {own:.3f}; throughput {flow:.3f}; bpftrace with its own "
+                      f"{peers['bpftrace']:.2f}, strace with its own {peers['strace']:.2f}]",
+                      round(middle, 3), f"to {bar}", high >= bar, peer="strace, with its own process", theirs=round(peers["strace"], 3))
+
+
+def hook_sets(kind, tools, measure, rounds, seconds):
+    """Tracepoints of sockets against exits of system calls, in interleaved rounds."""
+    sets = ("sockets", "syscalls")
+    results = {name: [] for name in ("control", *sets)}
+    with Server(kind, tools) as server:
+        server.visit(seconds)
+        for _ in range(rounds):
+            for name in random.sample(sorted(results), len(results)):
+                plain, _, _ = server.visit(seconds)
+                command = [tools["hooksets"], str(server.pids[-1]), name] if name in sets else None
+                with Watcher(command, "attached"):
+                    watched, _, _ = server.visit(seconds)
+                results[name].append(plain / watched)
+    control = median_with_interval(results["control"])[0]
+    taken, other = (median_with_interval(results[name])[0] / control for name in sets)
+    yield measure(f"{kind}: CPU per connection untraced / watched, every stack: socket hooks taken, beside system calls",
+                  round(taken, 3), "best", taken >= other - 0.01, peer="hooks on system calls", theirs=round(other, 3))
 
 
 def run_time(kind, tools, measure, seconds):
