@@ -70,13 +70,15 @@ constexpr std::array kCatalogue = {
                    "standard output is closed or was closed by its reader, the disk is full, or "
                    "the file may not be written",
                    "write to another place with `-o FILE`",
-                   "the target is undisturbed; run the command again", ErrorKind::kSystem},
+                   "the target is undisturbed, and what was found is printed on standard error",
+                   ErrorKind::kSystem},
     CatalogueEntry{"UC-E011", "the command could not be started",
                    "its file does not exist, is not executable, or is not for this machine",
                    "try the command without unclosed", "`unclosed attach` to a running process",
                    ErrorKind::kUsage},
     CatalogueEntry{"UC-E012", "a limit of this machine was met",
-                   "memory, locked memory or descriptors that unclosed itself needs were refused",
+                   "memory, locked memory or descriptors that unclosed itself needs were refused, "
+                   "or more than 4096 processes were to be looked at",
                    "raise the limit named in the message (`ulimit -l`, `ulimit -n`, the memory of "
                    "the container)",
                    "fewer targets at once need less", ErrorKind::kLimit},

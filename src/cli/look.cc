@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -58,20 +59,28 @@ ColourChoice colour_choice(const std::string& word) {
   return word == "never" ? ColourChoice::kNever : ColourChoice::kAuto;
 }
 
-Result<std::string> written_report(const SessionSettings& settings, const LookOptions& options,
-                                   const Report& report, const DataOutput& output) {
-  if (options.json) {
-    JsonOptions json;
-    if (options.all_connections) json.most_connections = SIZE_MAX;
-    return report_json(report, json);
-  }
+Result<std::string> readable_report(const SessionSettings& settings, const LookOptions& options,
+                                    const Report& report, int descriptor) {
   const auto source = source_reader(options, report);
   if (!source) return source.error();
   TextOptions text;
-  text.colour = use_colour(colour_choice(options.colour), output.to_terminal());
-  text.width = page_width(output.descriptor());
+  text.colour = use_colour(colour_choice(options.colour), ::isatty(descriptor) == 1);
+  text.width = page_width(descriptor);
   text.next_command = next_command(settings, report);
   return report_text(report, text, *source);
+}
+
+Result<std::string> written_report(const SessionSettings& settings, const LookOptions& options,
+                                   const Report& report, const DataOutput& output) {
+  if (!options.json) return readable_report(settings, options, report, output.descriptor());
+  JsonOptions json;
+  if (options.all_connections) json.most_connections = SIZE_MAX;
+  return report_json(report, json);
+}
+
+// The report could not be put where it was wanted: what was found out is told on standard error.
+void rescue(const SessionSettings& settings, const LookOptions& options, const Report& report) {
+  if (const auto text = readable_report(settings, options, report, STDERR_FILENO)) say(*text);
 }
 
 int child_code(const std::optional<int>& status) {
@@ -182,6 +191,7 @@ int look(SessionSettings settings, const LookOptions& options, const SessionRunn
   settings.own = options.own;
   settings.not_own = options.not_own;
   settings.stack_budget = options.stack_budget;
+  settings.all_connections = options.json && options.all_connections;
   settings.probes = !options.no_probes;
   ProgressLine progress(options.quiet ? ProgressLine::Loudness::kQuiet
                                       : ProgressLine::Loudness::kUsual);
@@ -194,7 +204,10 @@ int look(SessionSettings settings, const LookOptions& options, const SessionRunn
   const auto text = written_report(settings, options, result->report, *output);
   if (!text) return fail(text.error());
   const auto written = output->write(*text);
-  if (!written) return fail(written.error());
+  if (!written) {
+    rescue(settings, options, result->report);
+    return fail(written.error());
+  }
   return final_code(settings, options, *result);
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "cli/coverage_notes.h"
 #include "cli/launch.h"
 #include "collect/bpf/collector.h"
 #include "collect/procfs/procfs.h"
@@ -54,7 +55,6 @@ class Session {
   StackBook name_stacks(const Histories& histories);
   void look_for_finding(Instant now);
   Coverage coverage(const Histories& histories, const StackBook& stacks) const;
-  void note_probes(Coverage& coverage) const;
   void explain_unnamed(Report& report) const;
   Cost cost() const;
   SessionResult conclude();
@@ -237,35 +237,11 @@ Coverage Session::coverage(const Histories& histories, const StackBook& stacks) 
   coverage.drift = seen.drift;
   coverage.opened = seen.opened;
   coverage.closed = seen.closed;
-  if (seen.stacks_lost > 0) {
-    coverage.notes.push_back(fmt::format("{} stacks could not be taken", seen.stacks_lost));
-  }
-  if (seen.modules_without_tables > 0) {
-    coverage.notes.push_back(
-        fmt::format("{} libraries found no place in the unwinding tables: stacks end there",
-                    seen.modules_without_tables));
-  }
-  for (const std::string& hook : seen.missing_hooks) {
-    coverage.notes.push_back(
-        fmt::format("this kernel has no {}: what it opens is found without a stack", hook));
-  }
-  note_probes(coverage);
-  return coverage;
-}
-
-void Session::note_probes(Coverage& coverage) const {
-  const BpfCoverage seen = x_collector->coverage();
+  coverage.notes = coverage_notes(seen);
   for (const HandoutProbe& probe : seen.probes) {
     if (probe.armed) coverage.probes.push_back({probe.function, probe.why});
-    if (probe.obstacle.empty()) continue;
-    coverage.notes.push_back(fmt::format("{}not probed: {} ({})",
-                                         probe.armed ? "not everywhere " : "", probe.function,
-                                         probe.obstacle));
   }
-  if (seen.handouts_missed > 0) {
-    coverage.notes.push_back(fmt::format("{} of {} calls of probed functions led to no socket",
-                                         seen.handouts_missed, seen.handouts));
-  }
+  return coverage;
 }
 
 // What would name the line of a finding that has none, where its library is one of those that can
@@ -315,7 +291,9 @@ SessionResult Session::conclude() {
   SessionResult result;
   Report& report = result.report;
   report.stacks = name_stacks(histories);
-  report.judgement = judge(histories, report.stacks, Policy{}.scaled(x_settings.policy_scale));
+  Policy policy = Policy{}.scaled(x_settings.policy_scale);
+  if (x_settings.all_connections) policy.most_listed = SIZE_MAX;
+  report.judgement = judge(histories, report.stacks, policy);
   explain_unnamed(report);
   report.coverage = coverage(histories, report.stacks);
   report.cost = cost();
@@ -332,7 +310,7 @@ SessionResult Session::conclude() {
   std::stable_sort(
       report.processes.begin(), report.processes.end(),
       [&](const ProcessInfo& a, const ProcessInfo& b) { return is_target(a) < is_target(b); });
-  result.incomplete = report.coverage.events_lost > 0;
+  result.incomplete = is_incomplete(x_collector->coverage());
   if (x_launch) {
     result.child_status =
         report.interrupted ? x_launch->end(std::chrono::seconds(5)) : x_launch->status();

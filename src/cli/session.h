@@ -33,6 +33,7 @@ struct SessionSettings {
   double policy_scale = 1.0;              // below 1 the policy's clocks run faster
   std::vector<std::string> own, not_own;  // patterns of the user's own code, and of what is not
   double stack_budget = 0.02;             // of one core, for all stacks together; 0: no bound
+  bool all_connections = false;           // list every one, also of what is no finding
   bool probes = true;  // may put entry probes on library functions, where stacks ask for them
   // One line of progress for stderr; `final` lines stay, the others may be overwritten.
   std::function<void(const std::string& line, bool final)> progress;

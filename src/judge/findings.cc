@@ -43,7 +43,9 @@ FoundConnection found(const Scene& scene, const Member& member) {
   FoundConnection connection;
   connection.id = facts.id;
   if (!member.history->descriptors.empty()) {
-    connection.descriptor = member.history->descriptors.front();
+    const auto& all = member.history->descriptors;
+    connection.descriptor = all.front();
+    connection.others.assign(all.begin() + 1, all.end());
   }
   connection.kind = facts.kind;
   connection.state = facts.state;

@@ -18,8 +18,6 @@
 namespace unclosed {
 namespace {
 
-constexpr size_t kMostListedInGroup = 100;
-
 // What a finding stands for: who is blamed ("" for nobody), and for what.
 struct GroupKey {
   std::string function, file;
@@ -368,7 +366,7 @@ void Bench::rest() {
   for (auto& [index, members] : groups) {
     const auto& siblings = x_scene.siblings[index];
     Case item = make_case(x_scene, std::move(members), 0);
-    Finding finding = describe(item, kMostListedInGroup);
+    Finding finding = describe(item, x_scene.policy.most_listed);
     size_t old = 0;
     size_t left = 0;
     for (const auto* member : item.members) {
@@ -426,7 +424,8 @@ Judgement Bench::judge() {
                    [](const auto& a, const auto& b) { return a.count > b.count; });
   for (const auto& finding : findings) {
     auto& group = x_judgement.groups.emplace_back(finding);
-    if (group.connections.size() > kMostListedInGroup) group.connections.resize(kMostListedInGroup);
+    const size_t most = x_scene.policy.most_listed;
+    if (group.connections.size() > most) group.connections.resize(most);
   }
   return std::move(x_judgement);
 }

@@ -2,6 +2,8 @@
 // the same. Value type; any thread.
 #pragma once
 
+#include <cstddef>
+
 #include "base/clock.h"
 
 namespace unclosed {
@@ -12,6 +14,7 @@ struct Policy {
   uint32_t passing_dials = 3;   // dials that must have passed an idle connection over
   uint32_t rising_windows = 4;  // windows over which a floor must rise
   double far_factor = 20;       // × the siblings' p99 is "far beyond" them
+  size_t most_listed = 100;     // connections listed of each group
 
   // Idle for this long at least before a connection counts as left alone.
   Duration settled_floor() const { return long_floor / 6; }

@@ -60,7 +60,8 @@ struct NormallyClosed {
 
 struct FoundConnection {
   ConnectionId id;
-  Descriptor descriptor;  // one of those that refer to it
+  Descriptor descriptor;           // one of those that refer to it
+  std::vector<Descriptor> others;  // and the rest of them
   Kind kind = Kind::kOther;
   TcpState state = TcpState::kNone;
   std::string local, peer;

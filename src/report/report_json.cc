@@ -104,6 +104,9 @@ Json connection_json(const FoundConnection& connection, StackTable& stacks) {
   Json json;
   json["pid"] = connection.descriptor.process.pid;
   json["fd"] = connection.descriptor.fd;
+  for (const auto& other : connection.others) {
+    json["other_descriptors"].push_back({{"pid", other.process.pid}, {"fd", other.fd}});
+  }
   json["state"] = text_or_null(to_string(connection.state));
   json["local"] = text_or_null(connection.local);
   json["peer"] = text_or_null(connection.peer);

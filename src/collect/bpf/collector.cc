@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <set>
 #include <unordered_set>
 
+#include "collect/bpf/blind_spots.h"
 #include "collect/bpf/convert.h"
 #include "collect/bpf/handout_probes.h"
 #include "collect/bpf/kernel_side.h"
@@ -16,6 +18,10 @@
 #include "collect/bpf/spaces.h"
 
 namespace unclosed {
+
+namespace {
+constexpr size_t kMostOthers = 1024;  // looked at for what they hold
+}
 
 struct BpfCollector::State {
   State(KernelSide side, CodeSource& source, ProcFs fs, const KernelSideSettings& limits,
@@ -43,6 +49,8 @@ struct BpfCollector::State {
   std::vector<ProcessId> targets;
   std::map<uint32_t, ProcessId> process_of;  // every tgid that ever was a target
   std::unordered_set<uint32_t> scanned_once;
+  std::set<ProcessId> of_32_bits;
+  std::vector<Descriptor> others;             // of no kind that is told apart, at the last scan
   std::unordered_map<uint64_t, Known> known;  // records seen, by the address of their file
   std::unordered_map<StackId, RawStack> stacks;
   // Copied stacks come each with an id of its own: equal ones are known by the first one's.
@@ -54,6 +62,7 @@ struct BpfCollector::State {
   bool ended = false;
   Instant last_scan{};
   uint64_t ring_lost_before = 0, table_lost_before = 0, stacks_lost_before = 0;
+  uint64_t most_unplaced = 0;
   BpfCoverage last;
 
   Status install(const ProcessId& process);
@@ -88,6 +97,10 @@ Result<BpfCollector> BpfCollector::open(const BpfSettings& settings, CodeSource&
                                         ProcFs proc) {
   KernelSideSettings limits;
   limits.most_connections = settings.most_connections;
+  limits.most_stacks = settings.most_stacks;
+  limits.most_targets = settings.most_targets;
+  limits.most_failures = settings.most_failures;
+  limits.ring_bytes = settings.ring_bytes;
   limits.socket_hooks = settings.socket_hooks;
   limits.stack_budget = from_seconds(settings.stack_budget);
   auto kernel = KernelSide::load(limits);
@@ -102,6 +115,7 @@ const std::vector<ProcessId>& BpfCollector::targets() const { return x_state->ta
 Status BpfCollector::State::install(const ProcessId& process) {
   const auto mappings = proc.mappings(process);
   if (!mappings) return mappings.error();
+  if (is_32_bit(process)) of_32_bits.insert(process);
   const auto target = spaces.install(process, *mappings);
   if (!target) return target.error();
   return kernel.put_target(static_cast<uint32_t>(process.pid), *target);
@@ -304,7 +318,10 @@ void BpfCollector::State::tell_losses(RecordSink& sink, Instant now) {
     before = total;
   };
   tell(LossReason::kRingFull, kernel.counter(UC_LOST_RING), ring_lost_before);
-  tell(LossReason::kTableFull, kernel.counter(UC_LOST_TABLE), table_lost_before);
+  most_unplaced = std::max(most_unplaced, last.unplaced);
+  tell(LossReason::kTableFull,
+       kernel.counter(UC_LOST_TABLE) + kernel.counter(UC_LOST_TARGETS) + most_unplaced,
+       table_lost_before);
   tell(LossReason::kStacksFull, lost_stacks(), stacks_lost_before);
 }
 
@@ -373,24 +390,35 @@ Status BpfCollector::State::scan_target(const ProcessId& target, RecordSink& sin
   const bool first = scanned_once.insert(tgid).second;
   if (first) older.learn(target);
   uint64_t rows = 0;
+  uint64_t of_threads = 0;
   const auto done = kernel.scan(
       tgid, first, [&](const uc_row& row, const uc_record& record, const uc_handed* handed) {
-        ++rows;
+        Known& entry = known[record.file];
+        // Threads that outlive the first one show their table once each.
+        if (row.thread != 0 && row.references <= 1 && entry.scan == scans) return;
         keep_stacks(record, handed);
         note_unused(record);
-        known[record.file] = {record.generation, scans};
-        Seen seen{
-            monotonic_now(), facts(record, handed, &row), {{target, static_cast<int>(row.fd)}}};
+        entry = {record.generation, scans};
+        const Descriptor descriptor{target, static_cast<int>(row.fd)};
+        if (record.kind == UC_OTHER && others.size() < kMostOthers) others.push_back(descriptor);
+        if (auto other = shared.find(record.file); other != shared.end()) {
+          auto& all = other->second.descriptors;
+          if (row.thread != 0 && std::find(all.begin(), all.end(), descriptor) != all.end()) return;
+          all.push_back(descriptor);
+          ++(row.thread != 0 ? of_threads : rows);
+          return;
+        }
+        ++(row.thread != 0 ? of_threads : rows);
+        Seen seen{monotonic_now(), facts(record, handed, &row), {descriptor}};
         if (row.references <= 1) {
           sink.accept(seen);
-        } else if (auto other = shared.find(record.file); other != shared.end()) {
-          other->second.descriptors.push_back(seen.descriptors.front());
         } else {
           shared.emplace(record.file, std::move(seen));
         }
       });
   if (!done && done.error().kind != ErrorKind::kGone) return done.error();
-  last.descriptors += rows;
+  last.descriptors += rows + of_threads;
+  last.unplaced += kernel.unplaced();
   if (auto limit = proc.nofile(target)) {
     last.drift += static_cast<int64_t>(limit->used) - static_cast<int64_t>(rows);
     sink.accept(LimitSeen{monotonic_now(), *std::move(limit)});
@@ -414,6 +442,7 @@ Status BpfCollector::scan(RecordSink& sink) {
   ++state.scans;
   sink.accept(ScanBegin{began});
   std::unordered_map<uint64_t, Seen> shared;
+  state.others.clear();
   const BpfCoverage before = std::exchange(state.last, {});
   // By index: following a child makes the list longer.
   for (size_t i = 0; i < state.targets.size(); ++i) {
@@ -453,6 +482,8 @@ BpfCoverage BpfCollector::coverage() const {
   coverage.opened = state.kernel.counter(UC_OPENED);
   coverage.closed = state.kernel.counter(UC_CLOSED_COUNT);
   coverage.events_lost = state.kernel.counter(UC_LOST_RING) + state.kernel.counter(UC_LOST_TABLE);
+  coverage.failures_lost = state.kernel.counter(UC_LOST_FAILURES);
+  coverage.children_lost = state.kernel.counter(UC_LOST_TARGETS);
   coverage.stacks_taken = state.kernel.counter(UC_STACKS_TAKEN);
   coverage.stacks_lost = state.lost_stacks();
   coverage.stacks_sampled_out = state.kernel.counter(UC_STACKS_SAMPLED_OUT);
@@ -460,6 +491,10 @@ BpfCoverage BpfCollector::coverage() const {
   coverage.modules_without_tables = state.spaces.modules_without_place();
   coverage.map_bytes = state.kernel.map_bytes();
   coverage.missing_hooks = state.kernel.missing();
+  for (const Descriptor& other : state.others) {
+    coverage.direct_descriptors += direct_descriptors(other);
+  }
+  coverage.of_32_bits.assign(state.of_32_bits.begin(), state.of_32_bits.end());
   coverage.probes = state.probes.asked_for();
   coverage.handouts = state.kernel.counter(UC_HANDOUT_CALLS);
   coverage.handouts_missed = state.kernel.counter(UC_HANDOUT_MISSED);

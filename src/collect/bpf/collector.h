@@ -24,6 +24,8 @@ namespace unclosed {
 
 struct BpfSettings {
   uint32_t most_connections = 262144;
+  // Places in the kernel's other tables, and bytes of the ring: what is beyond is counted as lost.
+  uint32_t most_stacks = 8192, most_targets = 4096, most_failures = 4096, ring_bytes = 8U << 20;
   SocketHooks socket_hooks = SocketHooks::kWherePresent;
   // The share of one core that all stacks together may take; beyond it they are sampled. Zero: all
   // are taken.
@@ -42,12 +44,16 @@ struct HandoutProbe {
 struct BpfCoverage {
   uint64_t opened = 0, closed = 0;
   uint64_t events_lost = 0;
+  uint64_t unplaced = 0;  // open at the last scan without a place: listed, without a history
+  uint64_t failures_lost = 0, children_lost = 0;
   uint64_t stacks_taken = 0, stacks_lost = 0, stacks_sampled_out = 0;
   Duration stack_time{};     // spent taking stacks, over all CPUs
   uint64_t descriptors = 0;  // open at the last scan
   int64_t drift = 0;         // of the last scan against /proc
   uint32_t modules_without_tables = 0;
   uint64_t map_bytes = 0;
+  uint64_t direct_descriptors = 0;    // files in tables of io_uring: in none that a scan reads
+  std::vector<ProcessId> of_32_bits;  // targets whose openings and uses no hook sees
   std::vector<std::string> missing_hooks;
   std::vector<HandoutProbe> probes;
   uint64_t handouts = 0, handouts_missed = 0;  // calls of probed functions; without a socket

@@ -6,8 +6,10 @@
 // change who refers to it. The tables of descriptors themselves are read by the iterator below, which is the truth; a
 // record whose file is in no table any more is taken out by the user side (reap).
 //
-// It cannot see: opens by io_uring (the iterator finds them, without a stack), and closes by exec and exit (likewise).
+// It cannot see: opens of 32-bit programs and of accepts by io_uring that answer more than once (the iterator finds them,
+// without a stack), and closes by io_uring, exec and exit (likewise).
 #include "collect/bpf/files.bpf.h"
+#include "collect/bpf/uring.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -17,7 +19,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 enum {
   NR_OPEN = 2, NR_PIPE = 22, NR_DUP = 32, NR_DUP2 = 33, NR_SOCKET = 41, NR_CONNECT = 42, NR_ACCEPT = 43,
   NR_SOCKETPAIR = 53, NR_FCNTL = 72, NR_CREAT = 85, NR_OPENAT = 257, NR_ACCEPT4 = 288, NR_DUP3 = 292, NR_PIPE2 = 293,
-  NR_OPENAT2 = 437,
+  NR_OPENAT2 = 437, NR_CLONE = 56, NR_SIGNALFD = 282, NR_SIGNALFD4 = 289, NR_CLONE3 = 435, NR_PIDFD_GETFD = 438,
 };
 enum { DUPFD = 0, DUPFD_CLOEXEC = 1030 };
 
@@ -49,7 +51,7 @@ static __always_inline void note_failure(__u32 attempt, int errno_value, __u64 s
     fresh.peer_port = record->peer_port;
     __builtin_memcpy(fresh.peer, record->where.address.peer, 16);
   }
-  bpf_map_update_elem(&failures, &key, &fresh, BPF_NOEXIST);
+  if (bpf_map_update_elem(&failures, &key, &fresh, BPF_NOEXIST)) count(UC_LOST_FAILURES, 1);
 }
 
 enum { EMFILE = 24, ENFILE = 23, ENOMEM = 12, ENOBUFS = 105, EADDRNOTAVAIL = 99, EINTR = 4, EAGAIN = 11 };
@@ -86,11 +88,14 @@ static __always_inline void opened(__u32 fd, struct uc_use *how, __u8 role) {
   count(UC_CREATED, 1);
 }
 
-static __always_inline void duplicated(__u32 fd, struct uc_use *how) {
+static __always_inline void duplicated(__u32 fd, struct uc_use *how, bool from_elsewhere) {
   __u64 file = file_of(fd);
   if (!file) return;
   struct uc_record *record = bpf_map_lookup_elem(&objects, &file);
-  if (!record) return;
+  if (!record || !same_file(record)) {
+    if (from_elsewhere) opened(fd, how, 0);   // of a process that is no target
+    return;
+  }
   record->duplicated = *how;
 }
 
@@ -114,7 +119,19 @@ static __always_inline struct pt_regs *registers(void) {
 
 static __always_inline bool opens_a_pair(long nr) { return nr == NR_PIPE || nr == NR_PIPE2 || nr == NR_SOCKETPAIR; }
 static __always_inline bool duplicates(long nr) {
-  return nr == NR_DUP || nr == NR_DUP2 || nr == NR_DUP3 || nr == NR_FCNTL;
+  return nr == NR_DUP || nr == NR_DUP2 || nr == NR_DUP3 || nr == NR_FCNTL || nr == NR_PIDFD_GETFD;
+}
+
+// The number that a new process came with (CLONE_PIDFD), or -1.
+enum { WITH_PIDFD = 0x1000 };
+static __always_inline __s32 pidfd_of_clone(struct pt_regs *regs, bool third) {
+  struct {
+    __u64 flags, pidfd;
+  } how = {regs->di, regs->dx};
+  if (third && bpf_probe_read_user(&how, sizeof(how), (void *)regs->di)) return -1;
+  __s32 fd = -1;
+  if (!(how.flags & WITH_PIDFD) || bpf_probe_read_user(&fd, sizeof(fd), (void *)how.pidfd)) return -1;
+  return fd;
 }
 
 SEC("tracepoint")
@@ -124,7 +141,7 @@ int on_open_exit(struct syscall_exit *ctx) {
   long nr = ctx->nr, ret = ctx->ret;
   struct uc_use how = {};
   if (ret < 0) {
-    if (!is_limit(-ret)) return 0;
+    if (!is_limit(-ret) || nr == NR_CLONE || nr == NR_CLONE3) return 0;
     note_stack(&how, target, bpf_ktime_get_ns(), 0);
     note_failure(attempt_of(nr), -ret, how.stack, 0);
     return 0;
@@ -132,10 +149,16 @@ int on_open_exit(struct syscall_exit *ctx) {
   struct pt_regs *regs = registers();
   if (nr == NR_FCNTL && regs->si != DUPFD && regs->si != DUPFD_CLOEXEC) return 0;
   if (nr == NR_DUP2 && regs->di == regs->si) return 0;
+  if ((nr == NR_SIGNALFD || nr == NR_SIGNALFD4) && (__s32)regs->di != -1) return 0;   // changes an open one
+  if (nr == NR_CLONE || nr == NR_CLONE3) {
+    if (!ret) return 0;   // in the child
+    ret = pidfd_of_clone(regs, nr == NR_CLONE3);
+    if (ret < 0) return 0;
+  }
   note_actor(&how, target, bpf_ktime_get_ns());
   note_stack(&how, target, how.at, 0);
   if (duplicates(nr)) {
-    duplicated(ret, &how);
+    duplicated(ret, &how, nr == NR_PIDFD_GETFD);
   } else if (opens_a_pair(nr)) {
     int pair[2];
     void *where = (void *)(nr == NR_SOCKETPAIR ? regs->r10 : regs->di);
@@ -467,7 +490,10 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child) {
   struct uc_target *target = bpf_map_lookup_elem(&targets, &old);
   if (!target) return 0;
   struct uc_target copy = *target;
-  bpf_map_update_elem(&targets, &new, &copy, BPF_ANY);
+  if (bpf_map_update_elem(&targets, &new, &copy, BPF_ANY)) {
+    count(UC_LOST_TARGETS, 1);
+    return 0;
+  }
   tell_process(UC_EVENT_FORK, new, old);
   return 0;
 }
@@ -528,7 +554,8 @@ int scan(struct bpf_iter__task_file *ctx) {
   if (!bpf_map_lookup_elem(&targets, &tgid)) return 0;
   // Older kernels (seen in 6.1) show the table that threads share once for each of them.
   struct task_struct *leader = task->group_leader;
-  if (task->pid != task->tgid && leader && task->files == leader->files) return 0;
+  struct files_struct *files = task->files;
+  if (task->pid != task->tgid && leader && files == leader->files) return 0;
   __u64 key = (__u64)file, now = bpf_ktime_get_ns();
   struct uc_record *record = bpf_map_lookup_elem(&objects, &key);
   if (record && !same_file(record)) {
@@ -539,19 +566,28 @@ int scan(struct bpf_iter__task_file *ctx) {
     __u32 zero = 0;
     struct uc_record *fresh = bpf_map_lookup_elem(&scanned, &zero);
     if (!fresh) return 0;
+    // Through memory: the verifier allows no arithmetic on what it knows to be a pointer.
+    fresh->file = key;
+    if (just_finished(*(volatile __u64 *)&fresh->file, now)) return 0;
     describe(fresh, key, tgid, ctx->fd, now);
     fresh->flags = baseline ? UC_BEFORE_ATTACH : UC_UNTRACED;
     if (bpf_map_update_elem(&objects, &key, fresh, BPF_NOEXIST) == 0) count(UC_CREATED, 1);
     record = bpf_map_lookup_elem(&objects, &key);
     if (!record) {
-      count(UC_LOST_TABLE, 1);
-      return 0;
+      // No place: told all the same, as found now, and by the same name at every scan.
+      fresh->generation = fresh->inode;
+      record = fresh;
+      unplaced++;
     }
   }
   struct uc_row head = {};
   head.tgid = tgid;
   head.fd = ctx->fd;
   head.references = references_of(key) - 1;   // the iterator holds one itself
+  if (task->pid != task->tgid) head.thread = task->pid;
+  struct signal_struct *group = task->signal;
+  // CLONE_FILES without CLONE_THREAD: one reference, and yet a descriptor in each of several processes.
+  if (files && group && files->count.counter > group->nr_threads) head.references++;
   refresh(record, &head);
   struct uc_handed *known = handed_of(record);
   head.handed = known ? 1 : 0;
@@ -571,5 +607,6 @@ int reap(struct reap_request *request) {
   struct uc_record *record = bpf_map_lookup_elem(&objects, &key);
   if (!record || record->generation != request->generation) return 0;
   forget(record);
+  count(UC_CLOSED_COUNT, 1);
   return 1;
 }

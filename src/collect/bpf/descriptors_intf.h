@@ -116,7 +116,8 @@ struct uc_row {
   __u32 recv_queue, send_queue;
   __u32 unanswered;
   __u32 references;
-  __u32 handed, reserved;  // 1: a struct uc_handed follows the record
+  __u32 handed;  // 1: a struct uc_handed follows the record
+  __u32 thread;  // whose own table it is in, where that is not the process's; else 0
 };
 
 enum uc_event_type {
@@ -239,5 +240,7 @@ enum uc_counter {
   UC_STACKS_MADE,         // entries made in the table of stacks
   UC_HANDOUT_CALLS,       // calls of probed functions
   UC_HANDOUT_MISSED,      // of them: that led to no socket
+  UC_LOST_FAILURES,       // failed attempts that found no place
+  UC_LOST_TARGETS,        // children that are not followed
   UC_COUNTERS,
 };

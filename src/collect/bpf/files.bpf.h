@@ -33,12 +33,12 @@ static __always_inline __u8 kind_of_anonymous(struct file *file) {
   char name[16] = {};
   const unsigned char *text = BPF_CORE_READ(file, f_path.dentry, d_name.name);
   bpf_probe_read_kernel_str(name, sizeof(name), text);
+  if (name[0] == 'i' && name[1] == 'n' && name[2] == 'o') return UC_INOTIFY;   // without brackets
   if (name[0] != '[') return UC_OTHER;
   if (name[1] == 'e' && name[6] == 'f') return UC_EVENTFD;     // [eventfd]
   if (name[1] == 'e' && name[6] == 'p') return UC_EPOLL;       // [eventpoll]
   if (name[1] == 't' && name[2] == 'i') return UC_TIMERFD;
   if (name[1] == 's' && name[2] == 'i') return UC_SIGNALFD;
-  if (name[1] == 'i' && name[2] == 'n') return UC_INOTIFY;
   if (name[1] == 'p' && name[2] == 'i') return UC_PIDFD;
   return UC_OTHER;
 }
@@ -193,12 +193,40 @@ static __always_inline void forget(struct uc_record *record) {
   if (!bpf_map_delete_elem(&objects, &key)) count(UC_DELETED, 1);
 }
 
+// Files whose close was told a moment ago: between the hook and the deed they still stand in the table, and a scan that
+// passes there must not take them for new ones.
+struct finished {
+  __u64 file, at;
+};
+enum { FINISHED = 256, MOMENT_NS = 10000000 };
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, FINISHED);
+  __type(key, __u32);
+  __type(value, struct finished);
+} lately SEC(".maps");
+
+static __always_inline struct finished *finished_place(__u64 file) {
+  __u32 place = (__u32)((file * 0x9e3779b97f4a7c15ULL) >> 56);
+  return bpf_map_lookup_elem(&lately, &place);
+}
+
+static __always_inline bool just_finished(__u64 file, __u64 now) {
+  struct finished *last = finished_place(file);
+  return last && last->file == file && now - last->at < MOMENT_NS;
+}
+
 // Reports the end of a record and takes it out. `closed`: by whom, or none where it was found gone and nobody saw the
 // close.
 static __always_inline void finish(struct uc_record *record, __u64 now, struct uc_use *closed) {
   struct uc_handed *known = handed_of(record);
   bool told = known ? tell_closed_handed(record, known, now, closed) : tell_closed(record, now, closed);
   if (!told) count(UC_LOST_RING, 1);
+  struct finished *last = closed ? finished_place(record->file) : 0;
+  if (last) {
+    last->file = record->file;
+    last->at = now;
+  }
   forget(record);
   count(UC_CLOSED_COUNT, 1);
 }

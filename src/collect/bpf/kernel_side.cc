@@ -96,7 +96,8 @@ constexpr std::array kOpenExits = {
     Attachment{"sys_exit_io_uring_setup", false}, Attachment{"sys_exit_perf_event_open", false},
     Attachment{"sys_exit_mq_open", false},        Attachment{"sys_exit_dup", true},
     Attachment{"sys_exit_dup2", false},           Attachment{"sys_exit_dup3", true},
-    Attachment{"sys_exit_fcntl", false},
+    Attachment{"sys_exit_fcntl", false},          Attachment{"sys_exit_clone", false},
+    Attachment{"sys_exit_clone3", false},
 };
 
 // Where the kernel has no tracepoints of sockets: what every target's system calls say of them.
@@ -198,6 +199,8 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   bpf_map__set_max_entries(skeleton->maps.objects, settings.most_connections);
   bpf_map__set_max_entries(skeleton->maps.handed, settings.most_connections);
   bpf_map__set_max_entries(skeleton->maps.stacks, settings.most_stacks);
+  bpf_map__set_max_entries(skeleton->maps.targets, settings.most_targets);
+  bpf_map__set_max_entries(skeleton->maps.failures, settings.most_failures);
   bpf_map__set_max_entries(skeleton->maps.rows, settings.most_rows);
   bpf_map__set_max_entries(skeleton->maps.blocks, settings.most_blocks);
   bpf_map__set_max_entries(skeleton->maps.spaces, settings.most_spaces);
@@ -211,6 +214,10 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   bpf_program__set_autoload(skeleton->progs.on_send, socket_hooks);
   bpf_program__set_autoload(skeleton->progs.on_receive, socket_hooks);
   bpf_program__set_autoload(skeleton->progs.on_io_exit, !socket_hooks);
+  const bool uring = has_tracepoint("io_uring_submit_req") && has_tracepoint("io_uring_complete");
+  bpf_program__set_autoload(skeleton->progs.on_uring_submit, uring);
+  bpf_program__set_autoload(skeleton->progs.on_uring_complete, uring);
+  if (!uring) state->missing.emplace_back("io_uring_submit_req");
   if (const int failed = descriptors__load(skeleton); failed != 0)
     return load_error(-failed, words);
 
@@ -244,7 +251,8 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   }
   for (bpf_program* program :
        {skeleton->progs.on_send, skeleton->progs.on_receive, skeleton->progs.on_state,
-        skeleton->progs.on_fork, skeleton->progs.on_exec}) {
+        skeleton->progs.on_fork, skeleton->progs.on_exec, skeleton->progs.on_uring_submit,
+        skeleton->progs.on_uring_complete}) {
     if (!bpf_program__autoload(program)) continue;
     if (auto done = state->attach_trace(program); !done) return done.error();
   }
@@ -292,7 +300,13 @@ Status KernelSide::edit_tables(
 Status KernelSide::put_target(uint32_t tgid, const uc_target& target) {
   if (bpf_map__update_elem(x_state->skeleton->maps.targets, &tgid, sizeof tgid, &target,
                            sizeof target, BPF_ANY) != 0) {
-    return system_error(errno, "adding a target");
+    const int why = errno;
+    Error error = system_error(why, "adding a target");
+    if (why == E2BIG) {
+      error = {ErrorKind::kLimit, fmt::format("process {} would be one target too many", tgid),
+               "UC-E012"};
+    }
+    return error;
   }
   return {};
 }
@@ -344,6 +358,7 @@ Status KernelSide::scan(
     uint32_t tgid, bool baseline,
     const std::function<void(const uc_row&, const uc_record&, const uc_handed*)>& row) {
   x_state->skeleton->bss->baseline = baseline;
+  x_state->skeleton->bss->unplaced = 0;
   bpf_iter_link_info which{};
   which.task.pid = tgid;
   bpf_iter_attach_opts options{};
@@ -388,6 +403,8 @@ Status KernelSide::scan(
   }
   return {};
 }
+
+uint64_t KernelSide::unplaced() const { return x_state->skeleton->bss->unplaced; }
 
 void KernelSide::drain(const std::function<void(std::span<const std::byte>)>& event) {
   x_state->event = &event;

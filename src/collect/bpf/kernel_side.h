@@ -25,6 +25,8 @@ struct KernelSideSettings {
   SocketHooks socket_hooks = SocketHooks::kWherePresent;
   uint32_t most_connections = 262144;
   uint32_t most_stacks = 8192;
+  uint32_t most_targets = 4096;
+  uint32_t most_failures = 4096;
   uint32_t most_rows = 1U << 20;
   uint32_t most_blocks = 1U << 19;
   uint32_t most_spaces = 128;
@@ -64,6 +66,8 @@ class KernelSide {
   // more.
   Status scan(uint32_t tgid, bool baseline,
               const std::function<void(const uc_row&, const uc_record&, const uc_handed*)>& row);
+  // Descriptors of the last scan that found no place in the table of records.
+  uint64_t unplaced() const;
   // Calls `event` for everything in the ring.
   void drain(const std::function<void(std::span<const std::byte>)>& event);
   // Waits until the ring has a process event, or until the time is over.

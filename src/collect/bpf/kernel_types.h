@@ -80,7 +80,11 @@ struct fdtable {
   struct file** fd;
 };
 struct files_struct {
+  atomic_t count;
   struct fdtable* fdt;
+};
+struct signal_struct {
+  int nr_threads;
 };
 struct thread_struct {
   unsigned long fsbase;
@@ -88,6 +92,7 @@ struct thread_struct {
 struct task_struct {
   struct thread_struct thread;
   struct files_struct* files;
+  struct signal_struct* signal;
   int pid;
   int tgid;
   struct task_struct* group_leader;

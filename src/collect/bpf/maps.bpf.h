@@ -16,6 +16,7 @@ const volatile __u64 unasked_gap_ns = 250000000;
 const volatile __u32 closer_every = 16;      // closing stacks: the first 32 of a site, then one in so many
 
 bool baseline = false;      // the running scan is the first of its process
+__u64 unplaced = 0;         // descriptors of the running scan that found no place among the records
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);

@@ -111,6 +111,7 @@ struct Stat {
   std::string comm;
   char state = '?';
   pid_t parent = 0;
+  int threads = 0;
   uint64_t start_ticks = 0;
 };
 
@@ -131,6 +132,7 @@ Result<Stat> parse_stat(std::string_view text) {
     if (word.empty()) return corrupt("stat of a process ends early");
     if (field == 3) stat.state = word.front();
     if (field == 4) stat.parent = number<pid_t>(word).value_or(0);
+    if (field == 20) stat.threads = number<int>(word).value_or(0);
     if (field == 22) {
       const auto ticks = number<uint64_t>(word);
       if (!ticks) return corrupt("stat of a process holds no start time");
@@ -288,7 +290,9 @@ Result<ProcessSummary> ProcFs::summary(pid_t pid) const {
 
 bool ProcFs::alive(const ProcessId& process) const {
   const auto place = open_process(x_root, process);
-  return place && place->stat.state != 'Z' && place->stat.state != 'X';
+  if (!place || place->stat.state == 'X') return false;
+  // A first thread that has ended while others go on looks like a zombie.
+  return place->stat.state != 'Z' || place->stat.threads > 1;
 }
 
 Result<ProcessInfo> ProcFs::info(const ProcessId& process) const {

@@ -36,7 +36,7 @@ class ProcFs {
   // The process that a thread belongs to; the pid itself for a process.
   Result<pid_t> leader_of(pid_t thread) const;
   Result<ProcessSummary> summary(pid_t pid) const;
-  // True while the process with exactly this start time exists and is not a zombie.
+  // True while the process with exactly this start time exists and one of its threads runs.
   bool alive(const ProcessId& process) const;
   // Everything shown of a process; secrets (passwords in DSNs and flags, tokens) are cut from the
   // command. `runtime` is left empty: it is read from the binary.

@@ -1,0 +1,23 @@
+// dup3(2), to a free number and onto an open one.
+#include <sys/eventfd.h>
+
+#include "exact.h"
+
+OPENER int event(void) { return opened(eventfd(0, 0), __func__); }
+OPENER int victim(void) { return opened(eventfd(0, 0), __func__); }
+OPENER int copy(int fd, int to) { return copied(dup3(fd, to, O_CLOEXEC), fd, __func__); }
+OPENER void replace(int fd, int to) {
+  const uint32_t file = file_at(fd);
+  CHECK(dup3(fd, to, 0) == to);
+  closed(to);
+  adopted(to, file, __func__);
+}
+
+int main(void) {
+  begin();
+  const int fd = event();
+  copy(fd, 77);
+  const int there = victim();
+  replace(fd, there);
+  end();
+}

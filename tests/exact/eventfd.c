@@ -1,0 +1,15 @@
+// eventfd2(2), and the older call.
+#include <sys/eventfd.h>
+
+#include "exact.h"
+
+OPENER int event(void) { return opened(eventfd(0, EFD_CLOEXEC), __func__); }
+OPENER int older_event(void) { return opened((int)syscall(SYS_eventfd, 0), __func__); }
+
+int main(void) {
+  begin();
+  event();
+  shut(event());
+  older_event();
+  end();
+}

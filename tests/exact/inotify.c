@@ -1,0 +1,13 @@
+// inotify_init1(2).
+#include <sys/inotify.h>
+
+#include "exact.h"
+
+OPENER int watch(void) { return opened(inotify_init1(0), __func__); }
+
+int main(void) {
+  begin();
+  watch();
+  shut(watch());
+  end();
+}

@@ -1,0 +1,30 @@
+// The first thread ends while another goes on: the table is then that of the others.
+#include <pthread.h>
+#include <sys/eventfd.h>
+
+#include "exact.h"
+
+OPENER int of_main(void) { return opened(eventfd(0, 0), __func__); }
+OPENER int of_the_thread(void) { return opened(eventfd(0, 0), __func__); }
+
+static void *work(void *nothing) {
+  usleep(100000);
+  of_the_thread();
+  shut(of_the_thread());
+  end();
+  _exit(0);
+  return nothing;
+}
+static void *idle(void *nothing) {
+  for (;;) pause();
+  return nothing;
+}
+
+int main(void) {
+  begin();
+  of_main();
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, idle, NULL) == 0);
+  CHECK(pthread_create(&thread, NULL, work, NULL) == 0);
+  pthread_exit(NULL);
+}

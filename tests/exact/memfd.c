@@ -1,0 +1,13 @@
+// memfd_create(2).
+#include <sys/mman.h>
+
+#include "exact.h"
+
+OPENER int memory(void) { return opened(memfd_create("exact", 0), __func__); }
+
+int main(void) {
+  begin();
+  memory();
+  shut(memory());
+  end();
+}

@@ -1,0 +1,312 @@
+#!/usr/bin/env python3
+"""Runs the exact suite: one small program per kernel behaviour, looked at by the built program.
+
+At the end of each the set of open descriptors in the report must be what /proc/PID/fd shows, each with the function that
+opened it, the counts of what came and went must be the program's own, and coverage.drift must be 0. See README.md.
+"""
+import argparse
+import concurrent.futures
+import json
+import mmap
+import os
+import pathlib
+import re
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+PATIENCE = 60   # seconds for a step on a busy machine
+SETTLE = 0.5    # several scans
+
+
+class Wrong(Exception):
+    """What a program expected and the report did not say."""
+
+
+class Table:
+    """The table that exact.c keeps: what is open now, and who opened it."""
+    HEADER, SLOTS, ENTRY, ENTRIES = struct.Struct("<10I2i"), 16, struct.Struct("<3iI52s52s"), 1000
+    READY, GO, DONE, END = 4, 8, 12, 16
+
+    def __init__(self, path):
+        size = self.HEADER.size + 4 * self.SLOTS + self.ENTRY.size * self.ENTRIES
+        path.write_bytes(bytes(size))
+        with open(path, "r+b") as file:
+            self.memory = mmap.mmap(file.fileno(), size)
+
+    def flag(self, at):
+        return struct.unpack_from("<I", self.memory, at)[0]
+
+    def set(self, at):
+        struct.pack_into("<I", self.memory, at, 1)
+
+    def header(self):
+        names = ("lock", "ready", "go", "done", "end", "opened", "gone", "files", "entries", "failed", "first", "stranger")
+        return dict(zip(names, self.HEADER.unpack_from(self.memory, 0)))
+
+    def entries(self):
+        found = {}
+        start = self.HEADER.size + 4 * self.SLOTS
+        for index in range(self.header()["entries"]):
+            used, pid, fd, _, opener, copier = self.ENTRY.unpack_from(self.memory, start + index * self.ENTRY.size)
+            if used:
+                found[pid, fd] = (opener.split(b"\0")[0].decode(), copier.split(b"\0")[0].decode())
+        return found
+
+
+def wait(what, condition, process):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if process.poll() is not None and not condition():
+            raise Wrong(f"ended with {process.returncode} before {what}")
+        if time.monotonic() > deadline:
+            raise Wrong(f"not {what} within {PATIENCE} s")
+        time.sleep(0.005)
+
+
+def family(pid):
+    """The process and all its descendants, alive now."""
+    parents = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text()
+            except OSError:
+                continue
+            parents.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(entry.name))
+    found, wanted = [], [pid]
+    while wanted:
+        found.append(wanted.pop())
+        wanted += parents.get(found[-1], [])
+    return found
+
+
+def descriptors(pid):
+    """{fd: what it refers to} of the process, and of those of its threads that have a table of their own."""
+    found = {}
+    try:
+        tasks = [pathlib.Path(f"/proc/{pid}/fd")] + [task / "fd" for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:
+        return found
+    for folder in tasks:
+        try:
+            for name in os.listdir(folder):
+                found.setdefault(int(name), os.readlink(folder / name))
+        except OSError:
+            pass
+    return found
+
+
+KINDS = {"socket": {"tcp", "udp", "unix", "netlink", "other"}, "pipe": {"pipe"}, "eventfd": {"eventfd"}, "eventpoll": {"epoll"},
+         "timerfd": {"timerfd"}, "signalfd": {"signalfd"}, "inotify": {"inotify"}, "pidfd": {"pidfd"}}
+
+
+def kinds_of(target):
+    """The kinds that the report may give to what /proc calls so."""
+    if match := re.match(r"anon_inode:\[?(\w+)", target):
+        return KINDS.get(match[1], {"other"})
+    if match := re.match(r"(\w+):\[", target):
+        return KINDS.get(match[1], {"other"})
+    return {"memfd"} if target.startswith("/memfd:") else {"file", "fifo", "other"}
+
+
+def reported(report):
+    """{(pid, fd): (kind, functions of the opening, functions of the copying)}"""
+    found = {}
+    for group in report["groups"]:
+        for connection in group["connections"]:
+            numbers = [connection] + connection.get("other_descriptors", [])
+            stacks = [report["stacks"][index] if index is not None else None
+                      for index in (connection["stacks"]["opened"], connection["stacks"]["duplicated"])]
+            names = [None if stack is None else {frame["function"] for frame in stack} for stack in stacks]
+            for number in numbers:
+                key = number["pid"], number["fd"]
+                if key in found:
+                    raise Wrong(f"descriptor {key} is reported twice")
+                found[key] = (group["kind"], *names)
+    return found
+
+
+def compare(report, table, actual, openers):
+    """What does not agree, in sentences."""
+    wrong = []
+    seen, header = reported(report), table.header()
+    for key in sorted(actual.keys() - seen.keys()):
+        wrong.append(f"{key} is open ({actual[key]}) and not reported")
+    for key in sorted(seen.keys() - actual.keys()):
+        wrong.append(f"{key} is reported and not open")
+    for key in sorted(seen.keys() & actual.keys()):
+        kind, opening, copying = seen[key]
+        if kind not in kinds_of(actual[key]):
+            wrong.append(f"{key} is {actual[key]}, and reported as {kind}")
+        opener, copier = table.entries().get(key, ("", ""))
+        found = (opening or set()) & openers
+        if opener and opener not in found:
+            wrong.append(f"{key} was opened by {opener}, and reported as " +
+                         ("without a stack" if opening is None else f"by {sorted(found) or sorted(opening)}"))
+        if found - {opener}:
+            wrong.append(f"{key} was opened by {opener or 'nobody that was seen'}, and reported as by {sorted(found)}")
+        if copier and copier not in (copying or set()):
+            wrong.append(f"{key} was copied by {copier}, and reported as by {sorted(copying or [])}")
+    missing = {key for key in table.entries() if key[0] in {pid for pid, _ in actual}} - actual.keys()
+    if missing:
+        wrong.append(f"the program says {sorted(missing)} are open, /proc does not")
+    coverage = report["coverage"]
+    for name in ("opened", "gone"):
+        told = coverage["closed" if name == "gone" else name]
+        if told != header[name]:
+            wrong.append(f"{name}: {header[name]}, and reported {told}")
+    for name in ("drift", "events_lost"):
+        if coverage[name]:
+            wrong.append(f"{name} {coverage[name]}")
+    return wrong
+
+
+def expectations(source):
+    """The `// expect …` lines of a program: (what, value)."""
+    return re.findall(r"^// expect (\w+) (.*)$", source, re.M)
+
+
+class Look:
+    """One program on one rung."""
+
+    def __init__(self, name, rung, options):
+        self.name, self.rung, self.options = name, rung, options
+        self.drift = 0
+        self.observers = []
+        self.actual = {}
+
+    @staticmethod
+    def start(command, log, **more):
+        with open(log, "wb") as out:
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, **more)
+
+    def look(self, folder):
+        table = Table(folder / "table")
+        program = str(pathlib.Path(self.options.programs).resolve() / self.name)
+        environment = {**os.environ, "EXACT_TABLE": str(folder / "table"), "EXACT_RUNG": self.rung, "NO_COLOR": "1"}
+        source = (HERE / f"{self.name}.c").read_text()
+        several = re.search(r"^// observers (\d+)$", source, re.M)
+        count = int(several[1]) if several and self.rung == "attach" else 1
+        victim = None
+        try:
+            if self.rung == "attach":
+                victim = self.start([program], folder / "victim", env=environment)
+                wait("ready", lambda: table.flag(Table.READY), victim)
+            for number in range(count):
+                said = folder / f"stderr{number}"
+                command = [str(pathlib.Path(self.options.program).resolve()), self.rung, "--json", "--all-connections", "--scale", "0.1",
+                           "-o", str(folder / f"report{number}.json")]
+                command += [str(victim.pid)] if victim else ["--", program]
+                self.observers.append(self.start(command, said, env=environment))
+                attached = (lambda: b"attached" in said.read_bytes()) if victim else (lambda: table.flag(Table.READY))
+                wait("attached", attached, self.observers[-1])
+            self.observe(table, folder)
+            self.compare(table, folder, source)
+        finally:
+            table.set(Table.END)
+            for observer in self.observers:
+                if observer.poll() is None:
+                    observer.send_signal(signal.SIGTERM)
+            if victim:
+                try:
+                    victim.wait(5)
+                except subprocess.TimeoutExpired:
+                    pass
+                try:
+                    os.killpg(victim.pid, signal.SIGKILL)   # the children of its that wait for nobody
+                except ProcessLookupError:
+                    pass
+
+    def observe(self, table, folder):
+        """Lets the program do its work, and notes what /proc says when it is done."""
+        table.set(Table.GO)
+        wait("done", lambda: table.flag(Table.DONE) or table.header()["failed"], self.observers[0])
+        if table.header()["failed"]:
+            said = "".join(path.read_text(errors="replace") for path in folder.glob("[vs][it]*"))
+            raise Wrong("the program failed: " + said.strip()[-300:])
+        time.sleep(SETTLE)
+        header = table.header()
+        pids = [pid for pid in family(header["first"]) if self.rung == "run" or pid != header["stranger"]]
+        self.actual = {(pid, fd): target for pid in pids for fd, target in descriptors(pid).items()}
+
+    def compare(self, table, folder, source):
+        openers = set(re.findall(r"^OPENER [^(]*?\*?(\w+)\(", source, re.M))
+        wrong = []
+        for observer in self.observers:
+            observer.send_signal(signal.SIGINT)
+        for number, observer in enumerate(self.observers):
+            written = folder / f"report{number}.json"
+            wait("reported", written.exists, observer)
+            report = json.loads(written.read_text())
+            self.drift += abs(report["coverage"]["drift"])
+            wrong += compare(report, table, self.actual, openers)
+            for what, value in expectations(source):
+                if what == "note" and not any(re.search(value, note) for note in report["coverage"]["notes"]):
+                    wrong.append(f"no note says '{value}': {report['coverage']['notes']}")
+        if wrong:
+            raise Wrong("\n".join(wrong[:8]))
+
+    def run(self):
+        begun = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="unclosed-exact-") as folder:
+            try:
+                self.look(pathlib.Path(folder))
+                verdict, why = "exact", ""
+            except Wrong as wrong:
+                verdict, why = "WRONG", str(wrong)
+                if self.options.keep:
+                    kept = pathlib.Path(self.options.keep)
+                    kept.mkdir(parents=True, exist_ok=True)
+                    for path in pathlib.Path(folder).glob("[rsv]*"):
+                        (kept / f"{self.name}-{self.rung}-{path.name}").write_bytes(path.read_bytes())
+            seconds = time.monotonic() - begun
+            for observer in self.observers:   # the kernel takes its time to take the hooks away
+                try:
+                    observer.wait(PATIENCE)
+                except subprocess.TimeoutExpired:
+                    observer.kill()
+                    verdict, why = "WRONG", why or "it did not end"
+        return verdict, why, seconds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only programs whose name holds one of these words")
+    parser.add_argument("--rung", action="append", choices=("attach", "run"), help="only this one")
+    parser.add_argument("--jobs", type=int, default=4, help="programs side by side (%(default)s)")
+    parser.add_argument("--program", default=str(ROOT / "build/release/unclosed"))
+    parser.add_argument("--programs", default=str(ROOT / "build/exact"), help="where the programs of the suite are")
+    parser.add_argument("--keep", help="folder for the reports of what was wrong")
+    options = parser.parse_args()
+    rungs = options.rung or ["attach", "run"]
+    names = sorted(path.stem for path in HERE.glob("*.c") if path.stem != "exact")
+    names = [name for name in names if not options.names or any(word in name for word in options.names)]
+    if not names:
+        print(f"no program is named like {' or '.join(options.names)}", file=sys.stderr)
+        return 2
+    looks = {(name, rung): Look(name, rung, options) for name in names for rung in rungs}
+    width = max(map(len, names))
+    print(f"{'':{width}}  " + "".join(f"{rung:8}" for rung in rungs))
+    exact = drift = 0
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        results = {key: pool.submit(look.run) for key, look in looks.items()}
+        for name in names:
+            row = [results[name, rung].result() for rung in rungs]
+            print(f"{name:{width}}  " + "".join(f"{verdict:8}" for verdict, _, _ in row), flush=True)
+            for rung, (verdict, why, _) in zip(rungs, row):
+                exact += verdict == "exact"
+                drift += looks[name, rung].drift
+                for line in why.splitlines():
+                    print(f"    {rung}: {line}", flush=True)
+    print(f"{exact} of {len(looks)} exact, drift {drift}")
+    return 0 if exact == len(looks) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
