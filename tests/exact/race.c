@@ -1,4 +1,5 @@
 // One thread opens while another closes, on numbers that they take from each other.
+// a storm
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>

@@ -1,4 +1,5 @@
 // A million times the same few numbers, by two openers: none may keep the stack of the one before.
+// a storm
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 

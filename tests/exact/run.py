@@ -161,9 +161,8 @@ def compare(report, table, actual, openers):
         told = coverage["closed" if name == "gone" else name]
         if told != header[name]:
             wrong.append(f"{name}: {header[name]}, and reported {told}")
-    for name in ("drift", "events_lost"):
-        if coverage[name]:
-            wrong.append(f"{name} {coverage[name]}")
+    if coverage["drift"]:
+        wrong.append(f"drift {coverage['drift']}")
     return wrong
 
 
@@ -246,6 +245,9 @@ class Look:
             report = json.loads(written.read_text())
             self.drift += abs(report["coverage"]["drift"])
             wrong += compare(report, table, self.actual, openers)
+            # A storm may fill the ring on a busy machine: counted, and neither the counts nor the set suffer.
+            if report["coverage"]["events_lost"] and not re.search("^// a storm", source, re.M):
+                wrong.append(f"events_lost {report['coverage']['events_lost']}")
             for what, value in expectations(source):
                 if what == "note" and not any(re.search(value, note) for note in report["coverage"]["notes"]):
                     wrong.append(f"no note says '{value}': {report['coverage']['notes']}")

@@ -1,5 +1,6 @@
 // Two observers at a time: each sees everything, and neither disturbs the other.
 // observers 2
+// a storm
 #include <sys/eventfd.h>
 
 #include "exact.h"

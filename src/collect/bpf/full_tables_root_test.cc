@@ -2,6 +2,7 @@
 // said, what was known stays, and no stack is ever another's.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -76,6 +77,7 @@ class Child {
   }
   ~Child() {
     ::close(x_ends[0]);
+    ::kill(x_pid, SIGKILL);
     ::waitpid(x_pid, nullptr, 0);
   }
   Child(const Child&) = delete;
@@ -197,6 +199,8 @@ void note_callers(std::vector<std::pair<uint64_t, uint64_t>>& pairs) {
   }
 }
 
+constexpr uint64_t kCallerBytes = 16;  // of left and right, which do nothing but call
+
 // The number whose path a stack shows; nullopt: it is none of ours, or it contradicts itself.
 std::optional<unsigned> number_of(const RawStack& stack) {
   std::vector<std::pair<uint64_t, uint64_t>> pairs;
@@ -205,7 +209,7 @@ std::optional<unsigned> number_of(const RawStack& stack) {
   for (size_t level = 0; level < pairs.size(); ++level) {
     const auto passes = [&](uint64_t function) {
       return std::any_of(stack.frames.begin(), stack.frames.end(), [&](const Frame& frame) {
-        return frame.address.value > function && frame.address.value - function < 48;
+        return frame.address.value > function && frame.address.value - function < kCallerBytes;
       });
     };
     const bool one = passes(pairs[level].first), zero = passes(pairs[level].second);
