@@ -145,6 +145,8 @@ struct ConnectionFacts {
   std::optional<Instant> peer_closed_at;  // the peer's FIN arrived
   std::optional<Instant> end_seen_at;  // the application was given end-of-file, ECONNRESET or EPIPE
   int end_errno = 0;                   // 0 for end-of-file
+  // The last close of one of its descriptors, while others still referred to it.
+  std::optional<Instant> partly_closed_at;
   uint64_t recv_queue = 0, send_queue = 0;  // bytes not read / not acknowledged
   uint32_t unanswered_probes = 0;           // retransmissions or window probes without answer
   bool keepalive = false;                   // SO_KEEPALIVE is on

@@ -9,6 +9,8 @@ def counts(text):
     for line in text.splitlines():
         if match := re.fullmatch(r"(\d+) passed, (\d+) failed(?:, \d+ skipped)?", line):
             passed, failed = int(match[1]), int(match[2])
+        elif match := re.fullmatch(r"(\d+) of (\d+) exact, drift \d+", line):
+            passed, failed = int(match[1]), int(match[2]) - int(match[1])
         elif match := re.match(r"\d+% tests passed, (\d+) tests? failed out of (\d+)", line):
             passed, failed = int(match[2]) - int(match[1]), int(match[1])
         elif match := re.match(r"Ran (\d+) tests? in ", line):

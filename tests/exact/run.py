@@ -199,7 +199,7 @@ class Look:
                 wait("ready", lambda: table.flag(Table.READY), victim)
             for number in range(count):
                 said = folder / f"stderr{number}"
-                command = [str(pathlib.Path(self.options.program).resolve()), self.rung, "--json", "--all-connections", "--scale", "0.1",
+                command = [str(pathlib.Path(self.options.program).resolve()), self.rung, "--json", "--all-connections", "--scale", "0.1", "--budget", "off",
                            "-o", str(folder / f"report{number}.json")]
                 command += [str(victim.pid)] if victim else ["--", program]
                 self.observers.append(self.start(command, said, env=environment))

@@ -370,7 +370,7 @@ void BpfCollector::State::tell_the_dead(RecordSink& sink) {
     const auto seen = known.find(record.file);
     if (seen != known.end() && seen->second.scan == scans) return;
     // A descriptor closed while others referred to the connection may have been the last one.
-    if (record.partial_closes > 0 || !process_of.contains(record.tgid)) return;
+    if (record.partly_closed != 0 || !process_of.contains(record.tgid)) return;
     keep_stacks(record, handed);
     sink.accept(Seen{now, facts(record, handed, nullptr), {{opener_of(record), record.fd}}});
   });

@@ -86,6 +86,7 @@ ConnectionFacts facts_of(const uc_record& record, const uc_handed* handed, const
   facts.peer_closed_at = instant(record.peer_closed);
   facts.end_seen_at = instant(record.end_seen);
   facts.end_errno = record.end_errno;
+  facts.partly_closed_at = instant(uint64_t{record.partly_closed} << UC_COARSE_SHIFT);
   facts.keepalive = record.keepalive != 0;
   if (row != nullptr) {
     facts.shared = row->references > 1;

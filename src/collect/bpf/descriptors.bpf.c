@@ -211,7 +211,7 @@ static __always_inline void closing(struct uc_target *target, __u32 fd) {
   if (!record) return;
   if (references_of(file) > 1) {
     // Somebody else refers to it too, or another thread is inside a call on it: the next scan tells.
-    __sync_fetch_and_add(&record->partial_closes, 1);
+    record->partly_closed = (bpf_ktime_get_ns() >> UC_COARSE_SHIFT) + 1;
     return;
   }
   struct uc_use closed = {};

@@ -76,7 +76,7 @@ struct uc_handed {
 // One connection: one struct file of the kernel. Value of `objects`, keyed by the file's address.
 // At most UC_RECORD_BYTES: with the map's own bytes it then fits 512, and not 1024, of the kernel's
 // memory.
-enum { UC_RECORD_BYTES = 448 };
+enum { UC_RECORD_BYTES = 448, UC_COARSE_SHIFT = 24 };  // coarse time: 2^24 ns
 struct uc_record {
   __u64 file;
   __u64 generation;    // ns at which the record was made
@@ -90,7 +90,8 @@ struct uc_record {
   __u8 state, keepalive;
   __u16 family;
   __u16 local_port, peer_port;  // host byte order
-  __u32 partial_closes;         // closes of descriptors while others still referred to it
+  // When a descriptor of it was last closed while others referred to it, in coarse time; 0: never.
+  __u32 partly_closed;
   union {
     struct {
       __u8 local[16], peer[16];

@@ -25,6 +25,8 @@ std::optional<Evidence> passed_over(const Case& item);
 std::optional<Evidence> outlives_siblings(const Case& item);
 std::optional<Evidence> never_closed_here(const Case& item);
 std::optional<Evidence> rising_floor(const Case& item);
+// owner
+std::optional<Evidence> closed_by_parent(const Case& item);
 // collector
 std::optional<Evidence> closed_by_collector(const Case& item);
 // against

@@ -126,6 +126,51 @@ TEST(EndIgnored, an_answer_still_being_worked_on_after_half_close_is_none) {
   EXPECT_TRUE(street.judge().findings.empty());
 }
 
+// Dialled by the process 100, closed there at `closed`; its child 200 has a copy.
+ConnectionFacts& inherited(Street& street, double closed) {
+  auto& facts = street.open(kTcp, Role::kClient, 1, kDial);
+  street.ask(facts, 2, "main>serve>lib:write");
+  facts.partly_closed_at = Street::at(closed);
+  street.last().descriptors = {{{200, 7}, 3}};
+  return facts;
+}
+
+TEST(ClosedByParent, what_a_child_holds_and_nobody_uses_is_evidence) {
+  Street street;
+  inherited(street, 3);
+  const auto judgement = street.judge();
+  ASSERT_TRUE(find(judgement, "closed-by-parent"));
+  EXPECT_EQ(judgement.findings[0].verdict, Verdict::kSuspect);
+}
+
+TEST(ClosedByParent, what_the_child_works_with_is_none) {
+  Street street;
+  auto& facts = inherited(street, 3);
+  facts.last_receive = Street::at(4);
+  EXPECT_FALSE(find(street.judge(), "closed-by-parent"));
+}
+
+TEST(ClosedByParent, what_was_handed_over_just_now_is_none) {
+  Street street;
+  inherited(street, 50);
+  EXPECT_FALSE(find(street.judge(), "closed-by-parent"));
+}
+
+TEST(ClosedByParent, what_the_opener_still_holds_itself_is_none) {
+  Street street;
+  inherited(street, 3);
+  street.last().descriptors.push_back({{100, 5}, 3});
+  EXPECT_FALSE(find(street.judge(), "closed-by-parent"));
+}
+
+TEST(ClosedByParent, an_accepted_one_that_a_child_serves_is_none) {
+  Street street;
+  auto& facts = street.open(kTcp, Role::kServer, 1, kAccept);
+  facts.partly_closed_at = Street::at(3);
+  street.last().descriptors = {{{200, 7}, 3}};
+  EXPECT_FALSE(find(street.judge(), "closed-by-parent"));
+}
+
 TEST(NoLongerConnected, a_socket_whose_connect_failed_and_is_kept_is_evidence) {
   Street street;
   auto& facts = street.open(kTcp, Role::kClient, 5, kDial);
