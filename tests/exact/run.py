@@ -20,8 +20,8 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PATIENCE = 60   # seconds for a step on a busy machine
-SETTLE = 0.5    # several scans
+patience = 60   # seconds for a step on a busy machine
+settle = 0.5    # several scans
 
 
 class Wrong(Exception):
@@ -60,12 +60,12 @@ class Table:
 
 
 def wait(what, condition, process):
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not condition():
         if process.poll() is not None and not condition():
             raise Wrong(f"ended with {process.returncode} before {what}")
         if time.monotonic() > deadline:
-            raise Wrong(f"not {what} within {PATIENCE} s")
+            raise Wrong(f"not {what} within {patience} s")
         time.sleep(0.005)
 
 
@@ -229,7 +229,7 @@ class Look:
         if table.header()["failed"]:
             said = "".join(path.read_text(errors="replace") for path in folder.glob("[vs][it]*"))
             raise Wrong("the program failed: " + said.strip()[-300:])
-        time.sleep(SETTLE)
+        time.sleep(settle)
         header = table.header()
         pids = [pid for pid in family(header["first"]) if self.rung == "run" or pid != header["stranger"]]
         self.actual = {(pid, fd): target for pid in pids for fd, target in descriptors(pid).items()}
@@ -270,7 +270,7 @@ class Look:
             seconds = time.monotonic() - begun
             for observer in self.observers:   # the kernel takes its time to take the hooks away
                 try:
-                    observer.wait(PATIENCE)
+                    observer.wait(patience)
                 except subprocess.TimeoutExpired:
                     observer.kill()
                     verdict, why = "WRONG", why or "it did not end"
@@ -285,7 +285,10 @@ def main():
     parser.add_argument("--program", default=str(ROOT / "build/release/unclosed"))
     parser.add_argument("--programs", default=str(ROOT / "build/exact"), help="where the programs of the suite are")
     parser.add_argument("--keep", help="folder for the reports of what was wrong")
+    parser.add_argument("--slow", type=float, default=1, metavar="FACTOR", help="of the deadlines, on a slow machine")
     options = parser.parse_args()
+    global patience, settle
+    patience, settle = patience * options.slow, settle * min(options.slow, 8)
     rungs = options.rung or ["attach", "run"]
     names = sorted(path.stem for path in HERE.glob("*.c") if path.stem != "exact")
     names = [name for name in names if not options.names or any(word in name for word in options.names)]

@@ -165,7 +165,7 @@ TEST_F(FullTables, connections_without_a_place_are_listed_and_counted) {
 // walker goes by frame pointers.
 #define UNCLOSED_FRAMED __attribute__((noinline, optimize("no-omit-frame-pointer")))
 template <int kBit>
-int path(unsigned number);
+UNCLOSED_FRAMED int path(unsigned number);
 template <int kBit>
 UNCLOSED_FRAMED int left(unsigned number) {
   const int fd = path<kBit>(number);
@@ -357,7 +357,7 @@ TEST_F(FullTables, a_target_too_many_is_refused_with_its_reason) {
 
 TEST_F(FullTables, closes_that_found_no_place_in_the_ring_are_counted_and_healed) {
   constexpr int kTimes = 5000, kKept = 50;
-  settings.ring_bytes = 65536;
+  settings.ring_bytes = 262144;
   Child child({[] {
                  for (int i = 0; i < kKept; ++i) ::dup2(::eventfd(0, 0), 500 + i);
                },
