@@ -138,7 +138,7 @@ TEST_F(FullTables, connections_without_a_place_are_listed_and_counted) {
   Child child({[] {
                  for (int i = 0; i < kOpened; ++i) ::eventfd(0, 0);
                },
-               [] { ::close_range(100, 1000, 0); }});
+               [] { ::close_range(30, 1000, 0); }});
   attach(child);
   const size_t before = book.open.size();
   child.step();
@@ -152,7 +152,9 @@ TEST_F(FullTables, connections_without_a_place_are_listed_and_counted) {
   EXPECT_NEAR(static_cast<double>(traced()), 64.0 - static_cast<double>(before), 8.0);
   EXPECT_EQ(seen.opened, static_cast<uint64_t>(kOpened));
   EXPECT_EQ(seen.events_lost + traced(), static_cast<uint64_t>(kOpened));
-  EXPECT_EQ(seen.unplaced, book.open.size() - traced() - before);
+  // What was open before may have given way to what came later.
+  EXPECT_GE(seen.unplaced, book.open.size() - traced() - before);
+  EXPECT_LE(seen.unplaced, book.open.size() - traced());
   EXPECT_GE(book.losses[LossReason::kTableFull], seen.events_lost);
   child.step();
   scan(), scan();
