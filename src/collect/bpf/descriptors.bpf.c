@@ -566,10 +566,8 @@ int scan(struct bpf_iter__task_file *ctx) {
     __u32 zero = 0;
     struct uc_record *fresh = bpf_map_lookup_elem(&scanned, &zero);
     if (!fresh) return 0;
-    // Through memory: the verifier allows no arithmetic on what it knows to be a pointer.
-    fresh->file = key;
-    if (just_finished(*(volatile __u64 *)&fresh->file, now)) return 0;
     describe(fresh, key, tgid, ctx->fd, now);
+    if (just_finished(fresh, now)) return 0;
     fresh->flags = baseline ? UC_BEFORE_ATTACH : UC_UNTRACED;
     if (bpf_map_update_elem(&objects, &key, fresh, BPF_NOEXIST) == 0) count(UC_CREATED, 1);
     record = bpf_map_lookup_elem(&objects, &key);

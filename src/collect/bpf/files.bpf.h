@@ -196,9 +196,9 @@ static __always_inline void forget(struct uc_record *record) {
 // Files whose close was told a moment ago: between the hook and the deed they still stand in the table, and a scan that
 // passes there must not take them for new ones.
 struct finished {
-  __u64 file, at;
+  __u64 file, private_data, at;
 };
-enum { FINISHED = 256, MOMENT_NS = 10000000 };
+enum { FINISHED = 256, MOMENT_NS = 200000000 };
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(max_entries, FINISHED);
@@ -211,9 +211,12 @@ static __always_inline struct finished *finished_place(__u64 file) {
   return bpf_map_lookup_elem(&lately, &place);
 }
 
-static __always_inline bool just_finished(__u64 file, __u64 now) {
+// `record`: as found now.
+static __always_inline bool just_finished(struct uc_record *record, __u64 now) {
+  // Through memory: the verifier allows no arithmetic on what it knows to be a pointer.
+  __u64 file = *(volatile __u64 *)&record->file;
   struct finished *last = finished_place(file);
-  return last && last->file == file && now - last->at < MOMENT_NS;
+  return last && last->file == file && last->private_data == record->private_data && now - last->at < MOMENT_NS;
 }
 
 // Reports the end of a record and takes it out. `closed`: by whom, or none where it was found gone and nobody saw the
@@ -225,6 +228,7 @@ static __always_inline void finish(struct uc_record *record, __u64 now, struct u
   struct finished *last = closed ? finished_place(record->file) : 0;
   if (last) {
     last->file = record->file;
+    last->private_data = record->private_data;
     last->at = now;
   }
   forget(record);
