@@ -1,4 +1,5 @@
 // IORING_OP_ACCEPT, of a connection that waits and of one that comes later.
+// unseen where a note says io_uring_submit_req
 #include <linux/io_uring.h>
 
 #include "exact.h"

@@ -1,4 +1,5 @@
 // IORING_OP_OPENAT and IORING_OP_CLOSE.
+// unseen where a note says io_uring_submit_req
 #include <linux/io_uring.h>
 
 #include "exact.h"

@@ -1,4 +1,5 @@
 // IORING_OP_SOCKET, IORING_OP_CONNECT and IORING_OP_CLOSE.
+// unseen where a note says io_uring_submit_req
 #include <arpa/inet.h>
 #include <linux/io_uring.h>
 
