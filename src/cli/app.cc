@@ -10,6 +10,7 @@
 
 #include "cli/attach.h"
 #include "cli/completion.h"
+#include "cli/doctor.h"
 #include "cli/error_catalogue.h"
 #include "cli/explain.h"
 #include "cli/interrupts.h"
@@ -85,8 +86,11 @@ int parse_and_run(int argc, char** argv, const SessionRunner& runner) {
   CLI::App app;
   describe(app);
   const std::vector<Command> commands = {add_attach(app, runner),
-                                         add_run(app, runner, parts.command), add_ls(app),
-                                         add_explain(app), add_completion(app)};
+                                         add_run(app, runner, parts.command),
+                                         add_ls(app),
+                                         add_doctor(app),
+                                         add_explain(app),
+                                         add_completion(app)};
   for (const auto& command : commands) command.app->fallthrough(false);
   try {
     std::reverse(parts.ours.begin(), parts.ours.end());  // CLI11 takes them from the end

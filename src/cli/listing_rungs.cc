@@ -45,7 +45,7 @@ class BpfReader : public ListingReader {
 
  private:
   static void name_files(ListedProcess& process) {
-    const auto table = DescriptorTable::open(process.id);
+    const auto table = DescriptorTable::open_unlisted(process.id);
     if (!table) return;  // it may be listed, but not looked into
     for (ListedDescriptor& one : process.descriptors) {
       if (!has_path(one)) continue;

@@ -1,7 +1,6 @@
 #include "collect/bpf/kernel_side.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -17,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/fd.h"
+#include "collect/bpf/kernel_features.h"
 #include "collect/bpf/libbpf_words.h"
 #include "descriptors.skel.h"
 
@@ -71,15 +71,6 @@ constexpr std::array kIoExits = {"sys_exit_read",     "sys_exit_write",     "sys
                                  "sys_exit_writev",   "sys_exit_sendto",    "sys_exit_recvfrom",
                                  "sys_exit_sendmsg",  "sys_exit_recvmsg",   "sys_exit_sendmmsg",
                                  "sys_exit_recvmmsg", "sys_exit_sendfile64"};
-
-// Whether this kernel has a raw tracepoint that a program can be attached to with types.
-bool has_tracepoint(const std::string& name) {
-  struct btf* types = btf__load_vmlinux_btf();
-  if (types == nullptr) return false;
-  const int found = btf__find_by_name_kind(types, ("btf_trace_" + name).c_str(), BTF_KIND_TYPEDEF);
-  btf__free(types);
-  return found > 0;
-}
 
 }  // namespace
 

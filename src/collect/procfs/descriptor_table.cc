@@ -20,13 +20,8 @@ constexpr size_t kDirectoryBuffer = 64 << 10;
 constexpr size_t kUsualLink = 256, kLongestLink = 4096;
 constexpr std::string_view kSocket = "socket:[", kPipe = "pipe:[", kAnonymous = "anon_inode:";
 
-struct Entry {  // linux_dirent64
-  uint64_t inode;
-  int64_t offset;
-  uint16_t length;
-  uint8_t type;
-  char name[];
-};
+// linux_dirent64: inode and offset of 8 bytes each, then these; the name follows them.
+constexpr size_t kLengthAt = 16, kNameAt = 19;
 
 // By the bare system call: readdir's buffer is too small for tables of many thousands.
 Result<std::vector<int>> list_numbers(int directory) {
@@ -38,9 +33,11 @@ Result<std::vector<int>> list_numbers(int directory) {
     if (got < 0) return system_error(errno, "fd");
     if (got == 0) return numbers;
     for (long at = 0; at < got;) {
-      const auto* entry = reinterpret_cast<const Entry*>(buffer.data() + at);
-      if (const auto value = number<int>(entry->name)) numbers.push_back(*value);
-      at += entry->length;
+      const char* entry = buffer.data() + at;
+      uint16_t length = 0;
+      std::memcpy(&length, entry + kLengthAt, sizeof length);
+      if (const auto value = number<int>(entry + kNameAt)) numbers.push_back(*value);
+      at += length;
     }
   }
 }
@@ -82,15 +79,21 @@ Kind kind_of_protocol(std::string_view protocol) {
   return protocol == "NETLINK" ? Kind::kNetlink : Kind::kOther;
 }
 
-Result<DescriptorTable> DescriptorTable::open(const ProcessId& process, std::string root) {
+Result<DescriptorTable> DescriptorTable::open_unlisted(const ProcessId& process, std::string root) {
   const auto place = open_process(root, process);
   if (!place) return place.error();
   auto directory = Fd::open_at(place->directory.get(), "fd", O_RDONLY | O_DIRECTORY);
   if (!directory) return directory.error();
-  auto numbers = list_numbers(directory->get());
+  return DescriptorTable(*std::move(directory), fmt::format("{}/{}/fd", root, process.pid), {});
+}
+
+Result<DescriptorTable> DescriptorTable::open(const ProcessId& process, std::string root) {
+  auto table = open_unlisted(process, std::move(root));
+  if (!table) return table;
+  auto numbers = list_numbers(table->x_directory.get());
   if (!numbers) return numbers.error();
-  return DescriptorTable(*std::move(directory), fmt::format("{}/{}/fd", root, process.pid),
-                         *std::move(numbers));
+  table->x_numbers = *std::move(numbers);
+  return table;
 }
 
 // False when it was closed meanwhile.

@@ -19,6 +19,10 @@ class DescriptorTable {
   // Lists the numbers. kDenied, kGone: as for any file of the process.
   static Result<DescriptorTable> open(const ProcessId& process, std::string root = "/proc");
 
+  // The same without numbers, for link() and protocol() alone.
+  static Result<DescriptorTable> open_unlisted(const ProcessId& process,
+                                               std::string root = "/proc");
+
   const std::vector<int>& numbers() const { return x_numbers; }
 
   struct Part {
