@@ -36,11 +36,14 @@ Ink ink_of(Standing standing) {
 
 std::string text_of(const MachineFacts& facts, size_t width, bool colour) {
   TextPage page(width, colour);
+  std::string told;  // a remedy is printed once
   for (const MachineCheck& check : weigh_machine(facts)) {
     const auto word = to_string(check.standing);
     page.bullet(0, fmt::format("{:<8}", word), ink_of(check.standing),
-                fmt::format("{}: {}. It {}.", check.name, printable(check.found), check.why));
-    if (!check.remedy.empty()) page.bullet(9, "fix:", Ink::kBold, check.remedy);
+                fmt::format("{}: {} (for {})", check.name, printable(check.found), check.why));
+    if (check.remedy.empty()) continue;
+    page.bullet(9, "fix:", Ink::kBold, check.remedy == told ? "the same" : check.remedy);
+    told = check.remedy;
   }
   page.blank();
   for (const RungState& rung : rungs_of(facts)) {

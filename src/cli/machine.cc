@@ -20,15 +20,14 @@ struct CapabilityUse {
 };
 
 constexpr std::array kCapabilities = {
-    CapabilityUse{CAP_BPF, "CAP_BPF", "loads programs and maps into the kernel", true},
-    CapabilityUse{CAP_PERFMON, "CAP_PERFMON", "lets the programs read kernel memory and stacks",
-                  true},
+    CapabilityUse{CAP_BPF, "CAP_BPF", "loading programs and maps into the kernel", true},
+    CapabilityUse{CAP_PERFMON, "CAP_PERFMON", "reading kernel memory and stacks there", true},
     CapabilityUse{CAP_SYS_PTRACE, "CAP_SYS_PTRACE",
-                  "shows descriptors and mappings of other users' processes", true},
+                  "descriptors and mappings of other users' processes", true},
     CapabilityUse{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH",
-                  "reads their binaries, for the names of functions, and tracefs", true},
+                  "reading their binaries, for the names of functions, and tracefs", true},
     CapabilityUse{CAP_SYS_ADMIN, "CAP_SYS_ADMIN",
-                  "asks for sockets in another network namespace (times of older ones)", false},
+                  "times of older sockets in another network namespace", false},
 };
 
 bool has(const MachineFacts& facts, int capability) {
@@ -47,10 +46,10 @@ void add_kernel(const MachineFacts& facts, std::vector<MachineCheck>& checks) {
   checks.push_back(
       line("kernel", facts.x86_64, Standing::kMissing,
            fmt::format("Linux {}{}", facts.release, facts.x86_64 ? "" : ", not x86-64"),
-           "stacks are walked on x86-64", "run it on x86-64"));
+           "walking stacks, which is done on x86-64", "run it on x86-64"));
   checks.push_back(line("kernel types", facts.types, Standing::kMissing,
                         facts.types ? "/sys/kernel/btf/vmlinux" : "no /sys/kernel/btf/vmlinux",
-                        "fits the programs to this kernel",
+                        "fitting the programs to this kernel",
                         "boot a kernel with CONFIG_DEBUG_INFO_BTF=y, as those of the distributions "
                         "are; in a container, mount /sys"));
 }
@@ -76,22 +75,22 @@ void add_tracing(const MachineFacts& facts, std::vector<MachineCheck>& checks) {
                         there        ? "/sys/kernel/tracing"
                         : unreadable ? "mounted, but not readable"
                                      : "not mounted",
-                        "holds the numbers of the system calls' tracepoints",
+                        "the numbers of the system calls' tracepoints",
                         unreadable ? std::string(kSetCapabilities)
                                    : "sudo mount -t tracefs tracefs /sys/kernel/tracing"));
   if (there) {
     checks.push_back(line("system calls", facts.syscall_tracepoints, Standing::kMissing,
                           facts.syscall_tracepoints ? "have tracepoints" : "have no tracepoints",
-                          "tell of openings and closes with their stacks",
+                          "openings and closes, with their stacks",
                           "boot a kernel with CONFIG_FTRACE_SYSCALLS=y"));
   }
   checks.push_back(line("socket tracepoints", facts.socket_tracepoints, Standing::kLimited,
                         facts.socket_tracepoints ? "there" : "not in this kernel",
-                        "tell of sends and receives at the least cost; else system calls do",
+                        "sends and receives at the least cost; else system calls tell of them",
                         "boot Linux 6.3 or newer"));
   checks.push_back(line("uprobe_multi", facts.uprobe_multi, Standing::kLimited,
                         facts.uprobe_multi ? "there" : "not in this kernel",
-                        "names the caller of Go's net/http, by a probe in the service",
+                        "naming the caller of Go's net/http, by a probe in the service",
                         "boot Linux 6.6 or newer"));
 }
 
@@ -107,20 +106,20 @@ void add_settings(const MachineFacts& facts, std::vector<MachineCheck>& checks) 
   checks.push_back(line(
       "RLIMIT_MEMLOCK", enough || facts.hooks.worked() || facts.hooks.denied, Standing::kLimited,
       facts.locked_memory ? fmt::format("{} KiB", *facts.locked_memory >> 10) : "unlimited",
-      "bounds the maps of kernels before 5.11; later ones ignore it", "ulimit -l unlimited"));
+      "maps in kernels before 5.11; later ones ignore it", "ulimit -l unlimited"));
   const bool may_perf = has(facts, CAP_PERFMON) || facts.perf_event_paranoid.value_or(2) < 0;
   checks.push_back(line("perf_event_paranoid", may_perf, Standing::kLimited,
-                        number_or_dash(facts.perf_event_paranoid), "is passed over by CAP_PERFMON",
-                        std::string(kSetCapabilities)));
+                        number_or_dash(facts.perf_event_paranoid),
+                        "tracepoints; CAP_PERFMON passes over it", std::string(kSetCapabilities)));
   const bool may_bpf = has(facts, CAP_BPF);
   checks.push_back(line("unprivileged_bpf_disabled", may_bpf, Standing::kLimited,
                         number_or_dash(facts.unprivileged_bpf_disabled),
-                        "is passed over by CAP_BPF; without it tracing is refused whatever it is",
+                        "programs of users without CAP_BPF, which ours are never",
                         std::string(kSetCapabilities)));
   const int scope = facts.ptrace_scope.value_or(0);
   checks.push_back(line("ptrace_scope", scope < 3, Standing::kLimited,
                         number_or_dash(facts.ptrace_scope),
-                        "bounds who may read a process's memory; descriptors are not affected",
+                        "reading a process's memory; descriptors are not affected",
                         "set kernel.yama.ptrace_scope below 3, and reboot"));
 }
 
@@ -129,24 +128,25 @@ void add_views(const MachineFacts& facts, std::vector<MachineCheck>& checks) {
   for (const auto& note : facts.sock_diag_notes) notes += (notes.empty() ? "" : "; ") + note;
   checks.push_back(line("sock_diag", notes.empty(), Standing::kLimited,
                         notes.empty() ? "tcp, udp and unix sockets are listed" : notes,
-                        "gives states, queues and idle times without privileges",
+                        "states, queues and idle times without privileges",
                         "sudo modprobe -a inet_diag tcp_diag udp_diag unix_diag"));
-  checks.push_back(line("other processes", facts.others_readable, Standing::kLimited,
-                        facts.others_readable
-                            ? "those of all users are readable"
-                            : fmt::format("only those of uid {} are readable", facts.uid),
-                        "what cannot be read is said, and never counted as nothing",
-                        "run it with sudo, or with CAP_SYS_PTRACE"));
-  checks.push_back(line("user notification", facts.user_notification, Standing::kLimited,
-                        facts.user_notification ? "there" : "not in this kernel",
-                        "is how a command can be watched without privileges (seccomp)",
-                        "boot Linux 5.5 or newer with CONFIG_SECCOMP_FILTER=y"));
+  checks.push_back(
+      line("other processes", facts.others_readable, Standing::kLimited,
+           facts.others_readable ? "those of all users are readable"
+                                 : fmt::format("only those of uid {} are readable", facts.uid),
+           "looking at all of them; what cannot be read is said, never counted as nothing",
+           "run it with sudo, or with CAP_SYS_PTRACE"));
+  checks.push_back(
+      line("user notification", facts.user_notification, Standing::kLimited,
+           facts.user_notification ? "there" : "not in this kernel",
+           "watching a command without privileges (seccomp), which no command does yet",
+           "boot Linux 5.5 or newer with CONFIG_SECCOMP_FILTER=y"));
   const bool asked = facts.debuginfod_urls && facts.debuginfod_library;
   checks.push_back(line("debuginfod", asked, Standing::kLimited,
                         asked                   ? "configured"
                         : facts.debuginfod_urls ? "DEBUGINFOD_URLS is set, the library is not there"
                                                 : "DEBUGINFOD_URLS is not set",
-                        "brings names and lines for stripped binaries of the distribution",
+                        "names and lines of stripped binaries of the distribution",
                         facts.debuginfod_urls
                             ? "sudo apt-get install libdebuginfod1"
                             : "export DEBUGINFOD_URLS=https://debuginfod.debian.net"));
@@ -182,7 +182,7 @@ std::vector<MachineCheck> weigh_machine(const MachineFacts& facts) {
   add_settings(facts, checks);
   add_views(facts, checks);
   auto hooks = tried("hooks", facts.hooks, "every hook saw what this process did",
-                     "are what attach and run see with; proven on this process itself");
+                     "attach and run; proven on this process itself");
   if (facts.hooks.worked() && !facts.missing_hooks.empty()) {
     hooks.standing = Standing::kLimited;
     hooks.found = "not in this kernel:";
@@ -191,7 +191,7 @@ std::vector<MachineCheck> weigh_machine(const MachineFacts& facts) {
   }
   checks.push_back(std::move(hooks));
   checks.push_back(tried("listing", facts.listing, "the kernel's tables can be read",
-                         "makes ls fast, and blind to nothing"));
+                         "an ls that is fast and sees every socket"));
   return checks;
 }
 

@@ -20,7 +20,7 @@ struct MachineCheck {
   std::string name;
   Standing standing = Standing::kOk;
   std::string found;   // what is there
-  std::string why;     // what it is good for
+  std::string why;     // what it is for
   std::string remedy;  // the command that mends it; "" where nothing is to mend
 };
 

@@ -12,12 +12,12 @@ static __always_inline __u8 kind_of_anonymous(struct file *file) {
   char name[16] = {};
   const unsigned char *text = BPF_CORE_READ(file, f_path.dentry, d_name.name);
   bpf_probe_read_kernel_str(name, sizeof(name), text);
+  if (name[0] == 'i' && name[1] == 'n' && name[2] == 'o') return UC_INOTIFY;  // inotify: the one without brackets
   if (name[0] != '[') return UC_OTHER;
   if (name[1] == 'e' && name[6] == 'f') return UC_EVENTFD;     // [eventfd]
   if (name[1] == 'e' && name[6] == 'p') return UC_EPOLL;       // [eventpoll]
   if (name[1] == 't' && name[2] == 'i') return UC_TIMERFD;
   if (name[1] == 's' && name[2] == 'i') return UC_SIGNALFD;
-  if (name[1] == 'i' && name[2] == 'n') return UC_INOTIFY;
   if (name[1] == 'p' && name[2] == 'i') return UC_PIDFD;
   return UC_OTHER;
 }
