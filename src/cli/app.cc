@@ -69,6 +69,7 @@ void describe(CLI::App& app) {
       "closed them.");
   app.set_help_flag("-h,--help", "print this help");
   app.set_version_flag("--version", fmt::format("unclosed {}", kVersion), "print the version");
+  app.require_subcommand(0, 1);  // what follows a command's name is never another command
   app.get_formatter()->column_width(30);
   app.get_formatter()->label("REQUIRED", "");
   app.footer(

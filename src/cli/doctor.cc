@@ -107,6 +107,7 @@ Command add_doctor(CLI::App& app) {
       "the machine cannot do it.\n\n"
       "Examples:\n"
       "  unclosed doctor\n"
+      "  sudo unclosed doctor\n"
       "  sudo unclosed doctor --json");
   return {command, [options] { return doctor(*options); }};
 }

@@ -187,6 +187,7 @@ void add_words(CLI::App& command, const char* name, std::vector<std::string>& in
       ->type_name("WORD")
       ->take_all()
       ->expected(1)
+      ->allow_extra_args(false)
       ->check(CLI::IsMember(std::move(words)).description(""));
 }
 
@@ -205,6 +206,7 @@ void add_options(CLI::App& command, LsOptions& options) {
       ->type_name("WORD")
       ->take_all()
       ->expected(1)
+      ->allow_extra_args(false)
       ->transform(CLI::Validator(
           [](std::string& word) {
             word = spelt(word);

@@ -164,9 +164,11 @@ class Rows {
       return;
     }
     std::string name = one.name == 0 ? "" : printable(x_process.names[one.name - 1]);
-    if (one.unlisted) name = "in no list of the kernel: reset, timed out, or never connected";
+    if (one.unlisted) name = "connected to nobody: reset, timed out, or never connected";
     if (one.thread != 0) name = fmt::format("(thread {}) {}", one.thread, name);
-    if (x_room != SIZE_MAX && columns(name) > x_room) name = fit(name, x_room, CutAt::kStart);
+    if (x_room != SIZE_MAX && columns(name) > x_room) {
+      name = fit(name, x_room, one.unlisted ? CutAt::kEnd : CutAt::kStart);
+    }
     if (name.empty()) name = "-";
     add(name);
     add("\n");

@@ -143,13 +143,13 @@ TEST(ListingText, one_line_a_process_fits_the_width) {
 
 TEST(ListingText, one_line_a_descriptor) {
   const auto one = busy();
-  const auto text = listing_rows(one, PidColumn::kNone, {false, 80});
+  const auto text = listing_rows(one, PidColumn::kNone, {false, 130});
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 12);
   EXPECT_THAT(text,
               AllOf(HasSubstr("      3 tcp      CLOSE_WAIT       100       0    1m1s   2h14m "
                               "10.0.0.1:40003 → 10.0.0.7:5432\n"),
                     HasSubstr("[::1]:8080 → [::1]:50123\n"), HasSubstr("/tmp/a\\nb\xef\xbf\xbd\n"),
-                    HasSubstr("in no list of the kernel"), HasSubstr("LISTEN")));
+                    HasSubstr("connected to nobody"), HasSubstr("LISTEN")));
   EXPECT_THAT(listing_rows(one, PidColumn::kFirst, {true, 80}),
               AllOf(HasSubstr("      42       3 tcp "), HasSubstr("\x1b[")));
 }

@@ -62,7 +62,7 @@ void expect_talk(const SocketTable& table, const Talk& pair) {
   EXPECT_EQ(server->kind, Kind::kTcp);
   EXPECT_EQ(server->state, TcpState::kCloseWait);
   EXPECT_EQ(server->recv_queue, 5U);  // the FIN is no byte
-  EXPECT_EQ(client->state, TcpState::kFinWait2);
+  EXPECT_TRUE(client->state == TcpState::kFinWait1 || client->state == TcpState::kFinWait2);
   EXPECT_EQ(server->peer, client->local);
   EXPECT_EQ(client->peer, server->local);
   EXPECT_EQ(listener->state, TcpState::kListen);
@@ -101,6 +101,8 @@ TEST(SocketTable, a_unix_client_has_the_name_of_its_server) {
   ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
   ASSERT_EQ(::listen(listener.get(), 1), 0);
   ASSERT_EQ(::connect(client.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+  // Until it is accepted, a connection has no socket at the other end.
+  const Fd server(::accept(listener.get(), nullptr, nullptr));
   const auto diag = SockDiag::open_own();
   ASSERT_TRUE(diag);
   const auto table = diag->table();
