@@ -37,6 +37,10 @@ class BpfReader : public ListingReader {
       crew.add([this, &process, names] {
         const auto listed = x_side.list(process);
         if (!listed) process.obstacle = listed.error().context;
+        // Seen of a sandbox's own first process: the iterator leaves it out, and says nothing.
+        if (listed && process.descriptors.empty() && process.nofile && process.nofile->used > 0) {
+          process.obstacle = "the kernel's iterator does not show its descriptors";
+        }
         if (listed && names == ListingNames::kRead) name_files(process);
       });
     }

@@ -138,8 +138,8 @@ std::optional<Error> nothing_left(const Listing& listing, const LsOptions& optio
       std::all_of(listing.processes.begin(), listing.processes.end(), hidden)) {
     const ListedProcess& one = listing.processes.front();
     return Error{ErrorKind::kDenied,
-                 fmt::format("cannot look into {}[{}]: it belongs to uid {}, and you are uid {}",
-                             one.comm, one.id.pid, one.uid, ::geteuid()),
+                 fmt::format("cannot look into {}[{}] of uid {} as uid {}: {}", one.comm,
+                             one.id.pid, one.uid, ::geteuid(), one.obstacle),
                  "UC-E004"};
   }
   return std::nullopt;
