@@ -200,7 +200,8 @@ std::vector<RungState> rungs_of(const MachineFacts& facts) {
   return {
       {"bpf", traced,
        traced ? "attach, run and ls: states, stacks, lines of code" : facts.hooks.error},
-      {"proc", true, "ls: counts, states, queues, ages, countdown; no lines of code"},
+      {"proc", true,
+       "ls and attach: counts, states, queues, ages, verdicts as far as they go; no lines of code"},
   };
 }
 
