@@ -95,6 +95,7 @@ TEST(Listing, tells_kinds_states_queues_and_ends) {
 
 TEST(Listing, agrees_with_proc_and_the_kernels_lists) {
   const Talk pair = talk();
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // acknowledgements may be delayed
   const auto self = ProcFs().identify(::getpid());
   ASSERT_TRUE(self);
   const auto table = DescriptorTable::open(*self);
