@@ -12,6 +12,8 @@ constexpr std::string_view kSetCapabilities =
     "run it with sudo, or once: sudo setcap "
     "cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search=ep \"$(command -v unclosed)\"";
 
+constexpr std::string_view kMountTraceFs = "sudo mount -t tracefs tracefs /sys/kernel/tracing";
+
 struct CapabilityUse {
   int number;
   const char* name;
@@ -76,8 +78,7 @@ void add_tracing(const MachineFacts& facts, std::vector<MachineCheck>& checks) {
                         : unreadable ? "mounted, but not readable"
                                      : "not mounted",
                         "the numbers of the system calls' tracepoints",
-                        unreadable ? std::string(kSetCapabilities)
-                                   : "sudo mount -t tracefs tracefs /sys/kernel/tracing"));
+                        unreadable ? std::string(kSetCapabilities) : std::string(kMountTraceFs)));
   if (there) {
     checks.push_back(line("system calls", facts.syscall_tracepoints, Standing::kMissing,
                           facts.syscall_tracepoints ? "have tracepoints" : "have no tracepoints",
@@ -183,6 +184,10 @@ std::vector<MachineCheck> weigh_machine(const MachineFacts& facts) {
   add_views(facts, checks);
   auto hooks = tried("hooks", facts.hooks, "every hook saw what this process did",
                      "attach and run; proven on this process itself");
+  // Whoever holds the capabilities lacks only what they cannot mount.
+  if (facts.hooks.denied && has(facts, CAP_BPF) && facts.tracefs == TraceFs::kNotMounted) {
+    hooks.remedy = kMountTraceFs;
+  }
   if (facts.hooks.worked() && !facts.missing_hooks.empty()) {
     hooks.standing = Standing::kLimited;
     hooks.found = "not in this kernel:";

@@ -69,6 +69,8 @@ TEST(Machine, a_tracefs_that_is_not_mounted_is_mounted_and_one_that_is_hidden_is
   auto facts = good_machine();
   facts.tracefs = TraceFs::kNotMounted;
   EXPECT_THAT(check(facts, "tracefs").remedy, HasSubstr("mount -t tracefs"));
+  facts.hooks = {"mount -t tracefs: Operation not permitted", "UC-E004", true};
+  EXPECT_THAT(check(facts, "hooks").remedy, HasSubstr("mount -t tracefs"));
   facts.tracefs = TraceFs::kUnreadable;
   EXPECT_THAT(check(facts, "tracefs").remedy, HasSubstr("cap_dac_read_search"));
 }

@@ -31,12 +31,20 @@ constexpr const char* kTraceFs = "/sys/kernel/tracing";
 // libbpf looks for tracepoint numbers in tracefs; minimal systems do not mount it.
 Status need_tracefs() {
   struct stat info {};
-  if (::stat("/sys/kernel/tracing/events", &info) == 0 ||
-      ::stat("/sys/kernel/debug/tracing/events", &info) == 0)
-    return {};
-  if (::mount("tracefs", kTraceFs, "tracefs", 0, nullptr) == 0) return {};
-  Error error = system_error(errno, std::string("mount tracefs on ") + kTraceFs);
-  error.id = errno == EPERM || errno == EACCES ? "UC-E004" : "UC-E006";
+  bool hidden = false;
+  for (const char* place : {"/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"}) {
+    if (::stat(place, &info) == 0) return {};
+    hidden = hidden || errno == EACCES;
+  }
+  int failure = EACCES;
+  if (!hidden) {
+    if (::mount("tracefs", kTraceFs, "tracefs", 0, nullptr) == 0) return {};
+    failure = errno;
+  }
+  Error error =
+      system_error(failure, hidden ? "reading tracefs, which needs root or CAP_DAC_READ_SEARCH"
+                                   : fmt::format("mount -t tracefs tracefs {}", kTraceFs));
+  error.id = error.kind == ErrorKind::kDenied ? "UC-E004" : "UC-E006";
   return error;
 }
 
