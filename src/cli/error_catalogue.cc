@@ -29,18 +29,23 @@ constexpr std::array kCatalogue = {
         "numbers are not the host's)",
         "look for it with `ps -ef` or `pgrep -a NAME`, on the host for a container",
         "`unclosed run -- CMD…` starts a process and sees all of its life", ErrorKind::kGone},
-    CatalogueEntry{"UC-E004", "not permitted",
-                   "looking into another process needs root, or CAP_BPF, CAP_PERFMON, "
-                   "CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, and CAP_SYS_ADMIN for another network "
-                   "namespace; in a container it needs the host's pid namespace too",
-                   "run the same command with sudo", "`unclosed explain` and `--help`",
-                   ErrorKind::kDenied},
+    CatalogueEntry{
+        "UC-E004", "not permitted",
+        "looking into another process needs root, or CAP_BPF, CAP_PERFMON, "
+        "CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, and CAP_SYS_ADMIN for another network "
+        "namespace; in a container it needs the host's pid namespace too",
+        "run the same command with sudo, or give the program these capabilities once: "
+        "`unclosed doctor` prints the command",
+        "`unclosed ls` lists what may be read, with states, queues and ages; `unclosed attach` "
+        "looks at your own processes, without lines of code",
+        ErrorKind::kDenied},
     CatalogueEntry{"UC-E005", "the kernel has no type information",
                    "the programs are fitted to the running kernel by its BTF, and "
                    "/sys/kernel/btf/vmlinux is not there or cannot be read",
                    "run it on a kernel built with CONFIG_DEBUG_INFO_BTF, as those of the "
                    "distributions are; in a container, mount /sys",
-                   "/proc and `ss` still show counts and states, without lines of code",
+                   "`unclosed ls` and `unclosed attach` still show counts, states and ages, "
+                   "without lines of code",
                    ErrorKind::kUnsupported},
     CatalogueEntry{
         "UC-E006", "the kernel does not take the programs",
@@ -48,7 +53,8 @@ constexpr std::array kCatalogue = {
         "or tracefs cannot be mounted",
         "run it on Linux 5.10 or newer with CONFIG_BPF_SYSCALL and CONFIG_FTRACE_SYSCALLS; "
         "the message names what was refused",
-        "/proc and `ss` still show counts and states, without lines of code",
+        "`unclosed ls` and `unclosed attach` still show counts, states and ages, without lines of "
+        "code",
         ErrorKind::kUnsupported},
     CatalogueEntry{"UC-E007", "the kernel side did not pass its self-test",
                    "the programs were loaded, but did not see what our own process did, so nothing "

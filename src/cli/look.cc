@@ -33,6 +33,7 @@ std::string next_command(const SessionSettings& settings, const Report& report) 
   if (!settings.command.empty()) return "unclosed run --json -o report.json -- CMD…";
   const auto& findings = report.judgement.findings;
   const auto pids = pids_of(settings.targets);
+  if (report.rung == "proc") return fmt::format("sudo unclosed attach {} --for 60s", pids);
   if (findings.empty()) return fmt::format("unclosed attach {} --for 10m", pids);
   const bool unnamed = std::any_of(findings.begin(), findings.end(),
                                    [](const Finding& one) { return !one.blame.has_value(); });

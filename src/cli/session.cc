@@ -5,11 +5,12 @@
 #include <time.h>
 
 #include <algorithm>
+#include <limits>
 #include <unordered_set>
 
 #include "cli/coverage_notes.h"
 #include "cli/launch.h"
-#include "collect/bpf/collector.h"
+#include "cli/watcher.h"
 #include "collect/procfs/procfs.h"
 #include "judge/judge.h"
 #include "ledger/ledger.h"
@@ -53,6 +54,7 @@ class Session {
   bool over();
   void tell_progress(Instant now);
   StackBook name_stacks(const Histories& histories);
+  Policy policy() const;
   void look_for_finding(Instant now);
   Coverage coverage(const Histories& histories, const StackBook& stacks) const;
   void explain_unnamed(Report& report) const;
@@ -66,7 +68,7 @@ class Session {
   Symbolizer x_symbolizer;
   Ledger x_ledger;
   std::optional<Launch> x_launch;
-  std::shared_ptr<BpfCollector> x_collector;
+  std::shared_ptr<Watcher> x_collector;
   Instant x_started;
   bool x_found = false;
   Instant x_next_judgement{};
@@ -100,12 +102,13 @@ Status Session::start() {
     x_launch.emplace(*std::move(launch));
   }
   const Instant began = monotonic_now();
-  auto collector = BpfCollector::open({.most_connections = BpfSettings().most_connections,
-                                       .stack_budget = x_settings.stack_budget,
-                                       .probes = x_settings.probes},
-                                      x_modules, x_proc);
-  if (!collector) return collector.error();
-  x_collector = std::make_shared<BpfCollector>(*std::move(collector));
+  BpfSettings kernel_side;
+  kernel_side.stack_budget = x_settings.stack_budget;
+  kernel_side.probes = x_settings.probes;
+  auto watcher = open_watcher(x_launch ? RungChoice::kBpfAlone : RungChoice::kFallToProc,
+                              kernel_side, x_modules, x_proc);
+  if (!watcher) return watcher.error();
+  x_collector = *std::move(watcher);
   x_clock = WallClock::now();
   x_started = x_clock.monotonic;
   x_ledger = Ledger(x_started);
@@ -121,6 +124,7 @@ Status Session::start() {
     x_settings.progress(fmt::format("attached in {:.2f} s; {} descriptors were open before",
                                     seconds(x_attaching), seen.descriptors),
                         true);
+    for (const std::string& note : x_collector->notes()) x_settings.progress(note, true);
   }
   return {};
 }
@@ -142,14 +146,22 @@ void Session::tell_progress(Instant now) {
       false);
 }
 
+// Without stacks it is not known which of several pools a connection belongs to: that others were
+// dialled says nothing.
+Policy Session::policy() const {
+  Policy policy = Policy{}.scaled(x_settings.policy_scale);
+  if (x_settings.all_connections) policy.most_listed = SIZE_MAX;
+  if (x_collector->rung() == "proc") policy.passing_dials = std::numeric_limits<uint32_t>::max();
+  return policy;
+}
+
 // Judges what is known so far, now and then: naming and judging cost more than a scan.
 void Session::look_for_finding(Instant now) {
   constexpr int kJudgeShare = 50;
   if (x_settings.end != SessionEnd::kFinding || now < x_next_judgement) return;
   const Duration before = cpu_time();
   const Histories histories = x_ledger.histories(now);
-  const Judgement judgement =
-      judge(histories, name_stacks(histories), Policy{}.scaled(x_settings.policy_scale));
+  const Judgement judgement = judge(histories, name_stacks(histories), policy());
   x_found = std::any_of(judgement.findings.begin(), judgement.findings.end(),
                         [](const Finding& one) { return one.verdict == Verdict::kLeaking; });
   x_next_judgement = monotonic_now() + std::max<Duration>((cpu_time() - before) * kJudgeShare,
@@ -238,6 +250,7 @@ Coverage Session::coverage(const Histories& histories, const StackBook& stacks) 
   coverage.opened = seen.opened;
   coverage.closed = seen.closed;
   coverage.notes = coverage_notes(seen);
+  for (const std::string& note : x_collector->notes()) coverage.notes.push_back(note);
   for (const HandoutProbe& probe : seen.probes) {
     if (probe.armed) coverage.probes.push_back({probe.function, probe.why});
   }
@@ -248,7 +261,9 @@ Coverage Session::coverage(const Histories& histories, const StackBook& stacks) 
 // be probed.
 void Session::explain_unnamed(Report& report) const {
   const BpfCoverage seen = x_collector->coverage();
+  const bool blind = x_collector->rung() == "proc";
   const auto about = [&](Finding& finding) {
+    if (blind && !finding.blame) finding.no_blame_reason = x_collector->notes().front();
     if (finding.blame || finding.role != Role::kClient) return;
     for (const HandoutProbe& probe : seen.probes) {
       const std::string_view library = go_package(probe.function);
@@ -291,16 +306,14 @@ SessionResult Session::conclude() {
   SessionResult result;
   Report& report = result.report;
   report.stacks = name_stacks(histories);
-  Policy policy = Policy{}.scaled(x_settings.policy_scale);
-  if (x_settings.all_connections) policy.most_listed = SIZE_MAX;
-  report.judgement = judge(histories, report.stacks, policy);
+  report.judgement = judge(histories, report.stacks, policy());
   explain_unnamed(report);
   report.coverage = coverage(histories, report.stacks);
   report.cost = cost();
   report.clock = x_clock;
   report.started = x_started;
   report.ended = ended;
-  report.rung = "bpf";
+  report.rung = x_collector->rung();
   report.interrupted = x_interrupts.load() > 0;
   for (const auto& [id, info] : histories.processes) report.processes.push_back(info);
   const auto is_target = [&](const ProcessInfo& info) {
