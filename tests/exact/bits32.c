@@ -1,4 +1,5 @@
-// A 32-bit program: its system calls are of another table, which the hooks do not see. Found, and said.
+// A 32-bit program: its system calls are of another table, which the hooks do not see. Found, and
+// said.
 // build -m32
 // expect note 32-bit
 #include <sys/eventfd.h>

@@ -7,7 +7,7 @@ OPENER int kept(void) { return opened(eventfd(0, 0), __func__); }
 OPENER int marked(void) { return opened(eventfd(0, EFD_CLOEXEC), __func__); }
 OPENER int after(void) { return opened(eventfd(0, 0), __func__); }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc > 1) {
     begin_again();
     after();

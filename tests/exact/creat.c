@@ -1,7 +1,7 @@
 // creat(2), and O_TMPFILE, a file without a name.
 #include "exact.h"
 
-OPENER int create(const char *path) { return opened(syscall(SYS_creat, path, 0600), __func__); }
+OPENER int create(const char* path) { return opened(syscall(SYS_creat, path, 0600), __func__); }
 OPENER int create_unnamed(void) { return opened(open("/tmp", O_TMPFILE | O_RDWR, 0600), __func__); }
 
 int main(void) {

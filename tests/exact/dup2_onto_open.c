@@ -19,6 +19,6 @@ int main(void) {
   replace(fd, victim());
   const int kept = victim();
   replace(fd, copy(kept, 100));
-  CHECK(syscall(SYS_dup2, 999, kept) < 0);   // fails: what was there stays
+  CHECK(syscall(SYS_dup2, 999, kept) < 0);  // fails: what was there stays
   end();
 }

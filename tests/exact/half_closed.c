@@ -1,7 +1,7 @@
 // shutdown(2) closes no descriptor, on either side.
 #include "exact.h"
 
-OPENER int listen_here(uint16_t *port) { return opened(listening(port), __func__); }
+OPENER int listen_here(uint16_t* port) { return opened(listening(port), __func__); }
 OPENER int dial_out(uint16_t port) {
   const int fd = opened(socket(AF_INET, SOCK_STREAM, 0), __func__);
   dial(fd, port);

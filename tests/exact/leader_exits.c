@@ -7,7 +7,7 @@
 OPENER int of_main(void) { return opened(eventfd(0, 0), __func__); }
 OPENER int of_the_thread(void) { return opened(eventfd(0, 0), __func__); }
 
-static void *work(void *nothing) {
+static void* work(void* nothing) {
   usleep(100000);
   of_the_thread();
   shut(of_the_thread());
@@ -15,7 +15,7 @@ static void *work(void *nothing) {
   _exit(0);
   return nothing;
 }
-static void *idle(void *nothing) {
+static void* idle(void* nothing) {
   for (;;) pause();
   return nothing;
 }

@@ -6,7 +6,8 @@
 OPENER int own(void) { return opened((int)syscall(SYS_pidfd_open, getpid(), 0), __func__); }
 OPENER int of_a_child(void) {
   int fd = -1;
-  struct clone_args how = {.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&fd, .exit_signal = SIGCHLD};
+  struct clone_args how = {
+      .flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&fd, .exit_signal = SIGCHLD};
   const long child = syscall(SYS_clone3, &how, sizeof how);
   if (child == 0) _exit(0);
   CHECK(child > 0 && waitpid((pid_t)child, NULL, 0) == child);

@@ -4,7 +4,9 @@
 #include "exact.h"
 
 OPENER int of_the_child(void) { return opened(eventfd(0, 0), __func__); }
-OPENER int handle_of(pid_t child) { return opened((int)syscall(SYS_pidfd_open, child, 0), __func__); }
+OPENER int handle_of(pid_t child) {
+  return opened((int)syscall(SYS_pidfd_open, child, 0), __func__);
+}
 OPENER int take(int handle, int fd, uint32_t file) {
   return adopted((int)syscall(SYS_pidfd_getfd, handle, fd, 0), file, __func__);
 }

@@ -1,12 +1,12 @@
 // pipe(2) and pipe2(2).
 #include "exact.h"
 
-OPENER void lay(int *ends) {
+OPENER void lay(int* ends) {
   CHECK(syscall(SYS_pipe, ends) == 0);
   opened(ends[0], __func__);
   opened(ends[1], __func__);
 }
-OPENER void lay_with_flags(int *ends) {
+OPENER void lay_with_flags(int* ends) {
   CHECK(pipe2(ends, O_NONBLOCK) == 0);
   opened(ends[0], __func__);
   opened(ends[1], __func__);

@@ -6,7 +6,7 @@
 
 OPENER int event(void) { return opened(eventfd(0, 0), __func__); }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc > 1) {
     begin_again();
     adopted(90, (uint32_t)atoi(argv[1]), "");
@@ -21,8 +21,8 @@ int main(int argc, char **argv) {
   CHECK(posix_spawn_file_actions_adddup2(&actions, fd, 90) == 0);
   char file[16];
   snprintf(file, sizeof file, "%u", file_at(fd));
-  char *arguments[] = {argv[0], file, NULL};
-  extern char **environ;
+  char* arguments[] = {argv[0], file, NULL};
+  extern char** environ;
   pid_t child;
   CHECK(posix_spawn(&child, "/proc/self/exe", &actions, NULL, arguments, environ) == 0);
   wait_for(0, 1);

@@ -14,7 +14,7 @@ static _Atomic int over;
 OPENER int quick(void) { return eventfd(0, 0); }
 OPENER int event(void) { return opened(eventfd(0, 0), __func__); }
 
-static void *closer(void *nothing) {
+static void* closer(void* nothing) {
   while (!atomic_load(&over)) {
     const int fd = atomic_exchange(&handed, -1);
     if (fd >= 0) CHECK(close(fd) == 0);

@@ -5,7 +5,7 @@
 
 enum { MANY = 20 };
 
-OPENER void channel(int *ends) {
+OPENER void channel(int* ends) {
   CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
   opened(ends[0], __func__);
   opened(ends[1], __func__);

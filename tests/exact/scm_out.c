@@ -3,7 +3,7 @@
 
 #include "exact.h"
 
-OPENER void channel(int *ends) { CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0); }
+OPENER void channel(int* ends) { CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0); }
 OPENER int event(void) { return opened(eventfd(0, 0), __func__); }
 
 int main(void) {

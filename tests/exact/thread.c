@@ -8,7 +8,7 @@ OPENER int of_the_thread(void) { return opened(eventfd(0, 0), __func__); }
 OPENER int of_main(void) { return opened(eventfd(0, 0), __func__); }
 
 static int first, second;
-static void *work(void *nothing) {
+static void* work(void* nothing) {
   first = of_the_thread();
   of_the_thread();
   shut(second);

@@ -9,10 +9,10 @@ OPENER int of_main(void) { return opened(eventfd(0, 0), __func__); }
 OPENER int of_the_thread(void) { return opened(eventfd(0, 0), __func__); }
 
 static int first;
-static void *work(void *nothing) {
+static void* work(void* nothing) {
   CHECK(unshare(CLONE_FILES) == 0);
   of_the_thread();
-  CHECK(close(first) == 0);   // its own copy: the other threads still have theirs
+  CHECK(close(first) == 0);  // its own copy: the other threads still have theirs
   post(0, 1);
   for (;;) pause();
   return nothing;

@@ -4,20 +4,22 @@
 
 #include "exact.h"
 
-OPENER struct uring *ring_up(void) {
-  struct uring *ring = uring_open();
+OPENER struct uring* ring_up(void) {
+  struct uring* ring = uring_open();
   if (ring) opened(uring_fd(ring), __func__);
   return ring;
 }
-OPENER int open_by_ring(struct uring *ring) {
-  const struct uring_request request = {
-      .opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .address = (uint64_t)(uintptr_t)"/dev/null", .op_flags = O_RDONLY};
+OPENER int open_by_ring(struct uring* ring) {
+  const struct uring_request request = {.opcode = IORING_OP_OPENAT,
+                                        .fd = AT_FDCWD,
+                                        .address = (uint64_t)(uintptr_t) "/dev/null",
+                                        .op_flags = O_RDONLY};
   return opened(uring_do(ring, &request), __func__);
 }
 
 int main(void) {
   begin();
-  struct uring *ring = ring_up();
+  struct uring* ring = ring_up();
   if (ring) {
     open_by_ring(ring);
     const int fd = open_by_ring(ring);

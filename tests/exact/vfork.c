@@ -5,7 +5,7 @@
 
 OPENER int event(void) { return opened(eventfd(0, 0), __func__); }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc > 1) {
     begin_again();
     inherit(atoi(argv[1]));

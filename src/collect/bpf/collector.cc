@@ -19,10 +19,6 @@
 
 namespace unclosed {
 
-namespace {
-constexpr size_t kMostOthers = 1024;  // looked at for what they hold
-}
-
 struct BpfCollector::State {
   State(KernelSide side, CodeSource& source, ProcFs fs, const KernelSideSettings& limits,
         bool with_probes)
@@ -50,6 +46,7 @@ struct BpfCollector::State {
   std::map<uint32_t, ProcessId> process_of;  // every tgid that ever was a target
   std::unordered_set<uint32_t> scanned_once;
   std::set<ProcessId> of_32_bits;
+  static constexpr size_t kMostOthers = 1024;
   std::vector<Descriptor> others;             // of no kind that is told apart, at the last scan
   std::unordered_map<uint64_t, Known> known;  // records seen, by the address of their file
   std::unordered_map<StackId, RawStack> stacks;
@@ -389,8 +386,7 @@ Status BpfCollector::State::scan_target(const ProcessId& target, RecordSink& sin
   const auto tgid = static_cast<uint32_t>(target.pid);
   const bool first = scanned_once.insert(tgid).second;
   if (first) older.learn(target);
-  uint64_t rows = 0;
-  uint64_t of_threads = 0;
+  uint64_t rows = 0, of_threads = 0;
   const auto done = kernel.scan(
       tgid, first, [&](const uc_row& row, const uc_record& record, const uc_handed* handed) {
         Known& entry = known[record.file];
