@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "cli/launch.h"
+#include "cli/port_watch.h"
 #include "collect/bpf/collector.h"
 #include "collect/procfs/procfs.h"
 #include "judge/judge.h"
@@ -67,6 +68,7 @@ class Session {
   Ledger x_ledger;
   std::optional<Launch> x_launch;
   std::shared_ptr<BpfCollector> x_collector;
+  PortWatch x_ports;
   Instant x_started;
   bool x_found = false;
   Instant x_next_judgement{};
@@ -172,6 +174,7 @@ Status Session::watch() {
     if (now >= next_scan) {
       const Duration before = cpu_time();
       if (auto scanned = x_collector->scan(x_ledger); !scanned) return scanned;
+      x_ports.look(x_collector->targets(), x_ledger, PortWatch::When::kNowAndThen);
       next_scan = monotonic_now() + std::clamp<Duration>((cpu_time() - before) * kScanShare, every,
                                                          every * kLongestPause);
       look_for_finding(now);
@@ -182,6 +185,7 @@ Status Session::watch() {
     }
   }
   if (x_launch) x_launch->status();
+  x_ports.look(x_collector->targets(), x_ledger, PortWatch::When::kAtLast);
   return x_collector->scan(x_ledger);
 }
 
@@ -229,6 +233,12 @@ Coverage Session::coverage(const Histories& histories, const StackBook& stacks) 
       if (stack != stacks.end() && stack->second.truncated != Truncation::kNone) {
         coverage.stacks_truncated += history.stands_for;
       }
+    }
+  }
+  if (x_collector->ended()) {
+    coverage.open_at_end = 0;
+    for (const History& history : histories.open) {
+      if (!history.facts.before_attach) *coverage.open_at_end += history.stands_for;
     }
   }
   coverage.events_lost = seen.events_lost;

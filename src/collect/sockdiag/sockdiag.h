@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -48,6 +49,26 @@ struct SocketDump {
   std::vector<std::string> notes;   // what could not be asked, in sentences
 };
 
+// Local ports that lead to one destination: as many connections as there are ports can be made from
+// one address to one destination. TIME_WAIT holds its port as well.
+struct PortUse {
+  Endpoint local, peer;  // local without a port
+  uint64_t used = 0;
+  uint64_t time_wait = 0;  // of them
+};
+struct PortDump {
+  uint64_t usable = 0;        // ports that the kernel hands out for dialling
+  std::vector<PortUse> uses;  // the most used first
+};
+
+// What the kernel hands out for dialling.
+struct PortRange {
+  uint16_t first = 0, last = 0;
+  uint64_t usable = 0;  // without the reserved ones
+};
+// Of "32768\t60999" and "8080,9148-9150"; nullopt: not such texts.
+std::optional<PortRange> port_range(std::string_view range, std::string_view reserved);
+
 class SockDiag {
  public:
   // For the network namespace that `process` is in now. The calling thread's own namespace never
@@ -60,13 +81,17 @@ class SockDiag {
   // Inode of the namespace: processes with the same one share their sockets' numbers and ports.
   uint64_t network_namespace() const { return x_namespace; }
   Result<SocketDump> dump() const;
+  // Destinations of TCP over all processes of the namespace. kUnsupported: the range of ports could
+  // not be read.
+  Result<PortDump> ports() const;
 
  private:
-  SockDiag(Fd socket, uint64_t network_namespace)
-      : x_socket(std::move(socket)), x_namespace(network_namespace) {}
+  SockDiag(Fd socket, uint64_t network_namespace, std::optional<PortRange> range)
+      : x_socket(std::move(socket)), x_namespace(network_namespace), x_range(range) {}
 
   Fd x_socket;
   uint64_t x_namespace = 0;
+  std::optional<PortRange> x_range;
 };
 
 }  // namespace unclosed
