@@ -25,11 +25,19 @@ struct Blamed {
   double confidence = 0;
 };
 
+// Whether a use belongs to the present tenure of the connection.
+bool same_tenure(const ConnectionFacts& facts, const std::optional<Use>& use);
+
 class Blamer {
  public:
   explicit Blamer(const Scene& scene);
   // nullopt: no own frame was seen on any stack of it.
   std::optional<Blamed> blame(const Member& member) const;
+  // Whether all stacks that tell who has it now were taken: none was sampled out or lost.
+  bool complete(const ConnectionFacts& facts) const;
+  // Whether a stack of the present tenure passes the function.
+  bool passes_through(const Member& member, const std::string& function,
+                      const std::string& file) const;
   // Why there is no blame, and what would name the line.
   std::string why_not(const Member& member) const;
   // A frame that connections pass through on the way to different owners: main, an accept loop,
@@ -69,6 +77,7 @@ class Blamer {
   };
 
   const Use* hand_out(const ConnectionFacts& facts) const;
+  std::optional<Blamed> trust(std::optional<Blamed> blamed, const ConnectionFacts& facts) const;
   Tenure tenure_of(const ConnectionFacts& facts) const;
   Stack own(StackId id) const { return {id, x_scene.stacks.own_view(id)}; }
   void learn_dispatchers();

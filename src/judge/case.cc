@@ -107,6 +107,7 @@ std::optional<std::array<Floors, 4>> quarter_floors(const Case& item,
 // How long it takes until one that is left alone is known as such. Where siblings are usually idle
 // for longer, only dials tell, and those take their time.
 Duration until_known(const Case& item) {
+  if (!item.members.front()->tracked) return item.main_siblings().outlived.value_or(Duration{});
   std::vector<Duration> delays;
   for (const auto* member : item.members) {
     const auto& group = item.scene->siblings_of(*member);

@@ -1,0 +1,71 @@
+#include "judge/pairs.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+namespace unclosed {
+namespace {
+
+constexpr double kMostDialled = 0.8;   // of those dialled have a counterpart
+constexpr double kMostAccepted = 0.5;  // of those accepted have one
+
+using ByOpening = std::vector<Member*>;
+
+ByOpening& sort_by_opening(ByOpening& members) {
+  std::sort(members.begin(), members.end(), [](const Member* a, const Member* b) {
+    return a->facts->opened.at < b->facts->opened.at;
+  });
+  return members;
+}
+
+// Each dialled one takes the latest accepted one that came shortly before it and is free.
+std::vector<Member*> match(const ByOpening& dialled, const ByOpening& accepted, Duration shortly) {
+  std::vector<Member*> matched;
+  std::vector<const Member*> free;
+  size_t next = 0;
+  for (auto* member : dialled) {
+    const Instant at = member->facts->opened.at;
+    while (next < accepted.size() && accepted[next]->facts->opened.at <= at) {
+      free.push_back(accepted[next++]);
+    }
+    if (free.empty() || at - free.back()->facts->opened.at > shortly) continue;
+    free.pop_back();
+    matched.push_back(member);
+  }
+  return matched;
+}
+
+}  // namespace
+
+void mark_paired(Scene& scene) {
+  std::map<std::tuple<ProcessId, Kind, std::string>, ByOpening> dialled;
+  std::map<std::pair<ProcessId, std::string>, ByOpening> accepted;
+  for (auto& member : scene.members) {
+    const auto& facts = *member.facts;
+    if (facts.before_attach || !member.tracked) continue;
+    const std::string& peer = scene.siblings_of(member).peer;
+    if (facts.role == Role::kServer && !member.gone_at) {
+      accepted[{facts.opener, peer}].push_back(&member);
+    } else if (facts.role == Role::kClient) {
+      dialled[{facts.opener, facts.kind, peer}].push_back(&member);
+    }
+  }
+  for (auto& [port, clients] : accepted) sort_by_opening(clients);
+  for (auto& [key, members] : dialled) {
+    if (members.size() < scene.policy.many_floor) continue;
+    sort_by_opening(members);
+    for (const auto& [port, clients] : accepted) {
+      if (port.first != std::get<0>(key)) continue;
+      const auto matched = match(members, clients, scene.policy.dial_race());
+      const auto count = static_cast<double>(matched.size());
+      if (count < kMostDialled * static_cast<double>(members.size()) ||
+          count < kMostAccepted * static_cast<double>(clients.size())) {
+        continue;
+      }
+      for (auto* member : matched) member->paired = true;
+    }
+  }
+}
+
+}  // namespace unclosed
