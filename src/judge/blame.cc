@@ -10,7 +10,8 @@ namespace unclosed {
 namespace {
 
 constexpr double kExclusive = 0.05;  // of healthy ones may pass a frame that "only leaked ones" do
-constexpr uint64_t kFewHealthy = 3;  // healthy uses needed to say so
+constexpr const char* kLastUse = "last use";
+constexpr uint64_t kFewHealthy = 3;    // healthy uses needed to say so
 constexpr uint64_t kManyHealthy = 10;  // healthy uses needed to compare shares
 
 bool is_entry(const OwnFrame& frame) {
@@ -75,6 +76,8 @@ Blamer::Tenure Blamer::tenure_of(const ConnectionFacts& facts) const {
   if (facts.first_receive && same_tenure(facts, facts.first_receive) &&
       (!newest || facts.first_receive->at >= newest->at)) {
     tenure.received = own(facts.first_receive->stack);
+  } else if (facts.role == Role::kServer && same_tenure(facts, facts.first_receive)) {
+    tenure.asked = own(facts.first_receive->stack);
   }
   const Stack opened = own(facts.opened.stack);
   if (tenure.last.view == nullptr && facts.role == Role::kServer && facts.first_receive) {
@@ -349,7 +352,19 @@ Blamer::Choice Blamer::meet(const Tenure& tenure) const {
             tenure.library_sends ? "opening (requests are sent by library code)" : "opening",
             tenure.library_sends ? 0.5 : 0.8};
   }
-  return {last.own.size() - 1, "last use", 0.8};
+  return {last.own.size() - 1, kLastUse, 0.8};
+}
+
+// An answer that nothing else explains: whoever read the request and gave the answer has the
+// client.
+Blamer::Choice Blamer::meet_request(const Tenure& tenure, const Choice& choice) const {
+  if (choice.rule != kLastUse || tenure.asked.view == nullptr) return choice;
+  const StackView& last = *tenure.last.view;
+  const size_t length = common_length(last, *tenure.asked.view);
+  if (length == 0 || length == last.own.size() || dispatches(last.own[length - 1].function)) {
+    return choice;
+  }
+  return {length - 1, "common frame of the request and its answer", 0.85};
 }
 
 std::optional<size_t> Blamer::discriminating(const StackView& view, size_t place,
@@ -455,12 +470,14 @@ std::optional<Blamed> Blamer::blame(const Member& member) const {
       tenure.received.view != nullptr ? tenure.received.id : kNoStack,
       static_cast<uint64_t>(facts.kind) << 16 | static_cast<uint64_t>(facts.role) << 8 |
           static_cast<uint64_t>(tenure.role) << 1 | (tenure.library_sends ? 1 : 0),
-      tenure.sender ? 1U : 0U};
+      tenure.sender ? 1U : 0U,
+      tenure.asked.view != nullptr ? tenure.asked.id : kNoStack};
   const auto known = x_known.find(key);
   if (known != x_known.end()) return trust(known->second, facts);
   Choice choice = meet(tenure);
   const auto healthy = x_healthy.find({facts.kind, role_of(facts)});
   if (healthy != x_healthy.end()) choice = compare(tenure, choice, healthy->second);
+  choice = meet_request(tenure, choice);
   if (tenure.role == BlameRole::kBorrowed && !choice.rule.starts_with("borrowed")) {
     choice.rule = fmt::format("borrowed from {}; {}", tenure.last.view->library, choice.rule);
   }

@@ -54,6 +54,7 @@ class Blamer {
     Stack last;                   // of the last request, else of the opening
     std::vector<Stack> requests;  // the one before, when of the same tenure
     Stack opened, received;       // view is nullptr when not of this tenure
+    Stack asked;                  // of what was received before the last answer, where accepted
     BlameRole role = BlameRole::kUsed;
     bool library_sends = false;  // requests were seen, none with an own frame
     bool by_thread = false;      // no goroutine tells one borrower from the next
@@ -90,6 +91,7 @@ class Blamer {
   void add_healthy(const Member& member);
   void add_borrowed_by_many();
   Choice meet(const Tenure& tenure) const;
+  Choice meet_request(const Tenure& tenure, const Choice& choice) const;
   Choice compare(const Tenure& tenure, Choice common, const Healthy& healthy) const;
   std::optional<size_t> discriminating(const StackView& view, size_t place,
                                        const Healthy& healthy) const;

@@ -7,6 +7,8 @@
 #include <map>
 #include <set>
 
+#include "judge/silence.h"
+
 namespace unclosed {
 namespace {
 
@@ -111,6 +113,7 @@ Duration until_known(const Case& item) {
   std::vector<Duration> delays;
   for (const auto* member : item.members) {
     const auto& group = item.scene->siblings_of(*member);
+    if (member->silent) delays.push_back(silence_floor(item.scene->policy));
     if (member->passed_over && group.settled > member->settled) {
       delays.push_back(member->until_passed);
     }
