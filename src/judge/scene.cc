@@ -335,7 +335,7 @@ void Scene::learn_lifetimes(Siblings& group) const {
 }
 
 // Measurements, log lines: a peer that never answered anybody, while those who send to it go on
-// sending, or close, without waiting.
+// sending for longer than an upload lasts, or close, without waiting.
 void Scene::learn_one_way() {
   constexpr size_t kFew = 3;
   struct Sign {
@@ -346,7 +346,7 @@ void Scene::learn_one_way() {
   const auto look = [&](Sign& sign, const ConnectionFacts& facts, const Instant* closed_at) {
     sign.answered |= facts.bytes_received > 0 || facts.recv_queue > 0;
     if (facts.before_attach || !facts.last_send || !facts.requests[0]) return;
-    const bool goes_on = *facts.last_send - facts.requests[0]->at > policy.settled_floor();
+    const bool goes_on = *facts.last_send - facts.requests[0]->at > policy.long_floor;
     const bool closes =
         closed_at != nullptr && *closed_at - *facts.last_send < policy.settled_floor();
     sign.unconcerned += goes_on || closes ? 1 : 0;

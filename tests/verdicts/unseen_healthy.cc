@@ -164,10 +164,28 @@ void one_way_senders(Scenario& s) {
     const auto kind = i % 2 == 0 ? Kind::kUdp : Kind::kTcp;
     s.at(s.random(-10, 20), [&s, kind] {
       const Link link = s.open({.kind = kind, .stack = "main>stats.new>lib:connect", .port = 8125});
-      s.at_random(0.07, s.now(), s.window(),
+      s.at_random(0.2, s.now(), s.window(),
                   [&s, link] { s.send(link, "main>stats.count>lib:write"); });
     });
   }
+}
+
+// Uploads that take their time, to a store that says nothing before it has all of it, and then
+// takes its time as well.
+void slow_uploads(Scenario& s) {
+  s.at_random(0.6, -10, s.window(), [&s] {
+    const uint64_t g = next_goroutine();
+    const Link link =
+        s.open({.stack = "serve>backup.put>lib:connect", .port = 9300, .goroutine = g});
+    for (int i = 0; i < 16; ++i) {
+      s.at(s.now() + 0.01 + 0.5 * i,
+           [&s, link, g] { s.send(link, "serve>backup.put>lib:write", 1, g); });
+    }
+    s.at(s.now() + 90, [&s, link, g] {
+      s.receive(link, "serve>backup.put>lib:read", 100, 1, g);
+      s.close(link, "serve>backup.put>lib:close");
+    });
+  });
 }
 
 // One connection to each of many peers, kept: more peers as the fleet grows.
@@ -374,6 +392,7 @@ const std::vector<Service>& unseen_healthy_services() {
       {"pool_that_keeps_two", pool_that_keeps_two},
       {"resolver", resolver},
       {"one_way_senders", one_way_senders},
+      {"slow_uploads", slow_uploads, {}, {}, {}, Diagnosis::kSlow},
       {"shipper_to_each_peer", shipper_to_each_peer},
       {"proxy_of_short_sessions", proxy_of_short_sessions},
       {"proxy_of_lasting_sessions", proxy_of_lasting_sessions},

@@ -141,6 +141,28 @@ TEST_P(LeakingService, is_seen_when_stacks_are_sampled) {
   EXPECT_EQ(wrong, 0U) << "of " << seeds();
 }
 
+// What leaked before the attach joins those that were seen leaking, with a stated certainty.
+TEST(Older, leaked_ones_join_the_traced_ones_that_look_alike) {
+  const auto& services = leaking_services();
+  const auto rows = std::find_if(services.begin(), services.end(), [](const Service& service) {
+    return service.name == "rows_not_closed";
+  });
+  ASSERT_NE(rows, services.end());
+  uint64_t older = 0;
+  for (uint64_t seed = 1; seed <= seeds(); ++seed) {
+    Scenario scenario(course_of(*rows, seed));
+    rows->build(scenario);
+    const auto judgement = scenario.judge();
+    ASSERT_EQ(judgement.findings.size(), 1U) << describe(judgement);
+    older += judgement.findings[0].older_matched;
+    for (const auto& evidence : judgement.findings[0].evidence) {
+      if (evidence.kind != "older-matched") continue;
+      EXPECT_NE(evidence.text.find("certainty"), std::string::npos) << evidence.text;
+    }
+  }
+  EXPECT_GE(older, seeds());
+}
+
 std::string name_of(const testing::TestParamInfo<Service>& info) { return info.param.name; }
 
 INSTANTIATE_TEST_SUITE_P(Services, LeakingService, testing::ValuesIn(leaking_services()), name_of);
