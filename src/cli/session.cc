@@ -294,8 +294,9 @@ void Session::explain_unnamed(Report& report) const {
                                });
           });
       if (!theirs) continue;
+      if (!finding.no_blame_reason.empty()) finding.no_blame_reason += "; ";
       finding.no_blame_reason +=
-          fmt::format("; a probe on {} names who is given a connection, {}", probe.function,
+          fmt::format("a probe on {} names who is given a connection, {}", probe.function,
                       probe.armed ? "from when it was put there on: a longer window would show it"
                                   : fmt::format("but it is not there ({})", probe.obstacle));
     }

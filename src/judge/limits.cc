@@ -48,7 +48,10 @@ bool concerns(const Scene& scene, const LimitUse& use) {
 
 bool counts_for(const Scene& scene, const Member& member, const LimitUse& use) {
   if (is_ports(use)) {
-    return member.facts->kind == Kind::kTcp && scene.siblings_of(member).peer == use.peer;
+    const bool dialled =
+        member.facts->role == Role::kClient || member.facts->role == Role::kUnknown;
+    return dialled && member.facts->kind == Kind::kTcp &&
+           scene.siblings_of(member).peer == use.peer;
   }
   return std::any_of(member.history->descriptors.begin(), member.history->descriptors.end(),
                      [&](const Descriptor& it) { return it.process == use.process; });

@@ -160,5 +160,18 @@ TEST(Limits, ports_to_destinations_of_other_processes_are_not_ours) {
   EXPECT_TRUE(street.judge().limits.empty());
 }
 
+TEST(Limits, ports_used_up_by_idle_ones_are_a_leak_whoever_is_accepted_beside) {
+  Street street;
+  for (int i = 0; i < 20; ++i) {
+    auto& facts = street.open(Kind::kTcp, Role::kClient, 1, "main>leaky>lib:connect");
+    street.ask(facts, 2, "main>leaky>lib:write");
+    street.ask(street.open(Kind::kTcp, Role::kServer, 9, "main>lib:accept"), 59, "main>lib:write");
+  }
+  street.histories.limits = {ports(1000, 0)};
+  const auto judgement = street.judge();
+  ASSERT_EQ(judgement.limits.size(), 1U);
+  EXPECT_EQ(judgement.limits[0].diagnosis, Diagnosis::kLeak);
+}
+
 }  // namespace
 }  // namespace unclosed

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 
 namespace unclosed {
@@ -41,11 +42,17 @@ std::vector<Member*> match(const ByOpening& dialled, const ByOpening& accepted, 
 void mark_paired(Scene& scene) {
   std::map<std::tuple<ProcessId, Kind, std::string>, ByOpening> dialled;
   std::map<std::pair<ProcessId, std::string>, ByOpening> accepted;
+  // What a service dials of its own: the other end is no client of anybody else.
+  std::set<Endpoint> ours;
+  for (const auto& member : scene.members) {
+    if (member.facts->role == Role::kClient) ours.insert(member.facts->local);
+  }
+  ours.erase(Endpoint{});
   for (auto& member : scene.members) {
     const auto& facts = *member.facts;
     if (facts.before_attach || !member.tracked) continue;
     const std::string& peer = scene.siblings_of(member).peer;
-    if (facts.role == Role::kServer && !member.gone_at) {
+    if (facts.role == Role::kServer && !member.gone_at && !ours.contains(facts.peer)) {
       accepted[{facts.opener, peer}].push_back(&member);
     } else if (facts.role == Role::kClient) {
       dialled[{facts.opener, facts.kind, peer}].push_back(&member);
