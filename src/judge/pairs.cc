@@ -8,8 +8,10 @@
 namespace unclosed {
 namespace {
 
-constexpr double kMostDialled = 0.8;   // of those dialled have a counterpart
-constexpr double kMostAccepted = 0.5;  // of those accepted have one
+// One for one: most clients have one dialled for them, or most that were dialled have a client, and
+// half of the clients at least. Fewer meet by chance.
+constexpr double kMost = 0.8;
+constexpr double kHalf = 0.5;
 
 using ByOpening = std::vector<Member*>;
 
@@ -65,11 +67,13 @@ void mark_paired(Scene& scene) {
     for (const auto& [port, clients] : accepted) {
       if (port.first != std::get<0>(key)) continue;
       const auto matched = match(members, clients, scene.policy.dial_race());
-      const auto count = static_cast<double>(matched.size());
-      if (count < kMostDialled * static_cast<double>(members.size()) ||
-          count < kMostAccepted * static_cast<double>(clients.size())) {
-        continue;
-      }
+      const double of_dialled =
+          static_cast<double>(matched.size()) / static_cast<double>(members.size());
+      const double of_accepted =
+          static_cast<double>(matched.size()) / static_cast<double>(clients.size());
+      const bool for_each_client =
+          of_accepted >= kMost && clients.size() >= scene.policy.many_floor;
+      if (!for_each_client && (of_dialled < kMost || of_accepted < kHalf)) continue;
       for (auto* member : matched) member->paired = true;
     }
   }
