@@ -34,9 +34,31 @@ void PortWatch::read(const SockDiag& kernel, const ProcessId& target, RecordSink
   }
 }
 
+// Its namespace is another target's to speak for from now on.
+void PortWatch::leave(const ProcessId& gone, RecordSink& sink) {
+  for (auto entry = x_told.begin(); entry != x_told.end();) {
+    auto& use = entry->second;
+    const bool mine = use.process == gone;
+    if (mine) {
+      use.used = use.time_wait = 0;
+      sink.accept(LimitSeen{monotonic_now(), use});
+    }
+    entry = mine ? x_told.erase(entry) : std::next(entry);
+  }
+}
+
 void PortWatch::look(const std::vector<ProcessId>& targets, RecordSink& sink, When when) {
   const Instant began = monotonic_now();
-  if (when == When::kNowAndThen && began < x_next) return;
+  if ((when == When::kNowAndThen && began < x_next) || targets.empty()) return;
+  const std::set<ProcessId> alive(targets.begin(), targets.end());
+  for (auto entry = x_kernels.begin(); entry != x_kernels.end();) {
+    const bool gone = !alive.contains(entry->first);
+    if (gone && entry->second) {
+      x_namespaces.erase(entry->second->network_namespace());
+      leave(entry->first, sink);
+    }
+    entry = gone ? x_kernels.erase(entry) : std::next(entry);
+  }
   for (const ProcessId& target : targets) {
     if (x_kernels.contains(target)) continue;
     auto& kernel = x_kernels[target];

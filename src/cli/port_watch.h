@@ -23,6 +23,7 @@ class PortWatch {
 
  private:
   void read(const SockDiag& kernel, const ProcessId& target, RecordSink& sink);
+  void leave(const ProcessId& gone, RecordSink& sink);
 
   std::map<ProcessId, std::optional<SockDiag>> x_kernels;  // the first process of each namespace
   std::set<uint64_t> x_namespaces;

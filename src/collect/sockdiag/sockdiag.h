@@ -1,8 +1,8 @@
 // What the kernel says of the sockets of one network namespace: state, queues, times, peers, by
 // inode (NETLINK_SOCK_DIAG). It cannot know which process holds a socket, nor sockets that are in
 // no list of the kernel: a TCP socket that was reset, timed out, or never bound or connected is
-// absent, and that absence is a fact. TIME_WAIT and other sockets that no descriptor refers to are
-// left out. One thread at a time.
+// absent, and that absence is a fact. A dump leaves out TIME_WAIT and other sockets that no
+// descriptor refers to; the count of ports has them. One thread at a time.
 #pragma once
 
 #include <cstdint>
