@@ -10,6 +10,7 @@
 
 #include "cli/coverage_notes.h"
 #include "cli/launch.h"
+#include "cli/port_watch.h"
 #include "cli/watcher.h"
 #include "collect/procfs/procfs.h"
 #include "judge/judge.h"
@@ -69,6 +70,7 @@ class Session {
   Ledger x_ledger;
   std::optional<Launch> x_launch;
   std::shared_ptr<Watcher> x_collector;
+  PortWatch x_ports;
   Instant x_started;
   bool x_found = false;
   Instant x_next_judgement{};
@@ -185,6 +187,7 @@ Status Session::watch() {
     if (now >= next_scan) {
       const Duration before = cpu_time();
       if (auto scanned = x_collector->scan(x_ledger); !scanned) return scanned;
+      x_ports.look(x_collector->targets(), x_ledger, PortWatch::When::kNowAndThen);
       next_scan = monotonic_now() + std::clamp<Duration>((cpu_time() - before) * kScanShare, every,
                                                          every * kLongestPause);
       look_for_finding(now);
@@ -195,6 +198,7 @@ Status Session::watch() {
     }
   }
   if (x_launch) x_launch->status();
+  x_ports.look(x_collector->targets(), x_ledger, PortWatch::When::kAtLast);
   return x_collector->scan(x_ledger);
 }
 
@@ -244,6 +248,12 @@ Coverage Session::coverage(const Histories& histories, const StackBook& stacks) 
       }
     }
   }
+  if (x_collector->ended()) {
+    coverage.open_at_end = 0;
+    for (const History& history : histories.open) {
+      if (!history.facts.before_attach) *coverage.open_at_end += history.stands_for;
+    }
+  }
   coverage.events_lost = seen.events_lost;
   coverage.stacks_sampled_out = seen.stacks_sampled_out;
   coverage.drift = seen.drift;
@@ -277,8 +287,9 @@ void Session::explain_unnamed(Report& report) const {
                                });
           });
       if (!theirs) continue;
+      if (!finding.no_blame_reason.empty()) finding.no_blame_reason += "; ";
       finding.no_blame_reason +=
-          fmt::format("; a probe on {} names who is given a connection, {}", probe.function,
+          fmt::format("a probe on {} names who is given a connection, {}", probe.function,
                       probe.armed ? "from when it was put there on: a longer window would show it"
                                   : fmt::format("but it is not there ({})", probe.obstacle));
     }

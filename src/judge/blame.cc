@@ -10,8 +10,14 @@ namespace unclosed {
 namespace {
 
 constexpr double kExclusive = 0.05;  // of healthy ones may pass a frame that "only leaked ones" do
-constexpr uint64_t kFewHealthy = 3;  // healthy uses needed to say so
+constexpr const char* kLastUse = "last use";
+constexpr uint64_t kFewHealthy = 3;    // healthy uses needed to say so
 constexpr uint64_t kManyHealthy = 10;  // healthy uses needed to compare shares
+
+bool is_entry(const OwnFrame& frame) {
+  const std::string& name = frame.frame->function;
+  return name == "main" || name == "main.main" || name.ends_with("::main");
+}
 
 bool passes(const StackView& view, FunctionId function) {
   return place_of(view, function).has_value();
@@ -20,12 +26,6 @@ bool passes(const StackView& view, FunctionId function) {
 // What is handed out by a probed library is a client, also where nobody saw it connect.
 Role role_of(const ConnectionFacts& facts) {
   return facts.borrowed[0] ? Role::kClient : facts.role;
-}
-
-bool same_tenure(const ConnectionFacts& facts, const std::optional<Use>& use) {
-  if (!use) return false;
-  if (!facts.tenure) return true;
-  return use->at >= facts.tenure->at && use->by.same_as(facts.tenure->by);
 }
 
 }  // namespace
@@ -63,7 +63,9 @@ Blamer::Tenure Blamer::tenure_of(const ConnectionFacts& facts) const {
     const auto stack = own(request->stack);
     if (stack.view == nullptr) continue;
     if (tenure.last.view == nullptr) {
-      if (lost && !(facts.tenure && same_tenure(facts, request))) break;
+      // One thread that does everything never ends its tenure: an earlier borrower may have.
+      const bool by_goroutine = facts.tenure && facts.tenure->by.goroutine != 0;
+      if (lost && !(by_goroutine && same_tenure(facts, request))) break;
       tenure.last = stack;
     } else if (tenure.requests.empty() && same_tenure(facts, request)) {
       tenure.requests.push_back(stack);
@@ -74,6 +76,8 @@ Blamer::Tenure Blamer::tenure_of(const ConnectionFacts& facts) const {
   if (facts.first_receive && same_tenure(facts, facts.first_receive) &&
       (!newest || facts.first_receive->at >= newest->at)) {
     tenure.received = own(facts.first_receive->stack);
+  } else if (facts.role == Role::kServer && same_tenure(facts, facts.first_receive)) {
+    tenure.asked = own(facts.first_receive->stack);
   }
   const Stack opened = own(facts.opened.stack);
   if (tenure.last.view == nullptr && facts.role == Role::kServer && facts.first_receive) {
@@ -81,7 +85,8 @@ Blamer::Tenure Blamer::tenure_of(const ConnectionFacts& facts) const {
     tenure.last = own(facts.first_receive->stack);
     tenure.received = {};
   }
-  if (tenure.last.view == nullptr && !(lost && !facts.opening_in_tenure)) {
+  const bool own_opening = facts.opening_in_tenure && facts.role != Role::kServer;
+  if (tenure.last.view == nullptr && !(lost && !own_opening)) {
     tenure.last = opened;
     tenure.role = BlameRole::kOpened;
     tenure.library_sends = requested;
@@ -101,9 +106,25 @@ void Blamer::learn_dispatchers() {
   constexpr double kNearlyAll = 0.95;
   constexpr size_t kFewWays = 3;
   std::map<std::vector<FunctionId>, bool> ways;
+  // Where the requests of one goroutine meet: where each has a goroutine of its own, that is the
+  // owner, however many ways part there.
+  struct Meeting {
+    size_t count = 0;
+    std::set<uint64_t> goroutines;
+  };
+  std::map<FunctionId, Meeting> meetings;
   const auto add = [&](const ConnectionFacts& facts) {
     const Tenure tenure = tenure_of(facts);
     if (tenure.last.view == nullptr) return;
+    const uint64_t goroutine = facts.tenure ? facts.tenure->by.goroutine : 0;
+    if (goroutine != 0 && !tenure.requests.empty()) {
+      const size_t length = common_length(*tenure.last.view, *tenure.requests.front().view);
+      if (length > 0 && length < tenure.last.view->own.size()) {
+        auto& meeting = meetings[tenure.last.view->own[length - 1].function];
+        ++meeting.count;
+        meeting.goroutines.insert(goroutine);
+      }
+    }
     std::vector<FunctionId> way;
     for (const auto& frame : tenure.last.view->own) way.push_back(frame.function);
     ways.emplace(std::move(way), true);
@@ -122,8 +143,13 @@ void Blamer::learn_dispatchers() {
       if (i + 1 < way.size()) next.insert(way[i + 1]);
     }
   }
+  const auto is_owner = [&](FunctionId function) {
+    const auto met = meetings.find(function);
+    return met != meetings.end() && met->second.goroutines.size() >= kFewWays &&
+           met->second.goroutines.size() * 5 >= met->second.count * 4;
+  };
   for (const auto& [function, entry] : passing) {
-    if (entry.second.size() >= 2 &&
+    if (entry.second.size() >= 2 && !is_owner(function) &&
         static_cast<double>(entry.first) >= kNearlyAll * static_cast<double>(ways.size())) {
       x_dispatchers.insert(function);
     }
@@ -158,6 +184,8 @@ void Blamer::learn_habits() {
     for (const auto& request : member.facts->requests) {
       if (same_tenure(*member.facts, request)) x_left_requests.insert(request->stack);
     }
+    // What was not taken says nothing of what they do.
+    if (!complete(*member.facts)) continue;
     auto& habit = x_habits[tenure.last.id];
     ++habit.connections;
     ++habit.before[tenure.requests.empty() ? kNoStack : tenure.requests.front().id];
@@ -324,7 +352,19 @@ Blamer::Choice Blamer::meet(const Tenure& tenure) const {
             tenure.library_sends ? "opening (requests are sent by library code)" : "opening",
             tenure.library_sends ? 0.5 : 0.8};
   }
-  return {last.own.size() - 1, "last use", 0.8};
+  return {last.own.size() - 1, kLastUse, 0.8};
+}
+
+// An answer that nothing else explains: whoever read the request and gave the answer has the
+// client.
+Blamer::Choice Blamer::meet_request(const Tenure& tenure, const Choice& choice) const {
+  if (choice.rule != kLastUse || tenure.asked.view == nullptr) return choice;
+  const StackView& last = *tenure.last.view;
+  const size_t length = common_length(last, *tenure.asked.view);
+  if (length == 0 || length == last.own.size() || dispatches(last.own[length - 1].function)) {
+    return choice;
+  }
+  return {length - 1, "common frame of the request and its answer", 0.85};
 }
 
 std::optional<size_t> Blamer::discriminating(const StackView& view, size_t place,
@@ -380,7 +420,10 @@ Blamer::CloseSite Blamer::close_site(const StackView& view, size_t place,
     all += closing.count;
     if (passes(*closing.closed, helper)) here += closing.count;
     const size_t length = common_length(view, *closing.closed);
-    if (length > 0 && !dispatches(view.own[length - 1].function)) {
+    if (length == 0) continue;
+    // What one branch of main opens and another closes is not main's.
+    const bool branches = length < closing.closed->own.size() && is_entry(view.own[0]);
+    if (!(length == 1 && branches) && !dispatches(view.own[length - 1].function)) {
       votes[length - 1] += closing.count;
     }
   }
@@ -427,58 +470,21 @@ std::optional<Blamed> Blamer::blame(const Member& member) const {
       tenure.received.view != nullptr ? tenure.received.id : kNoStack,
       static_cast<uint64_t>(facts.kind) << 16 | static_cast<uint64_t>(facts.role) << 8 |
           static_cast<uint64_t>(tenure.role) << 1 | (tenure.library_sends ? 1 : 0),
-      tenure.sender ? 1U : 0U};
+      tenure.sender ? 1U : 0U,
+      tenure.asked.view != nullptr ? tenure.asked.id : kNoStack};
   const auto known = x_known.find(key);
-  if (known != x_known.end()) return known->second;
+  if (known != x_known.end()) return trust(known->second, facts);
   Choice choice = meet(tenure);
   const auto healthy = x_healthy.find({facts.kind, role_of(facts)});
   if (healthy != x_healthy.end()) choice = compare(tenure, choice, healthy->second);
+  choice = meet_request(tenure, choice);
   if (tenure.role == BlameRole::kBorrowed && !choice.rule.starts_with("borrowed")) {
     choice.rule = fmt::format("borrowed from {}; {}", tenure.last.view->library, choice.rule);
   }
   const auto& frame = tenure.last.view->own[choice.place];
   Blamed blamed{frame.function, site_of(*frame.frame), tenure.role, choice.rule, choice.confidence};
   x_known.emplace(key, blamed);
-  return blamed;
-}
-
-std::string Blamer::why_not(const Member& member) const {
-  const auto& facts = *member.facts;
-  std::string library;
-  bool any = false;
-  if (facts.requests[0]) {
-    const auto* view = x_scene.stacks.own_view(facts.requests[0]->stack);
-    if (view != nullptr) {
-      return fmt::format(
-          "{} sends for others, from a goroutine or thread of its own, and the opening shows no "
-          "caller outside of it; `unclosed run` from the start would tell more",
-          view->own.back().frame->function);
-    }
-  }
-  const auto look = [&](StackId id) {
-    const auto* view = x_scene.stacks.view(id);
-    if (view == nullptr) return;
-    any = true;
-    if (library.empty()) library = view->library;
-  };
-  for (const auto& request : facts.requests) {
-    if (request) look(request->stack);
-  }
-  for (const auto& handed : facts.borrowed) {
-    if (handed) look(handed->stack);
-  }
-  look(facts.opened.stack);
-  if (any) {
-    return fmt::format(
-        "its stacks hold no frame of the user's own code (innermost: {}): a library opens and uses "
-        "it on a thread or goroutine of its own; `--own PATTERN` tells more code to be the user's",
-        library);
-  }
-  if (facts.before_attach) {
-    return "opened and last used before the attach; it will be named when it is used again, or run "
-           "the service under `unclosed run`";
-  }
-  return "no stack of it was taken; a longer window, or a larger `--budget`, would name it";
+  return trust(blamed, facts);
 }
 
 }  // namespace unclosed

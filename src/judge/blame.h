@@ -25,11 +25,19 @@ struct Blamed {
   double confidence = 0;
 };
 
+// Whether a use belongs to the present tenure of the connection.
+bool same_tenure(const ConnectionFacts& facts, const std::optional<Use>& use);
+
 class Blamer {
  public:
   explicit Blamer(const Scene& scene);
   // nullopt: no own frame was seen on any stack of it.
   std::optional<Blamed> blame(const Member& member) const;
+  // Whether all stacks that tell who has it now were taken: none was sampled out or lost.
+  bool complete(const ConnectionFacts& facts) const;
+  // Whether a stack of the present tenure passes the function.
+  bool passes_through(const Member& member, const std::string& function,
+                      const std::string& file) const;
   // Why there is no blame, and what would name the line.
   std::string why_not(const Member& member) const;
   // A frame that connections pass through on the way to different owners: main, an accept loop,
@@ -46,6 +54,7 @@ class Blamer {
     Stack last;                   // of the last request, else of the opening
     std::vector<Stack> requests;  // the one before, when of the same tenure
     Stack opened, received;       // view is nullptr when not of this tenure
+    Stack asked;                  // of what was received before the last answer, where accepted
     BlameRole role = BlameRole::kUsed;
     bool library_sends = false;  // requests were seen, none with an own frame
     bool by_thread = false;      // no goroutine tells one borrower from the next
@@ -69,6 +78,7 @@ class Blamer {
   };
 
   const Use* hand_out(const ConnectionFacts& facts) const;
+  std::optional<Blamed> trust(std::optional<Blamed> blamed, const ConnectionFacts& facts) const;
   Tenure tenure_of(const ConnectionFacts& facts) const;
   Stack own(StackId id) const { return {id, x_scene.stacks.own_view(id)}; }
   void learn_dispatchers();
@@ -81,6 +91,7 @@ class Blamer {
   void add_healthy(const Member& member);
   void add_borrowed_by_many();
   Choice meet(const Tenure& tenure) const;
+  Choice meet_request(const Tenure& tenure, const Choice& choice) const;
   Choice compare(const Tenure& tenure, Choice common, const Healthy& healthy) const;
   std::optional<size_t> discriminating(const StackView& view, size_t place,
                                        const Healthy& healthy) const;

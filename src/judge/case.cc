@@ -7,6 +7,8 @@
 #include <map>
 #include <set>
 
+#include "judge/silence.h"
+
 namespace unclosed {
 namespace {
 
@@ -107,9 +109,11 @@ std::optional<std::array<Floors, 4>> quarter_floors(const Case& item,
 // How long it takes until one that is left alone is known as such. Where siblings are usually idle
 // for longer, only dials tell, and those take their time.
 Duration until_known(const Case& item) {
+  if (!item.members.front()->tracked) return item.main_siblings().outlived.value_or(Duration{});
   std::vector<Duration> delays;
   for (const auto* member : item.members) {
     const auto& group = item.scene->siblings_of(*member);
+    if (member->silent) delays.push_back(silence_floor(item.scene->policy));
     if (member->passed_over && group.settled > member->settled) {
       delays.push_back(member->until_passed);
     }

@@ -6,7 +6,7 @@
 #include <map>
 #include <set>
 
-#include "judge/blame.h"
+#include "judge/bench.h"
 #include "judge/case.h"
 #include "judge/evidence/evidence.h"
 #include "judge/findings.h"
@@ -16,148 +16,6 @@
 #include "judge/verdict.h"
 
 namespace unclosed {
-namespace {
-
-// What a finding stands for: who is blamed ("" for nobody), and for what.
-struct GroupKey {
-  std::string function, file;
-  Kind kind = Kind::kOther;
-  Role role = Role::kUnknown;
-  std::string peer;
-  std::string label;  // without blame: the way it was opened
-  auto operator<=>(const GroupKey&) const = default;
-};
-
-struct Group {
-  std::vector<const Member*> members;
-  uint64_t healed = 0;
-};
-
-class Bench {
- public:
-  Bench(const Histories& histories, const Stacks& stacks, const Policy& policy)
-      : x_scene(histories, stacks, policy), x_blamer(x_scene) {}
-  Judgement judge();
-
- private:
-  GroupKey key_of(const Member& member) const;
-  void gather();
-  void gather_healed();
-  void join_older_healed();
-  void try_group(const GroupKey& key, const Group& group);
-  bool keeps_files_by_design(const GroupKey& key, const Case& item) const;
-  void try_spread();
-  void take_young(const GroupKey& key, Group& group, const Case& item) const;
-  std::optional<Instant> first_hand_out(const GroupKey& key) const;
-  void join_older(Finding& finding, const GroupKey& key, std::vector<const Member*>& members);
-  void blame_group(Finding& finding, const std::vector<const Member*>& members) const;
-  void name_nobody(Finding& finding, const Case& item) const;
-  void rest();
-
-  Scene x_scene;
-  Blamer x_blamer;
-  std::map<GroupKey, Group> x_groups;
-  std::vector<Member> x_healed_samples;
-  std::set<const Member*> x_taken;
-  Judgement x_judgement;
-};
-
-GroupKey Bench::key_of(const Member& member) const {
-  const auto& group = x_scene.siblings_of(member);
-  GroupKey key{"", "", member.facts->kind, member.facts->role, group.peer, ""};
-  if (const auto blamed = x_blamer.blame(member)) {
-    key.function = blamed->site.function;
-    key.file = blamed->site.file;
-  } else {
-    key.label = group.label;
-  }
-  return key;
-}
-
-void Bench::gather() {
-  for (const auto& member : x_scene.members) {
-    if (member.candidate) x_groups[key_of(member)].members.push_back(&member);
-  }
-  gather_healed();
-}
-
-// Closed by a finalizer: those that were sampled tell who had forgotten them; all are counted.
-void Bench::gather_healed() {
-  for (size_t i = 0; i < x_scene.siblings.size(); ++i) {
-    for (const auto* cohort : x_scene.siblings[i].cohorts) {
-      const auto by_collector = [&](const ClosedSample& sample) {
-        const auto* view = x_scene.stacks.view(sample.closed_by);
-        return view != nullptr && view->collector;
-      };
-      const bool sampled =
-          std::any_of(cohort->samples.begin(), cohort->samples.end(), by_collector);
-      for (const auto& sample : sampled ? cohort->samples : cohort->firsts) {
-        if (!by_collector(sample)) continue;
-        Member member;
-        member.facts = &sample.facts;
-        member.siblings = i;
-        member.settled = x_scene.siblings[i].settled;
-        member.far = x_scene.siblings[i].far;
-        member.tracked = is_socket(sample.facts.kind);
-        x_healed_samples.push_back(member);
-      }
-    }
-  }
-  std::map<size_t, std::map<GroupKey, uint64_t>> sampled;
-  for (const auto& member : x_healed_samples) ++sampled[member.siblings][key_of(member)];
-  for (const auto& [index, keys] : sampled) {
-    // Not at every close is the closer looked at: its share holds for all.
-    double healed = 0;
-    for (const auto* cohort : x_scene.siblings[index].cohorts) {
-      double collector = 0;
-      double all = 0;
-      for (const auto& closer : cohort->closers) {
-        const auto* view = x_scene.stacks.view(closer.stack);
-        const auto count = static_cast<double>(closer.count);
-        all += count;
-        collector += view != nullptr && view->collector ? count : 0;
-      }
-      if (all > 0) healed += std::max(static_cast<double>(cohort->closed), all) * collector / all;
-    }
-    uint64_t samples = 0;
-    for (const auto& [key, count] : keys) samples += count;
-    for (const auto& [key, count] : keys) {
-      x_groups[key].healed += static_cast<uint64_t>(
-          healed * static_cast<double>(count) / static_cast<double>(samples) + 0.5);
-    }
-  }
-  // A case needs somebody to speak of; a healed sample does where nothing is open any more.
-  for (const auto& member : x_healed_samples) {
-    auto& group = x_groups[key_of(member)];
-    if (group.members.empty()) group.members.push_back(&member);
-  }
-  join_older_healed();
-}
-
-// The collector closed some that were opened before the attach as well: where one function alone is
-// known to forget such, they are its doing.
-void Bench::join_older_healed() {
-  for (auto entry = x_groups.begin(); entry != x_groups.end();) {
-    const auto& [key, group] = *entry;
-    const bool nobody = key.function.empty() && group.healed > 0 &&
-                        std::all_of(group.members.begin(), group.members.end(),
-                                    [](const auto* it) { return it->facts->before_attach; });
-    std::vector<Group*> known;
-    if (nobody) {
-      for (auto& [other, named] : x_groups) {
-        const bool alike = other.kind == key.kind && other.peer == key.peer;
-        if (alike && !other.function.empty() && named.healed > 0) known.push_back(&named);
-      }
-    }
-    if (known.size() == 1) {
-      known.front()->healed += group.healed;
-      entry = x_groups.erase(entry);
-    } else {
-      ++entry;
-    }
-  }
-}
-
 // Those too young to be judged alone, which the same function left in the same way.
 void Bench::take_young(const GroupKey& key, Group& group, const Case& item) const {
   const Duration least =
@@ -173,7 +31,8 @@ void Bench::take_young(const GroupKey& key, Group& group, const Case& item) cons
   }
 }
 
-void Bench::blame_group(Finding& finding, const std::vector<const Member*>& members) const {
+void Bench::blame_group(Finding& finding, const GroupKey& key,
+                        const std::vector<const Member*>& members) const {
   struct Tally {
     Blamed blamed;
     uint64_t count = 0;
@@ -181,20 +40,21 @@ void Bench::blame_group(Finding& finding, const std::vector<const Member*>& memb
   std::map<std::tuple<std::string, uint32_t, std::string>, Tally> tally;
   for (const auto* member : members) {
     const auto blamed = x_blamer.blame(*member);
-    if (!blamed) continue;
+    // One of which not all stacks were taken may have been joined by the others'.
+    if (!blamed || blamed->site.function != key.function) continue;
     auto& entry = tally[{blamed->site.file, blamed->site.line, blamed->rule}];
     entry.blamed = *blamed;
     ++entry.count;
   }
   const Tally* best = nullptr;
-  for (const auto& [key, entry] : tally) {
+  for (const auto& [place, entry] : tally) {
     if (best == nullptr || entry.count > best->count) best = &entry;
   }
   if (best == nullptr) return;
   // All agree on the function; the line is the commonest.
   uint64_t same_line = 0;
   uint64_t all = 0;
-  for (const auto& [key, entry] : tally) {
+  for (const auto& [place, entry] : tally) {
     all += entry.count;
     if (entry.blamed.site == best->blamed.site) same_line += entry.count;
   }
@@ -279,7 +139,7 @@ void Bench::join_older(Finding& finding, const GroupKey& key, std::vector<const 
                    certainty, leaked, leaked + healthy_alike)});
 }
 
-bool only_grows(const std::vector<Evidence>& evidence) {
+static bool only_grows(const std::vector<Evidence>& evidence) {
   return std::all_of(evidence.begin(), evidence.end(), [](const Evidence& one) {
     return !one.in_favour || one.family == Family::kGrowth;
   });
@@ -326,35 +186,13 @@ void Bench::try_group(const GroupKey& key, const Group& found) {
   finding.evidence = std::move(extra.evidence);
   finding.older_matched = extra.older_matched;
   finding.diagnosis = Diagnosis::kLeak;
-  blame_group(finding, group.members);
+  blame_group(finding, key, group.members);
   finding.normally_closed_at = normally_closed(item, finding.blame);
   if (!finding.blame) name_nobody(finding, item);
   finding.fingerprint = fingerprint(
       finding.blame ? to_string(finding.blame->role) : "nobody", to_string(finding.kind),
       {finding.blame ? finding.blame->site.function : std::string(key.label)});
   x_judgement.findings.push_back(std::move(finding));
-}
-
-// What one function left at many peers, at each of them too few to be judged alone. Keep-alive to
-// many peers looks the same until a peer is dialled again while its idle connection lies there.
-void Bench::try_spread() {
-  constexpr size_t kPeers = 3;
-  std::map<GroupKey, std::pair<Group, std::set<std::string>>> spread;
-  for (const auto& [key, group] : x_groups) {
-    if (key.function.empty() || key.role != Role::kClient || !is_socket(key.kind)) continue;
-    GroupKey wide = key;
-    wide.peer.clear();
-    auto& [all, peers] = spread[wide];
-    for (const auto* member : group.members) {
-      if (x_taken.contains(member) || member->history == nullptr) continue;
-      if (member->waiting || member->passing_dials == 0 || member->history->pushes > 1) continue;
-      all.members.push_back(member);
-      peers.insert(key.peer);
-    }
-  }
-  for (const auto& [key, found] : spread) {
-    if (found.second.size() >= kPeers) try_group(key, found.first);
-  }
 }
 
 // Everything that is open and no finding, by cohort.
@@ -405,6 +243,7 @@ Judgement Bench::judge() {
   });
   for (const auto* entry : order) try_group(entry->first, entry->second);
   try_spread();
+  try_met_once();
   rest();
   auto& findings = x_judgement.findings;
   std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
@@ -429,8 +268,6 @@ Judgement Bench::judge() {
   }
   return std::move(x_judgement);
 }
-
-}  // namespace
 
 Judgement judge(const Histories& histories, const StackBook& stacks, const Policy& policy) {
   const Stacks named(stacks);

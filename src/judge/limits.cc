@@ -9,6 +9,8 @@ namespace {
 
 constexpr size_t kMostPoints = 120;
 
+bool is_ports(const LimitUse& use) { return !use.peer.empty(); }
+
 bool is_limit_error(int error) { return error == EMFILE || error == ENFILE; }
 
 uint64_t failed_opens(const Scene& scene, const ProcessId& process) {
@@ -19,20 +21,57 @@ uint64_t failed_opens(const Scene& scene, const ProcessId& process) {
   return count;
 }
 
-bool holds(const Member& member, const ProcessId& process) {
+// Dials for which there was no local port left.
+uint64_t failed_dials(const Scene& scene, const LimitUse& use) {
+  uint64_t count = 0;
+  for (const auto& failure : scene.histories.failures) {
+    if (failure.errno_value != EADDRNOTAVAIL) continue;
+    if (!failure.peer.known() || failure.peer.to_string() == use.peer) count += failure.count;
+  }
+  return count;
+}
+
+// The ports of the whole host are read; only destinations that the targets dial are theirs.
+bool concerns(const Scene& scene, const LimitUse& use) {
+  if (!is_ports(use)) return true;
+  const bool dialled =
+      std::any_of(scene.siblings.begin(), scene.siblings.end(), [&](const Siblings& group) {
+        return group.kind == Kind::kTcp && group.peer == use.peer &&
+               (group.role == Role::kClient || group.role == Role::kUnknown);
+      });
+  if (dialled) return use.used > 0;
+  return std::any_of(
+      scene.histories.failures.begin(), scene.histories.failures.end(), [&](const Failed& failure) {
+        return failure.errno_value == EADDRNOTAVAIL && failure.peer.to_string() == use.peer;
+      });
+}
+
+bool counts_for(const Scene& scene, const Member& member, const LimitUse& use) {
+  if (is_ports(use)) {
+    const bool dialled =
+        member.facts->role == Role::kClient || member.facts->role == Role::kUnknown;
+    return dialled && member.facts->kind == Kind::kTcp &&
+           scene.siblings_of(member).peer == use.peer;
+  }
   return std::any_of(member.history->descriptors.begin(), member.history->descriptors.end(),
-                     [&](const Descriptor& it) { return it.process == process; });
+                     [&](const Descriptor& it) { return it.process == use.process; });
+}
+
+uint64_t leaked_of(const std::vector<Finding>& findings, const LimitUse& use) {
+  uint64_t leaked = 0;
+  for (const auto& finding : findings) {
+    for (const auto& connection : finding.connections) {
+      const bool mine = is_ports(use) ? finding.peer == use.peer || connection.peer == use.peer
+                                      : connection.descriptor.process == use.process;
+      leaked += mine ? 1 : 0;
+    }
+  }
+  return leaked;
 }
 
 Diagnosis diagnose_limit(const Scene& scene, const std::vector<Finding>& findings,
                          const Limit& limit, uint64_t failures) {
-  const ProcessId& process = limit.use.process;
-  uint64_t leaked = 0;
-  for (const auto& finding : findings) {
-    for (const auto& connection : finding.connections) {
-      if (connection.descriptor.process == process) ++leaked;
-    }
-  }
+  const uint64_t leaked = leaked_of(findings, limit.use);
   const bool reached = limit.exhausted_in_seconds == 0.0;
   if (leaked > 0 && (limit.exhausted_in_seconds || leaked * 4 >= limit.use.used)) {
     return Diagnosis::kLeak;
@@ -41,15 +80,19 @@ Diagnosis diagnose_limit(const Scene& scene, const std::vector<Finding>& finding
   uint64_t waiting = 0;
   uint64_t abandoned = 0;
   for (const auto& member : scene.members) {
-    if (!holds(member, process)) continue;
+    if (!counts_for(scene, member, limit.use)) continue;
     const uint64_t count = member.history->stands_for;
     open += count;
     const auto& group = scene.siblings_of(member);
     if (member.tracked && member.waiting && member.idle > group.settled) waiting += count;
     if (member.candidate && member.idle > group.far) abandoned += count;
   }
-  if (open == 0) return Diagnosis::kUnknown;
   const bool pressed = reached || failures > 0;
+  // Closed properly, but more in a minute than ports come back: nothing leaks.
+  if (pressed && limit.use.time_wait * 2 >= limit.use.used && limit.use.used > 0) {
+    return Diagnosis::kLimitTooSmall;
+  }
+  if (open == 0) return Diagnosis::kUnknown;
   if (!pressed && !limit.exhausted_in_seconds) return Diagnosis::kUnknown;
   if (waiting * 2 >= open) return Diagnosis::kSlow;
   if (pressed && abandoned * 2 >= open) return Diagnosis::kLeak;
@@ -57,6 +100,15 @@ Diagnosis diagnose_limit(const Scene& scene, const std::vector<Finding>& finding
     return Diagnosis::kLimitTooSmall;
   }
   return Diagnosis::kUnknown;
+}
+
+const UseCourse* course_of(const Histories& histories, const LimitUse& use) {
+  if (is_ports(use)) {
+    const auto course = histories.limit_course.find(use.key());
+    return course == histories.limit_course.end() ? nullptr : &course->second;
+  }
+  const auto course = histories.used_course.find(use.process);
+  return course == histories.used_course.end() ? nullptr : &course->second;
 }
 
 }  // namespace
@@ -100,18 +152,20 @@ std::optional<double> growing_slope(const UseCourse& course) {
 std::vector<Limit> weigh_limits(const Scene& scene, const std::vector<Finding>& findings) {
   std::vector<Limit> limits;
   for (const auto& use : scene.histories.limits) {
+    if (!concerns(scene, use)) continue;
     Limit limit;
     limit.use = use;
-    const auto course = scene.histories.used_course.find(use.process);
-    const uint64_t failures = use.name == "nofile" ? failed_opens(scene, use.process) : 0;
+    const uint64_t failures =
+        is_ports(use) ? failed_dials(scene, use) : failed_opens(scene, use.process);
     if (use.max) {
       // Open and refused at the same time: a few numbers are always between two hands.
       const bool reached =
           use.used >= *use.max || (failures > 0 && use.used + 1 + *use.max / 50 >= *use.max);
+      const auto* course = course_of(scene.histories, use);
       if (reached) {
         limit.exhausted_in_seconds = 0;
-      } else if (course != scene.histories.used_course.end()) {
-        if (const auto slope = growing_slope(course->second)) {
+      } else if (course != nullptr) {
+        if (const auto slope = growing_slope(*course)) {
           limit.exhausted_in_seconds = static_cast<double>(*use.max - use.used) / *slope;
         }
       }

@@ -122,5 +122,56 @@ TEST(Diagnosis, a_pool_whose_connections_rest_at_times_is_large_enough) {
   EXPECT_EQ(diagnosis_of_four(0.6), Diagnosis::kUnknown);
 }
 
+LimitUse ports(uint64_t used, uint64_t time_wait, const std::string& peer = "10.0.0.3:5432") {
+  return {"local-ports", {100, 5}, used, 1000, peer, "10.0.0.2", time_wait};
+}
+
+TEST(Limits, local_ports_to_a_destination_count_down_by_their_own_course) {
+  Street street;
+  for (int i = 0; i < 60; ++i) {
+    auto& facts = street.open(Kind::kTcp, Role::kClient, 0.5 + i, "main>leaky>lib:connect");
+    street.ask(facts, 0.6 + i, "main>leaky>lib:write");
+  }
+  street.histories.limits = {ports(400, 0)};
+  street.histories.limit_course[ports(0, 0).key()] = course([](int t) { return 100U + 5U * t; });
+  const auto judgement = street.judge();
+  ASSERT_EQ(judgement.limits.size(), 1U);
+  ASSERT_TRUE(judgement.limits[0].exhausted_in_seconds);
+  EXPECT_NEAR(*judgement.limits[0].exhausted_in_seconds, 120, 5);
+  EXPECT_EQ(judgement.limits[0].diagnosis, Diagnosis::kLeak);
+}
+
+TEST(Limits, ports_in_time_wait_are_taken_by_closed_connections_and_leak_nothing) {
+  Street street;
+  auto& facts = street.open(Kind::kTcp, Role::kClient, 1, "main>fetch>lib:connect");
+  street.ask(facts, 59, "main>fetch>lib:write");
+  street.histories.limits = {ports(1000, 990)};
+  const auto judgement = street.judge();
+  ASSERT_EQ(judgement.limits.size(), 1U);
+  EXPECT_EQ(judgement.limits[0].exhausted_in_seconds, 0);
+  EXPECT_EQ(judgement.limits[0].diagnosis, Diagnosis::kLimitTooSmall);
+}
+
+TEST(Limits, ports_to_destinations_of_other_processes_are_not_ours) {
+  Street street;
+  auto& facts = street.open(Kind::kTcp, Role::kClient, 1, "main>fetch>lib:connect");
+  street.ask(facts, 59, "main>fetch>lib:write");
+  street.histories.limits = {ports(900, 0, "10.0.0.9:80")};
+  EXPECT_TRUE(street.judge().limits.empty());
+}
+
+TEST(Limits, ports_used_up_by_idle_ones_are_a_leak_whoever_is_accepted_beside) {
+  Street street;
+  for (int i = 0; i < 20; ++i) {
+    auto& facts = street.open(Kind::kTcp, Role::kClient, 1, "main>leaky>lib:connect");
+    street.ask(facts, 2, "main>leaky>lib:write");
+    street.ask(street.open(Kind::kTcp, Role::kServer, 9, "main>lib:accept"), 59, "main>lib:write");
+  }
+  street.histories.limits = {ports(1000, 0)};
+  const auto judgement = street.judge();
+  ASSERT_EQ(judgement.limits.size(), 1U);
+  EXPECT_EQ(judgement.limits[0].diagnosis, Diagnosis::kLeak);
+}
+
 }  // namespace
 }  // namespace unclosed

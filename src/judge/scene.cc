@@ -1,7 +1,11 @@
 #include "judge/scene.h"
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
+
+#include "judge/pairs.h"
+#include "judge/silence.h"
 
 namespace unclosed {
 namespace {
@@ -69,14 +73,19 @@ Scene::Scene(const Histories& all, const Stacks& named, const Policy& rules)
     : histories(all), stacks(named), policy(rules) {
   merge_cohorts();
   for (auto& group : siblings) learn(group);
+  learn_one_way();
   members.reserve(all.open.size());
   for (const auto& history : all.open) read(history);
+  mark_paired(*this);
+  mark_silent(*this);
+  for (auto& member : members) choose_candidate(member);
 }
 
 void Scene::merge_cohorts() {
   std::map<std::tuple<std::string, Kind, Role, std::string>, size_t> index;
   for (const auto& [key, cohort] : histories.cohorts) {
-    const bool before = key.opened == kNoStack && (cohort.opened == 0 || cohort.openings.empty());
+    // Opened before the attach, or by a stack that was not taken: by nobody knows whom.
+    const bool before = key.opened == kNoStack;
     const std::string label = before ? "" : site_label(stacks, key.opened);
     const auto [place, added] =
         index.try_emplace({label, key.kind, key.role, key.peer}, siblings.size());
@@ -143,7 +152,7 @@ void Scene::learn(Siblings& group) const {
   }
   group.own_sends = own >= kFewSamples && own * 10 >= samples * 9;
   group.usual_idle = group.idle_gaps.quantile(0.99);
-  if (group.closed >= 20) group.usual_life = group.lifetimes.quantile(0.99);
+  learn_lifetimes(group);
   const Duration idle = group.usual_idle.value_or(Duration{});
   group.settled = std::max(policy.settled_floor(), idle);
   group.far = std::max(policy.long_floor, idle);
@@ -219,7 +228,7 @@ void Scene::read(const History& history) {
   std::tie(member.siblings, member.key) = found->second;
   const Siblings& group = siblings[member.siblings];
   member.tracked = is_socket(facts.kind);
-  member.waiting = outstanding(facts, group.answers);
+  member.waiting = outstanding(facts, group.answers) && !group.one_way;
   member.idle_since = last_activity(facts).value_or(history.first_seen);
   // A library that pings by itself uses nothing, where those who use one are seen doing so.
   if (group.own_sends && facts.role == Role::kClient && by_library(facts)) {
@@ -230,6 +239,11 @@ void Scene::read(const History& history) {
     }
   }
   member.idle = now() - member.idle_since;
+  // A datagram's answer that has not come for so long will not come any more.
+  if (facts.kind == Kind::kUdp &&
+      member.idle > std::max(group.settled, group.outlived.value_or(group.far))) {
+    member.waiting = false;
+  }
   member.age = now() - facts.opened.at;
   member.gone_at = peer_gone_at(facts, history.first_seen);
   const bool asked = facts.last_send || facts.before_attach;
@@ -252,23 +266,108 @@ void Scene::read(const History& history) {
   const bool excusable = !member.unread && !member.gone_at && !member.passed_over;
   member.settled = excusable ? group.settled : policy.settled_floor();
   member.far = excusable ? group.far : policy.long_floor;
-  if (facts.role != Role::kListener && facts.state != TcpState::kListen &&
-      facts.state != TcpState::kSynSent) {
-    const bool gone = member.gone_at && now() - *member.gone_at > policy.settled_floor();
-    const bool alone = member.idle > member.settled && !member.waiting;
-    const bool outlived =
-        member.age > std::max(policy.settled_floor(),
-                              group.usual_life
-                                  ? from_seconds(seconds(*group.usual_life) * policy.far_factor)
-                                  : Duration{});
-    const bool probes = facts.unanswered_probes >= 3 && facts.send_queue > 0;
-    if (facts.role == Role::kServer) {
-      member.candidate = gone || probes;
-    } else {
-      member.candidate = member.tracked ? gone || alone || probes : outlived;
+  members.push_back(member);
+}
+
+// Left alone, passed over, or its peer gone.
+void Scene::choose_candidate(Member& member) const {
+  const auto& facts = *member.facts;
+  if (facts.role == Role::kListener || facts.state == TcpState::kListen ||
+      facts.state == TcpState::kSynSent) {
+    return;
+  }
+  const auto& group = siblings_of(member);
+  const bool gone = member.gone_at && now() - *member.gone_at > policy.settled_floor();
+  const bool probes = facts.unanswered_probes >= 3 && facts.send_queue > 0;
+  if (facts.role == Role::kServer) {
+    member.candidate = gone || probes || member.silent;
+    return;
+  }
+  const bool alone = member.idle > member.settled && !member.waiting && !member.paired;
+  const bool outlived =
+      member.age > std::max(policy.settled_floor(), group.outlived.value_or(Duration{}));
+  member.candidate = member.tracked ? gone || alone || probes : outlived;
+}
+
+// The share that would be as old as `age` by the siblings' survival curve (Kaplan and Meier): those
+// that are open count as having lived for at least as long as they have.
+double Scene::survival(const Siblings& group, Duration age) const {
+  std::vector<std::pair<Duration, uint64_t>> deaths;
+  for (int i = 0; i < DurationHistogram::kBuckets; ++i) {
+    const uint64_t count = group.lifetimes.counts[i];
+    if (count > 0) deaths.emplace_back(std::chrono::microseconds(int64_t{2} << i), count);
+  }
+  std::vector<Duration> ages;
+  for (const auto& history : histories.open) {
+    const auto found = x_siblings_of.find(history.cohort);
+    if (found == x_siblings_of.end() || &siblings[found->second.first] != &group) continue;
+    if (!history.facts.before_attach) ages.push_back(now() - history.facts.opened.at);
+  }
+  double alive = 1;
+  uint64_t later = group.lifetimes.total;
+  for (const auto& [until, count] : deaths) {
+    if (until > age) break;
+    const auto open =
+        std::count_if(ages.begin(), ages.end(), [&](Duration one) { return one >= until / 2; });
+    const double at_risk = static_cast<double>(later) + static_cast<double>(open);
+    alive *= 1 - static_cast<double>(count) / at_risk;
+    later -= count;
+  }
+  return alive;
+}
+
+// How old siblings get. Where nearly all die in a narrow band of age, as by a lease or a most
+// lifetime, twice that age is as telling as far beyond it elsewhere.
+void Scene::learn_lifetimes(Siblings& group) const {
+  constexpr uint64_t kFewClosed = 20;
+  constexpr double kBand = 2.1;  // two neighbouring buckets
+  constexpr double kFewSurvive = 0.25;
+  if (group.closed < kFewClosed) return;
+  group.usual_life = group.lifetimes.quantile(0.99);
+  if (!group.usual_life) return;
+  const Duration usual = *group.usual_life;
+  group.outlived = from_seconds(seconds(usual) * policy.far_factor);
+  const auto young = group.lifetimes.quantile(0.05);
+  if (!young || seconds(usual) > kBand * seconds(*young)) return;
+  if (survival(group, usual) > kFewSurvive) return;
+  group.narrow_band = true;
+  group.outlived = 2 * usual;
+}
+
+// Measurements, log lines: a peer that never answered anybody, while those who send to it go on
+// sending for longer than an upload lasts, or close, without waiting.
+void Scene::learn_one_way() {
+  constexpr size_t kFew = 3;
+  struct Sign {
+    bool answered = false;
+    size_t unconcerned = 0;
+  };
+  std::map<std::pair<Kind, std::string>, Sign> signs;
+  const auto look = [&](Sign& sign, const ConnectionFacts& facts, const Instant* closed_at) {
+    sign.answered |= facts.bytes_received > 0 || facts.recv_queue > 0;
+    if (facts.before_attach || !facts.last_send || !facts.requests[0]) return;
+    const bool goes_on = *facts.last_send - facts.requests[0]->at > policy.long_floor;
+    const bool closes =
+        closed_at != nullptr && *closed_at - *facts.last_send < policy.settled_floor();
+    sign.unconcerned += goes_on || closes ? 1 : 0;
+  };
+  for (const auto& group : siblings) {
+    if (group.role != Role::kClient) continue;
+    auto& sign = signs[{group.kind, group.peer}];
+    for (const auto* cohort : group.cohorts) {
+      for (const auto& sample : cohort->samples) look(sign, sample.facts, &sample.closed_at);
     }
   }
-  members.push_back(member);
+  for (const auto& history : histories.open) {
+    if (history.facts.role != Role::kClient) continue;
+    const auto sign = signs.find({history.cohort.kind, history.cohort.peer});
+    if (sign != signs.end()) look(sign->second, history.facts, nullptr);
+  }
+  for (auto& group : siblings) {
+    const auto sign = signs.find({group.kind, group.peer});
+    if (group.role != Role::kClient || sign == signs.end() || sign->second.answered) continue;
+    group.one_way = sign->second.unconcerned >= kFew;
+  }
 }
 
 }  // namespace unclosed

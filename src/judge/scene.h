@@ -22,7 +22,7 @@ struct Siblings {
   Kind kind = Kind::kOther;
   Role role = Role::kUnknown;
   std::string peer;
-  bool before_attach = false;  // or opened unseen
+  bool before_attach = false;  // or by a stack that was not taken: of many sites
   std::vector<const CohortKey*> keys;
   std::vector<const Cohort*> cohorts;
   uint64_t opened = 0, closed = 0;
@@ -31,11 +31,16 @@ struct Siblings {
   std::vector<Reuse> reuses;
   bool answers = false;    // some member was seen sending
   bool own_sends = false;  // whoever uses one has own code on the stack of the request
+  bool one_way = false;    // the peer never answers anybody, and nobody waits for it to
 
   Duration settled{};  // idle for longer: left alone
   Duration far{};      // idle for longer: long
   Duration passed{};   // idle for longer while dials pass it over: in no free list
   std::optional<Duration> usual_idle, usual_life;  // p99
+  // The age beyond which a sibling has outlived the others: far beyond their p99, or twice that
+  // where they die in a narrow band of age.
+  std::optional<Duration> outlived;
+  bool narrow_band = false;
 };
 
 struct Member {
@@ -56,6 +61,8 @@ struct Member {
   uint32_t passing_dials = 0;      // dials of siblings that began well after it had become idle
   Duration until_passed{};         // from then to the dial that made it passed over
   bool passed_over = false;
+  bool paired = false;     // the accepted connection that it was dialled for is still there
+  bool silent = false;     // a client that went without a word, as far as its like tell
   bool candidate = false;  // left alone, or its peer has gone: could be leaked
 };
 
@@ -78,6 +85,10 @@ struct Scene {
  private:
   void merge_cohorts();
   void learn(Siblings& group) const;
+  void learn_lifetimes(Siblings& group) const;
+  double survival(const Siblings& group, Duration age) const;
+  void learn_one_way();
+  void choose_candidate(Member& member) const;
   bool by_library(const ConnectionFacts& facts) const;
   const Use* last_own_use(const ConnectionFacts& facts) const;
   void read(const History& history);

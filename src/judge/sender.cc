@@ -8,7 +8,7 @@ const OwnFrame* own_sender(const Stacks& stacks, const ConnectionFacts& facts, b
   }
   const OwnFrame* sender = nullptr;
   for (const auto& request : facts.requests) {
-    if (!request) continue;
+    if (!request || request->stack == kNoStack) continue;  // sampled out
     const auto* view = stacks.own_view(request->stack);
     // Whoever sends for himself was called by somebody.
     if (view == nullptr || view->own.size() != 1) return nullptr;

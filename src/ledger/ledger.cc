@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kMostGaps = 1024;
 constexpr size_t kMostTombstones = 65536;
 constexpr size_t kMostFailures = 4096;
+constexpr size_t kMostLimits = 65536;
 constexpr size_t kMostDialled = 4096;
 // A dial that began sooner after the return of a connection may not have known of it.
 constexpr Duration kDialRace = std::chrono::milliseconds(100);
@@ -86,7 +87,8 @@ struct Ledger::State {
   std::map<ProcessId, std::vector<std::pair<Instant, uint64_t>>> used_course;
   std::map<ProcessId, ProcessInfo> processes;
   std::map<ProcessId, Instant> ended;
-  std::map<std::pair<std::string, ProcessId>, LimitUse> limits;
+  std::map<LimitKey, LimitUse> limits;
+  std::map<LimitKey, std::vector<std::pair<Instant, uint64_t>>> limit_course;
 
   uint64_t next_random() {
     random ^= random << 13;
@@ -374,7 +376,13 @@ void Ledger::State::operator()(const ProcessSeen& record) {
 void Ledger::State::operator()(const ProcessGone& record) { ended[record.id] = record.at; }
 
 void Ledger::State::operator()(const LimitSeen& record) {
-  limits[{record.limit.name, record.limit.process}] = record.limit;
+  const LimitKey key = record.limit.key();
+  if (limits.size() >= kMostLimits && !limits.contains(key)) return;
+  limits[key] = record.limit;
+  if (record.limit.peer.empty()) return;
+  auto& course = limit_course[key];
+  course.emplace_back(record.at, record.limit.used);
+  thin(course, Cohort::kMostPoints);
 }
 
 Ledger::Ledger(Instant attached) : x_state(std::make_unique<State>()) {
@@ -466,6 +474,7 @@ std::vector<CohortKey> Ledger::State::copy_rest(Histories& copy, Instant now) co
   copy.processes = processes;
   copy.ended = ended;
   for (const auto& [key, limit] : limits) copy.limits.push_back(limit);
+  copy.limit_course = limit_course;
   copy.opened_total = opened_total;
   copy.closed_total = closed_total;
   return keys;

@@ -134,6 +134,8 @@ struct Histories {
   std::map<ProcessId, ProcessInfo> processes;
   std::map<ProcessId, Instant> ended;  // processes that are gone
   std::vector<LimitUse> limits;        // latest reading of each
+  // Readings of the limits that are not counted in descriptors, oldest first.
+  std::map<LimitKey, std::vector<std::pair<Instant, uint64_t>>> limit_course;
   uint64_t opened_total = 0, closed_total = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "model/process.h"
 
@@ -13,12 +14,19 @@ enum class Diagnosis : uint8_t { kUnknown, kLeak, kSlow, kLimitTooSmall };
 // leak, slow, limit-too-small, unknown.
 std::string_view to_string(Diagnosis diagnosis);
 
+// Which limit it is: name, process, and for local ports whom they lead to, and from where.
+using LimitKey = std::tuple<std::string, ProcessId, std::string, std::string>;
+
 // One reading of one limit.
 struct LimitUse {
-  std::string name;  // "nofile"
+  std::string name;  // "nofile"; "local-ports": ports from which one destination is dialled
   ProcessId process;
   uint64_t used = 0;
   std::optional<uint64_t> max;  // nullopt: unlimited
+  std::string peer = {};        // of local ports: the destination; "" otherwise
+  std::string local = {};       // of local ports: our address, without a port
+  uint64_t time_wait = 0;       // of `used`: held by TIME_WAIT, by no descriptor
+  LimitKey key() const { return {name, process, peer, local}; }
 };
 
 // A limit with its countdown.

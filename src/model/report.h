@@ -27,6 +27,8 @@ struct Coverage {
   uint64_t events_lost = 0;
   uint64_t stacks_truncated = 0;  // among those of open connections
   uint64_t stacks_sampled_out = 0;
+  // Opened since the attach and still open when the last process ended; nullopt: one is alive.
+  std::optional<uint64_t> open_at_end;
   int64_t drift = 0;  // descriptors on which our table and /proc disagree, at the last scan
   std::vector<ProbeNote> probes;
   std::vector<std::string> notes;  // what was not seen, in sentences

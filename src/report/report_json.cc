@@ -213,6 +213,7 @@ Json coverage_json(const Coverage& coverage) {
   json["notes"] = coverage.notes;
   json["opened"] = coverage.opened;
   json["closed"] = coverage.closed;
+  json["open_at_end"] = coverage.open_at_end ? Json(*coverage.open_at_end) : Json();
   return json;
 }
 
@@ -231,6 +232,11 @@ Json limits_json(const std::vector<Limit>& limits) {
     one["max"] = limit.use.max ? Json(*limit.use.max) : Json();
     one["exhausted_in_seconds"] = rounded(limit.exhausted_in_seconds);
     one["diagnosis"] = to_string(limit.diagnosis);
+    if (!limit.use.peer.empty()) {
+      one["peer"] = limit.use.peer;
+      one["local"] = limit.use.local;
+      one["time_wait"] = limit.use.time_wait;
+    }
     json.push_back(std::move(one));
   }
   return json;

@@ -38,6 +38,7 @@ class TextReport {
     for (const auto& finding : x_report.judgement.findings) write_finding(finding);
     if (x_report.judgement.findings.empty()) nothing_found();
     if (x_options.all_groups || x_report.judgement.findings.empty()) groups();
+    open_at_end();
     limits();
     failures();
     coverage();
@@ -62,6 +63,7 @@ class TextReport {
   void samples(const Finding& finding);
   void nothing_found();
   void groups();
+  void open_at_end();
   void limits();
   void failures();
   void coverage();
@@ -360,6 +362,30 @@ void TextReport::groups() {
     x_page.bullet(2, fmt::format("{} {:<7}", look.glyph, look.word), look.ink, text);
   }
   if (all.size() > shown) x_page.line(2, fmt::format("and {} more groups", all.size() - shown));
+}
+
+// What a program had open when it ended. Not a finding: it ends with the process, and a short one
+// gives no time to tell; but a line to look at.
+void TextReport::open_at_end() {
+  constexpr size_t kMostSites = 3;
+  const auto count = x_report.coverage.open_at_end;
+  if (!count || *count == 0) return;
+  std::vector<const Finding*> sites;
+  for (const auto& group : x_report.judgement.groups) {
+    if (group.opened && group.count > 0) sites.push_back(&group);
+  }
+  std::stable_sort(sites.begin(), sites.end(),
+                   [](const Finding* a, const Finding* b) { return a->count > b->count; });
+  x_page.blank();
+  x_page.item(0, "at the end",
+              fmt::format("{} opened meanwhile {} still open, and ended with the process",
+                          counted(*count, "descriptor", "descriptors"), *count == 1 ? "was" : "were"));
+  for (size_t i = 0; i < std::min(sites.size(), kMostSites); ++i) {
+    x_page.item(0, "",
+                fmt::format("{} {} opened at {}", grouped(sites[i]->count),
+                            things(sites[i]->kind, sites[i]->count),
+                            name_and_place(*sites[i]->opened)));
+  }
 }
 
 // The nearest to their end first; of those far from it only the first few.

@@ -86,6 +86,31 @@ TEST(ReportText, finding_nothing_with_losses_is_not_called_ok) {
   EXPECT_THAT(text, HasSubstr("7 events lost"));
 }
 
+TEST(ReportText, what_was_open_at_the_end_is_told_with_its_sites_and_is_no_finding) {
+  auto report = sample::nothing_found();
+  EXPECT_THAT(text_of(report, {}), Not(HasSubstr("at the end")));
+  report.coverage.open_at_end = 3;
+  Finding group;
+  group.verdict = Verdict::kHealthy;
+  group.kind = Kind::kFile;
+  group.count = 3;
+  group.opened = Site{"parse", "/src/parse.cc", 12};
+  report.judgement.groups.push_back(group);
+  const auto text = text_of(report, {});
+  EXPECT_THAT(text, HasSubstr("3 descriptors opened meanwhile were still open"));
+  EXPECT_THAT(text, HasSubstr("3 files opened at parse  /src/parse.cc:12"));
+  EXPECT_THAT(text, HasSubstr("no leak was seen"));
+}
+
+TEST(ReportText, local_ports_are_told_with_whom_they_lead_to) {
+  auto report = sample::nothing_found();
+  report.judgement.limits = {
+      {{"local-ports", {4242, 100}, 24'000, 28'232, "10.0.0.3:5432", "10.0.0.2", 21'000}, 0, {}}};
+  EXPECT_THAT(text_of(report, {.width = 200}),
+              HasSubstr("local ports from 10.0.0.2 to 10.0.0.3:5432: 24,000 in use of 28,232 (85 "
+                        "%), 21,000 of them in TIME_WAIT, exhausted now"));
+}
+
 TEST(ReportText, no_line_is_wider_than_the_page) {
   for (const size_t width : {60, 80, 100, 120}) {
     std::istringstream lines(text_of(sample::two_findings(), {.width = width, .all_groups = true}));

@@ -89,13 +89,20 @@ double share_of(const LimitUse& use) {
 
 std::string limit_words(const Limit& limit) {
   const double share = share_of(limit.use);
-  std::string text = fmt::format("{} of {}: {} in use", printable(limit.use.name),
-                                 limit.use.process.pid, grouped(limit.use.used));
+  const bool ports = !limit.use.peer.empty();
+  const std::string what =
+      ports ? fmt::format("local ports from {} to {}", printable(limit.use.local),
+                          printable(limit.use.peer))
+            : fmt::format("{} of {}", printable(limit.use.name), limit.use.process.pid);
+  std::string text = fmt::format("{}: {} in use", what, grouped(limit.use.used));
   if (limit.use.max) {
     const auto percent = share > 0 && share < 0.01 ? "under 1" : fmt::format("{:.0f}", share * 100);
     text += fmt::format(" of {} ({} %)", grouped(*limit.use.max), percent);
   } else {
     text += ", unlimited";
+  }
+  if (limit.use.time_wait > 0) {
+    text += fmt::format(", {} of them in TIME_WAIT", grouped(limit.use.time_wait));
   }
   if (limit.exhausted_in_seconds) {
     const double left = *limit.exhausted_in_seconds;

@@ -58,9 +58,14 @@ StackId Scenario::stack(const std::string& path) {
   return place->second;
 }
 
+StackId Scenario::sampled(const std::string& path) {
+  return x_course.stacks < 1 && !chance(x_course.stacks) ? kNoStack : stack(path);
+}
+
 Link Scenario::open(const Open& how) {
   Simulated link;
   link.process = how.process;
+  link.opened = x_now;
   link.fd = static_cast<int>(x_links.size()) + 3;
   auto& facts = link.facts;
   facts.id = {0x1000 + x_links.size(), 1};
@@ -70,7 +75,7 @@ Link Scenario::open(const Open& how) {
   facts.before_attach = x_now < 0;
   facts.opened.at = instant(x_now < 0 ? 0 : x_now);
   if (!facts.before_attach) {
-    facts.opened.stack = stack(how.stack);
+    facts.opened.stack = sampled(how.stack);
     facts.opened.by = {how.thread, how.goroutine};
   }
   if (how.kind == Kind::kTcp || how.kind == Kind::kUdp) {
@@ -109,7 +114,7 @@ void Scenario::send(Link index, const std::string& path, uint32_t thread, uint64
     if (facts.request_count > 0 && last) {
       facts.longest_idle_gap = std::max(facts.longest_idle_gap, when - *last);
     }
-    const Use use{stack(path), when, {thread, goroutine}};
+    const Use use{sampled(path), when, {thread, goroutine}};
     auto& requests = facts.requests;
     const auto same = std::find_if(requests.begin(), requests.end(), [&](const auto& other) {
       return other && other->stack == use.stack;
@@ -137,7 +142,7 @@ void Scenario::receive(Link index, const std::string& path, uint64_t bytes, uint
   auto& facts = link.facts;
   const Instant when = instant(x_now);
   if (link.direction == Direction::kSent) {
-    facts.first_receive = Use{stack(path), when, {thread, goroutine}};
+    facts.first_receive = Use{sampled(path), when, {thread, goroutine}};
   } else if (facts.last_receive) {
     ++facts.unasked_receives;
   }
@@ -158,7 +163,7 @@ void Scenario::close(Link index, const std::string& path) {
   link.open = false;
   std::erase(x_open, index);
   if (x_now < 0) return;
-  x_ledger.accept(Closed{instant(x_now), link.facts, {stack(path), instant(x_now), {}}});
+  x_ledger.accept(Closed{instant(x_now), link.facts, {sampled(path), instant(x_now), {}}});
 }
 
 void Scenario::vanish(Link index) {

@@ -21,6 +21,7 @@ struct Course {
   double window = 60;        // seconds of attach, before scaling
   double scan_interval = 1;  // seconds
   double factor = 1;         // of all times, and of the policy: the same course, run faster
+  double stacks = 1;         // share of the stacks that are taken; the others are sampled out
   uint64_t seed = 1;
 };
 
@@ -67,6 +68,8 @@ class Scenario {
   ConnectionFacts& facts(Link link) { return x_links[link].facts; }
   // Since the last receive.
   double idle_seconds(Link link) const;
+  // Since it was opened.
+  double age_seconds(Link link) const { return x_now - x_links[link].opened; }
   bool is_open(Link link) const { return x_links[link].open; }
   void fail(Attempt attempt, int error, const std::string& stack);
   void set_limit(uint64_t max) { x_max = max; }
@@ -90,6 +93,7 @@ class Scenario {
     ConnectionFacts facts;
     int fd = 0;
     int process = 0;
+    double opened = 0;
     bool open = true;
     Direction direction = Direction::kNothing;
   };
@@ -102,6 +106,8 @@ class Scenario {
     }
   };
   Instant instant(double when) const;
+  // The stack, unless it is sampled out.
+  StackId sampled(const std::string& path);
   ProcessId process(int index) const { return {1000 + index, 77}; }
   void scan();
 

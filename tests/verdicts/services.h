@@ -19,11 +19,15 @@ struct Service {
   Course course = {};
   // Of a healthy one: what some group is said to suffer from; else none is slow or too small.
   Diagnosis diagnosis = Diagnosis::kUnknown;
+  bool waits = false;  // answers take long by design, which looks slow
 };
 
 inline void PrintTo(const Service& service, std::ostream* out) { *out << service.name; }
 
 const std::vector<Service>& leaking_services();
 const std::vector<Service>& healthy_services();
+// Of kinds that the judge was not written beside.
+const std::vector<Service>& unseen_leaking_services();
+const std::vector<Service>& unseen_healthy_services();
 
 }  // namespace unclosed

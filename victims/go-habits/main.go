@@ -28,6 +28,8 @@ var habits = []habit{
 	{"twopools", twoPools},
 	{"longpoll", longPoll},
 	{"stream", stream},
+	{"sockets", sockets},
+	{"vanish", vanish},
 	{"warmup", warmUp},
 	{"cache", fileCache},
 	{"listen", listen},

@@ -17,6 +17,7 @@
 #include <chrono>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <thread>
 #include <unordered_map>
 
@@ -56,15 +57,29 @@ Result<Fd> namespace_of(const ProcessId& process) {
   return Fd::open_at(directory->get(), "ns/net", O_RDONLY);
 }
 
+// Of the calling thread's own network namespace.
+std::optional<PortRange> read_port_range() {
+  const auto text = [](const std::string& name) -> Result<std::string> {
+    const auto path = "/proc/sys/net/ipv4/" + name;
+    const auto file = Fd::open(path, O_RDONLY);
+    if (!file) return file.error();
+    return read_all(file->get(), path);
+  };
+  const auto range = text("ip_local_port_range");
+  if (!range) return std::nullopt;
+  return port_range(*range, text("ip_local_reserved_ports").value_or(std::string()));
+}
+
 // A netlink socket stays in the namespace in which it was made. A thread of its own enters that
 // namespace, so that no other thread ever leaves its own.
-Result<Fd> netlink_socket_in(int network_namespace) {
+Result<Fd> netlink_socket_in(int network_namespace, std::optional<PortRange>& range) {
   Result<Fd> made = system_error(EINVAL, "asking the kernel for its sockets");
   std::thread([&] {
     if (::setns(network_namespace, CLONE_NEWNET) != 0) {
       made = system_error(errno, "entering the network namespace of the process");
     } else {
       made = netlink_socket();
+      range = read_port_range();
     }
   }).join();
   return made;
@@ -233,7 +248,91 @@ void join_unix_peers(std::vector<SocketFact>& sockets) {
   }
 }
 
+// An IPv4 address in IPv6 clothes takes the ports of the IPv4 one.
+Endpoint plain(Endpoint endpoint) {
+  constexpr std::array<uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  if (endpoint.family != AF_INET6 ||
+      !std::equal(kMapped.begin(), kMapped.end(), endpoint.address.begin())) {
+    return endpoint;
+  }
+  Endpoint v4{AF_INET, endpoint.port, {}};
+  std::copy_n(endpoint.address.begin() + 12, 4, v4.address.begin());
+  return v4;
+}
+
+// Counts a socket's port; those that listen, or were bound to a port of their own choice, hold
+// none.
+void count_port(Bytes payload, const PortRange& range,
+                std::map<std::pair<Endpoint, Endpoint>, PortUse>& uses) {
+  const auto message = load<inet_diag_msg>(payload, 0);
+  if (!message || message->id.idiag_dport == 0) return;
+  Endpoint local =
+      plain(endpoint(message->idiag_family, message->id.idiag_sport, message->id.idiag_src));
+  if (local.port < range.first || local.port > range.last) return;
+  local.port = 0;
+  const Endpoint peer =
+      plain(endpoint(message->idiag_family, message->id.idiag_dport, message->id.idiag_dst));
+  auto& use = uses[{local, peer}];
+  use.local = local;
+  use.peer = peer;
+  ++use.used;
+  use.time_wait += static_cast<TcpState>(message->idiag_state) == TcpState::kTimeWait ? 1 : 0;
+}
+
 }  // namespace
+
+std::optional<PortRange> port_range(std::string_view range, std::string_view reserved) {
+  const auto number = [](std::string_view& text) -> std::optional<uint16_t> {
+    uint16_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc()) return std::nullopt;
+    text.remove_prefix(static_cast<size_t>(end - text.data()));
+    return value;
+  };
+  const auto skip = [](std::string_view& text, std::string_view what) {
+    text.remove_prefix(std::min(text.find_first_not_of(what), text.size()));
+  };
+  const auto first = number(range);
+  skip(range, " \t");
+  const auto last = number(range);
+  if (!first || !last || *last < *first) return std::nullopt;
+  PortRange out{*first, *last, uint64_t{*last} - *first + 1U};
+  while (const auto from = number(reserved)) {
+    auto to = from;
+    if (reserved.starts_with('-')) {
+      reserved.remove_prefix(1);
+      to = number(reserved);
+      if (!to) break;
+    }
+    skip(reserved, ", ");
+    const uint16_t low = std::max(*from, *first);
+    const uint16_t high = std::min(*to, *last);
+    if (low <= high) out.usable -= std::min<uint64_t>(out.usable, uint64_t{high} - low + 1U);
+  }
+  return out;
+}
+
+Result<PortDump> SockDiag::ports() const {
+  if (!x_range) {
+    return Error{ErrorKind::kUnsupported, "the range of local ports could not be read", {}};
+  }
+  constexpr uint32_t kHoldPorts = 0xfffU & ~(1U << static_cast<uint8_t>(TcpState::kListen));
+  std::map<std::pair<Endpoint, Endpoint>, PortUse> uses;
+  for (const uint8_t family : {AF_INET, AF_INET6}) {
+    inet_diag_req_v2 request{};
+    request.sdiag_family = family;
+    request.sdiag_protocol = IPPROTO_TCP;
+    request.idiag_states = kHoldPorts;
+    const auto asked = ask_netlink(x_socket.get(), bytes_of(&request, sizeof request),
+                           [&](Bytes payload) { count_port(payload, *x_range, uses); });
+    if (!asked && family == AF_INET) return asked.error();
+  }
+  PortDump dump{x_range->usable, {}};
+  for (const auto& [key, use] : uses) dump.uses.push_back(use);
+  std::stable_sort(dump.uses.begin(), dump.uses.end(),
+                   [](const PortUse& a, const PortUse& b) { return a.used > b.used; });
+  return dump;
+}
 
 Result<SockDiag> SockDiag::open(const ProcessId& process) {
   const auto theirs = namespace_of(process);
@@ -242,9 +341,10 @@ Result<SockDiag> SockDiag::open(const ProcessId& process) {
   if (!number) return number.error();
   const auto ours = Fd::open("/proc/thread-self/ns/net", O_RDONLY);
   if (ours && inode_of(ours->get()).value_or(0) == *number) return open_own();
-  auto socket = netlink_socket_in(theirs->get());
+  std::optional<PortRange> range;
+  auto socket = netlink_socket_in(theirs->get(), range);
   if (!socket) return socket.error();
-  return SockDiag(*std::move(socket), *number);
+  return SockDiag(*std::move(socket), *number, range);
 }
 
 Result<SockDiag> SockDiag::open_own() {
@@ -254,7 +354,7 @@ Result<SockDiag> SockDiag::open_own() {
   if (!number) return number.error();
   auto socket = netlink_socket();
   if (!socket) return socket.error();
-  return SockDiag(*std::move(socket), *number);
+  return SockDiag(*std::move(socket), *number, read_port_range());
 }
 
 Result<SocketDump> SockDiag::dump() const {

@@ -1,13 +1,14 @@
 // What the kernel says of the sockets of one network namespace: state, queues, times, peers, by
 // inode (NETLINK_SOCK_DIAG). It cannot know which process holds a socket, nor sockets that are in
 // no list of the kernel: a TCP socket that was reset, timed out, or never bound or connected is
-// absent, and that absence is a fact. TIME_WAIT and other sockets that no descriptor refers to are
-// left out. One thread at a time.
+// absent, and that absence is a fact. A dump leaves out TIME_WAIT and other sockets that no
+// descriptor refers to; the count of ports has them. One thread at a time.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -49,6 +50,26 @@ struct SocketDump {
   std::vector<std::string> notes;   // what could not be asked, in sentences
 };
 
+// Local ports that lead to one destination: as many connections as there are ports can be made from
+// one address to one destination. TIME_WAIT holds its port as well.
+struct PortUse {
+  Endpoint local, peer;  // local without a port
+  uint64_t used = 0;
+  uint64_t time_wait = 0;  // of them
+};
+struct PortDump {
+  uint64_t usable = 0;        // ports that the kernel hands out for dialling
+  std::vector<PortUse> uses;  // the most used first
+};
+
+// What the kernel hands out for dialling.
+struct PortRange {
+  uint16_t first = 0, last = 0;
+  uint64_t usable = 0;  // without the reserved ones
+};
+// Of "32768\t60999" and "8080,9148-9150"; nullopt: not such texts.
+std::optional<PortRange> port_range(std::string_view range, std::string_view reserved);
+
 class SockDiag {
  public:
   // For the network namespace that `process` is in now. The calling thread's own namespace never
@@ -63,13 +84,17 @@ class SockDiag {
   Result<SocketDump> dump() const;
   // The same in brief, several times as fast. Where it is incomplete, its notes say so.
   Result<SocketTable> table() const;
+  // Destinations of TCP over all processes of the namespace. kUnsupported: the range of ports could
+  // not be read.
+  Result<PortDump> ports() const;
 
  private:
-  SockDiag(Fd socket, uint64_t network_namespace)
-      : x_socket(std::move(socket)), x_namespace(network_namespace) {}
+  SockDiag(Fd socket, uint64_t network_namespace, std::optional<PortRange> range)
+      : x_socket(std::move(socket)), x_namespace(network_namespace), x_range(range) {}
 
   Fd x_socket;
   uint64_t x_namespace = 0;
+  std::optional<PortRange> x_range;
 };
 
 }  // namespace unclosed

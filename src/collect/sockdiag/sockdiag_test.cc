@@ -230,5 +230,39 @@ TEST(SockDiag, our_own_process_is_in_our_own_namespace) {
   EXPECT_TRUE(diag->dump()->complete);
 }
 
+TEST(LocalPorts, reserved_ones_are_not_handed_out) {
+  const auto plain = port_range("32768\t60999\n", "\n");
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(plain->usable, 28232U);
+  EXPECT_EQ(port_range("100 199", "50-109,150,190-65535,8080\n")->usable, 100U - 10 - 1 - 10);
+  EXPECT_FALSE(port_range("", ""));
+  EXPECT_FALSE(port_range("200 100", ""));
+}
+
+TEST(LocalPorts, each_connection_to_a_destination_holds_one) {
+  const auto server = made(AF_INET);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* place = reinterpret_cast<sockaddr*>(&address);
+  ASSERT_EQ(::bind(server.get(), place, size), 0);
+  ASSERT_EQ(::listen(server.get(), 8), 0);
+  ASSERT_EQ(::getsockname(server.get(), place, &size), 0);
+  std::vector<Fd> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(made(AF_INET));
+    ASSERT_EQ(::connect(clients.back().get(), place, size), 0);
+  }
+  const auto ports = SockDiag::open_own()->ports();
+  ASSERT_TRUE(ports) << ports.error().context;
+  const auto use = std::find_if(ports->uses.begin(), ports->uses.end(), [&](const PortUse& one) {
+    return one.peer.port == ntohs(address.sin_port);
+  });
+  ASSERT_NE(use, ports->uses.end());
+  EXPECT_EQ(use->used, 3U);
+  EXPECT_EQ(use->local.port, 0);
+}
+
 }  // namespace
 }  // namespace unclosed

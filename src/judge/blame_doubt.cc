@@ -1,0 +1,98 @@
+// Where stacks are missing: how far the others are to be trusted, and why nobody is blamed.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "judge/blame.h"
+
+namespace unclosed {
+
+bool same_tenure(const ConnectionFacts& facts, const std::optional<Use>& use) {
+  if (!use) return false;
+  if (!facts.tenure) return true;
+  return use->at >= facts.tenure->at && use->by.same_as(facts.tenure->by);
+}
+
+bool Blamer::complete(const ConnectionFacts& facts) const {
+  if (hand_out(facts) != nullptr) return true;
+  const auto missing = [&](const std::optional<Use>& use) { return use && use->stack == kNoStack; };
+  if (missing(facts.requests[0])) return false;
+  if (missing(facts.requests[1]) && same_tenure(facts, facts.requests[1])) return false;
+  const bool opening_tells = facts.opening_in_tenure || !facts.requests[0];
+  return facts.before_attach || !opening_tells || facts.opened.stack != kNoStack;
+}
+
+bool Blamer::passes_through(const Member& member, const std::string& function,
+                            const std::string& file) const {
+  const auto& facts = *member.facts;
+  const auto passes = [&](StackId id) {
+    const auto* view = own(id).view;
+    return view != nullptr &&
+           std::any_of(view->own.begin(), view->own.end(), [&](const OwnFrame& frame) {
+             return frame.frame->function == function && frame.frame->file == file;
+           });
+  };
+  const bool by_goroutine = facts.tenure && facts.tenure->by.goroutine != 0;
+  for (const auto& request : facts.requests) {
+    if (same_tenure(facts, request) && passes(request->stack)) return true;
+    if (!by_goroutine) break;
+  }
+  const bool of_last =
+      facts.first_receive && facts.requests[0] && facts.first_receive->at >= facts.requests[0]->at;
+  if (of_last && same_tenure(facts, facts.first_receive) && passes(facts.first_receive->stack)) {
+    return true;
+  }
+  const bool own_opening = facts.opening_in_tenure || !facts.requests[0];
+  return own_opening && facts.role != Role::kServer && passes(facts.opened.stack);
+}
+
+// Where stacks are missing, the others may meet in the wrong place.
+std::optional<Blamed> Blamer::trust(std::optional<Blamed> blamed,
+                                    const ConnectionFacts& facts) const {
+  constexpr double kUnsure = 0.6;
+  if (!blamed || complete(facts)) return blamed;
+  blamed->rule += "; other stacks of it were not taken";
+  blamed->confidence *= kUnsure;
+  return blamed;
+}
+
+std::string Blamer::why_not(const Member& member) const {
+  const auto& facts = *member.facts;
+  std::string library;
+  bool any = false;
+  if (facts.requests[0]) {
+    const auto* view = x_scene.stacks.own_view(facts.requests[0]->stack);
+    if (view != nullptr) {
+      return fmt::format(
+          "{} sends for others, from a goroutine or thread of its own, and the opening shows no "
+          "caller outside of it; `unclosed run` from the start would tell more",
+          view->own.back().frame->function);
+    }
+  }
+  const auto look = [&](StackId id) {
+    const auto* view = x_scene.stacks.view(id);
+    if (view == nullptr) return;
+    any = true;
+    if (library.empty()) library = view->library;
+  };
+  for (const auto& request : facts.requests) {
+    if (request) look(request->stack);
+  }
+  for (const auto& handed : facts.borrowed) {
+    if (handed) look(handed->stack);
+  }
+  look(facts.opened.stack);
+  if (any) {
+    return fmt::format(
+        "its stacks hold no frame of the user's own code (innermost: {}): a library opens and uses "
+        "it on a thread or goroutine of its own; `--own PATTERN` tells more code to be the user's",
+        library);
+  }
+  if (facts.before_attach) {
+    return "opened and last used before the attach; it will be named when it is used again, or run "
+           "the service under `unclosed run`";
+  }
+  return "no stack of it was taken; a longer window, or a larger `--budget`, would name it";
+}
+
+}  // namespace unclosed
