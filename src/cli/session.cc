@@ -102,6 +102,7 @@ Status Session::start() {
   const Instant began = monotonic_now();
   auto collector = BpfCollector::open({.most_connections = BpfSettings().most_connections,
                                        .stack_budget = x_settings.stack_budget,
+                                       .entry_probes = x_settings.entry_probes,
                                        .probes = x_settings.probes},
                                       x_modules, x_proc);
   if (!collector) return collector.error();
@@ -190,7 +191,12 @@ StackBook Session::name_stacks(const Histories& histories) {
   StackBook book;
   const auto name = [&](StackId id) {
     if (id == kNoStack || book.contains(id)) return;
-    if (const RawStack* raw = x_collector->stack(id)) book.emplace(id, x_symbolizer.name(*raw));
+    const RawStack* raw = x_collector->stack(id);
+    if (raw == nullptr) return;
+    NamedStack named = x_symbolizer.name(*raw);
+    if (const RawStack* starter = x_collector->stack(raw->started_by))
+      named.started = x_symbolizer.name(*starter).frames;
+    book.emplace(id, std::move(named));
   };
   const auto name_all = [&](const ConnectionFacts& facts) {
     name(facts.opened.stack);
@@ -200,6 +206,7 @@ StackBook Session::name_stacks(const Histories& histories) {
     for (const auto& use : facts.borrowed) {
       if (use) name(use->stack);
     }
+    if (facts.returned) name(facts.returned->stack);
     if (facts.first_receive) name(facts.first_receive->stack);
     if (facts.duplicated) name(facts.duplicated->stack);
   };
@@ -258,9 +265,9 @@ void Session::note_probes(Coverage& coverage) const {
   for (const HandoutProbe& probe : seen.probes) {
     if (probe.armed) coverage.probes.push_back({probe.function, probe.why});
     if (probe.obstacle.empty()) continue;
-    coverage.notes.push_back(fmt::format("{}not probed: {} ({})",
-                                         probe.armed ? "not everywhere " : "", probe.function,
-                                         probe.obstacle));
+    coverage.notes.push_back(fmt::format(
+        "{}: {} ({})", probe.armed ? "not probed everywhere or all the time" : "not probed",
+        probe.function, probe.obstacle));
   }
   if (seen.handouts_missed > 0) {
     coverage.notes.push_back(fmt::format("{} of {} calls of probed functions led to no socket",
@@ -273,8 +280,9 @@ void Session::note_probes(Coverage& coverage) const {
 void Session::explain_unnamed(Report& report) const {
   const BpfCoverage seen = x_collector->coverage();
   const auto about = [&](Finding& finding) {
-    if (finding.blame || finding.role != Role::kClient) return;
+    if (finding.blame || finding.role != Role::kClient || finding.no_blame_reason.empty()) return;
     for (const HandoutProbe& probe : seen.probes) {
+      if (!probe.gives) continue;
       const std::string_view library = go_package(probe.function);
       const bool theirs = std::any_of(
           finding.connections.begin(), finding.connections.end(), [&](const FoundConnection& one) {
@@ -288,8 +296,9 @@ void Session::explain_unnamed(Report& report) const {
       if (!theirs) continue;
       finding.no_blame_reason +=
           fmt::format("; a probe on {} names who is given a connection, {}", probe.function,
-                      probe.armed ? "from when it was put there on: a longer window would show it"
-                                  : fmt::format("but it is not there ({})", probe.obstacle));
+                      probe.armed && probe.obstacle.empty()
+                          ? "from when it was put there on: a longer window would show it"
+                          : fmt::format("but it is not there ({})", probe.obstacle));
     }
   };
   for (Finding& finding : report.judgement.findings) about(finding);
