@@ -373,15 +373,15 @@ int BPF_PROG(on_state, struct sock *sk, int before, int after) {
 
 // ---- processes ------------------------------------------------------------------------------------------------------
 
-// In the context of whoever makes the thread. Not referred to: few stacks make threads, and the user side keeps what
-// it has seen.
+// In the context of whoever makes the thread.
 static __always_inline void note_thread(struct task_struct *child, struct uc_target *target) {
   struct walk *walk = walk_of_cpu();
   __u64 *made = bpf_task_storage_get(&thread_starts, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
   if (!walk || !made) return;
   walk->alone = 1;
   struct uc_chosen chosen = {};
-  *made = take_stack(target, bpf_ktime_get_ns(), 0, &chosen);
+  // libc's clone has pushed nothing at its system call, and no unwinding rows there: as at a function's entry.
+  *made = take_stack(target, bpf_ktime_get_ns(), 1, &chosen);
   walk->alone = 0;
 }
 
