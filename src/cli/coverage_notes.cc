@@ -8,8 +8,9 @@ namespace {
 void note_probes(const BpfCoverage& seen, std::vector<std::string>& notes) {
   for (const HandoutProbe& probe : seen.probes) {
     if (probe.obstacle.empty()) continue;
-    notes.push_back(fmt::format("{}not probed: {} ({})", probe.armed ? "not everywhere " : "",
-                                probe.function, probe.obstacle));
+    notes.push_back(fmt::format(
+        "{}: {} ({})", probe.armed ? "not probed everywhere or all the time" : "not probed",
+        probe.function, probe.obstacle));
   }
   if (seen.handouts_missed > 0) {
     notes.push_back(fmt::format("{} of {} calls of probed functions led to no socket",

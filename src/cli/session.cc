@@ -106,6 +106,7 @@ Status Session::start() {
   const Instant began = monotonic_now();
   BpfSettings kernel_side;
   kernel_side.stack_budget = x_settings.stack_budget;
+  kernel_side.entry_probes = x_settings.entry_probes;
   kernel_side.probes = x_settings.probes;
   auto watcher = open_watcher(x_launch ? RungChoice::kBpfAlone : RungChoice::kFallToProc,
                               kernel_side, x_modules, x_proc);
@@ -206,7 +207,12 @@ StackBook Session::name_stacks(const Histories& histories) {
   StackBook book;
   const auto name = [&](StackId id) {
     if (id == kNoStack || book.contains(id)) return;
-    if (const RawStack* raw = x_collector->stack(id)) book.emplace(id, x_symbolizer.name(*raw));
+    const RawStack* raw = x_collector->stack(id);
+    if (raw == nullptr) return;
+    NamedStack named = x_symbolizer.name(*raw);
+    if (const RawStack* starter = x_collector->stack(raw->started_by))
+      named.started = x_symbolizer.name(*starter).frames;
+    book.emplace(id, std::move(named));
   };
   const auto name_all = [&](const ConnectionFacts& facts) {
     name(facts.opened.stack);
@@ -216,6 +222,7 @@ StackBook Session::name_stacks(const Histories& histories) {
     for (const auto& use : facts.borrowed) {
       if (use) name(use->stack);
     }
+    if (facts.returned) name(facts.returned->stack);
     if (facts.first_receive) name(facts.first_receive->stack);
     if (facts.duplicated) name(facts.duplicated->stack);
   };
@@ -273,9 +280,12 @@ void Session::explain_unnamed(Report& report) const {
   const BpfCoverage seen = x_collector->coverage();
   const bool blind = x_collector->rung() == "proc";
   const auto about = [&](Finding& finding) {
-    if (blind && !finding.blame) finding.no_blame_reason = x_collector->notes().front();
-    if (finding.blame || finding.role != Role::kClient) return;
+    if (blind && !finding.blame && !finding.no_blame_reason.empty()) {
+      finding.no_blame_reason = x_collector->notes().front();
+    }
+    if (finding.blame || finding.role != Role::kClient || finding.no_blame_reason.empty()) return;
     for (const HandoutProbe& probe : seen.probes) {
+      if (!probe.gives) continue;
       const std::string_view library = go_package(probe.function);
       const bool theirs = std::any_of(
           finding.connections.begin(), finding.connections.end(), [&](const FoundConnection& one) {
@@ -290,8 +300,9 @@ void Session::explain_unnamed(Report& report) const {
       if (!finding.no_blame_reason.empty()) finding.no_blame_reason += "; ";
       finding.no_blame_reason +=
           fmt::format("a probe on {} names who is given a connection, {}", probe.function,
-                      probe.armed ? "from when it was put there on: a longer window would show it"
-                                  : fmt::format("but it is not there ({})", probe.obstacle));
+                      probe.armed && probe.obstacle.empty()
+                          ? "from when it was put there on: a longer window would show it"
+                          : fmt::format("but it is not there ({})", probe.obstacle));
     }
   };
   for (Finding& finding : report.judgement.findings) about(finding);

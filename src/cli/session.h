@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "collect/bpf/entry_probe.h"
 #include "model/process.h"
 #include "model/report.h"
 
@@ -34,6 +35,7 @@ struct SessionSettings {
   std::vector<std::string> own, not_own;  // patterns of the user's own code, and of what is not
   double stack_budget = 0.02;             // of one core, for all stacks together; 0: no bound
   bool all_connections = false;           // list every one, also of what is no finding
+  EntryProbes entry_probes = EntryProbes::kMulti;  // where this kernel has them
   bool probes = true;  // may put entry probes on library functions, where stacks ask for them
   // One line of progress for stderr; `final` lines stay, the others may be overwritten.
   std::function<void(const std::string& line, bool final)> progress;

@@ -30,7 +30,7 @@ Role role_of(const ConnectionFacts& facts) {
 
 }  // namespace
 
-Blamer::Blamer(const Scene& scene) : x_scene(scene) {
+Blamer::Blamer(const Scene& scene) : x_scene(scene), x_ancestry(scene) {
   learn_dispatchers();
   learn_habits();
   learn_healthy();
@@ -456,10 +456,18 @@ Blamer::Choice Blamer::compare(const Tenure& tenure, Choice common, const Health
   return common;
 }
 
+std::optional<Blamed> Blamer::by_ancestry(const ConnectionFacts& facts) const {
+  const auto starter = x_ancestry.of(facts);
+  if (!starter || dispatches(starter->frame->function)) return std::nullopt;
+  return Blamed{starter->frame->function, site_of(*starter->frame->frame), starter->role,
+                "ancestry: started the goroutine or thread, whose stack is library code alone",
+                0.6};
+}
+
 std::optional<Blamed> Blamer::blame(const Member& member) const {
   const auto& facts = *member.facts;
   Tenure tenure = tenure_of(facts);
-  if (tenure.last.view == nullptr) return std::nullopt;
+  if (tenure.last.view == nullptr) return by_ancestry(facts);
   distrust(tenure);
   look_behind_sender(facts, tenure);
   if (tenure.last.view == nullptr) return std::nullopt;

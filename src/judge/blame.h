@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "judge/ancestry.h"
 #include "judge/scene.h"
 #include "model/finding.h"
 
@@ -82,6 +83,7 @@ class Blamer {
   Tenure tenure_of(const ConnectionFacts& facts) const;
   Stack own(StackId id) const { return {id, x_scene.stacks.own_view(id)}; }
   void learn_dispatchers();
+  std::optional<Blamed> by_ancestry(const ConnectionFacts& facts) const;
   void learn_habits();
   enum class Before { kRequested, kOpened };
   bool by_chance(StackId last, StackId other, Before what) const;
@@ -102,6 +104,7 @@ class Blamer {
   CloseSite close_site(const StackView& view, size_t place, const Healthy& healthy) const;
 
   const Scene& x_scene;
+  Ancestry x_ancestry;
   // Of the candidates whose last use was one stack: which request came before, who opened them.
   struct Habit {
     uint64_t connections = 0;

@@ -103,6 +103,43 @@ TEST(Blame, a_function_that_closes_what_it_opened_keeps_the_blame_from_its_calle
   EXPECT_EQ(only_finding(street).blame->site.function, "find_user");
 }
 
+constexpr const char* kForgotten = "go:notify:12>lib:goexit>lib:Post";
+
+TEST(Blame, where_no_stack_holds_own_code_the_go_statement_is_blamed) {
+  Street street;
+  for (int i = 0; i < 6; ++i) {
+    auto& facts = street.open(kTcp, kClient, 1 + i, "lib:goexit>lib:dialConnFor");
+    street.borrow(facts, 1.1 + i, kForgotten, 70 + static_cast<uint64_t>(i));
+    facts.recv_queue = 100;
+  }
+  const auto finding = only_finding(street);
+  ASSERT_TRUE(finding.blame);
+  EXPECT_EQ(finding.blame->site.function, "notify");
+  EXPECT_EQ(finding.blame->site.line, 12U);
+  EXPECT_EQ(finding.blame->role, BlameRole::kBorrowed);
+  EXPECT_TRUE(finding.blame->rule.starts_with("ancestry"));
+}
+
+TEST(Blame, who_started_a_worker_that_serves_everybody_is_not_blamed) {
+  Street street;
+  for (int i = 0; i < 6; ++i) {
+    auto& facts = street.open(kTcp, kClient, 1 + i, "lib:goexit>lib:dialConnFor");
+    street.borrow(facts, 1.1 + i, kForgotten, 70);
+    facts.recv_queue = 100;
+  }
+  EXPECT_FALSE(only_finding(street).blame);
+}
+
+TEST(Blame, own_code_on_a_stack_comes_before_the_go_statement) {
+  Street street;
+  for (int i = 0; i < 6; ++i) {
+    auto& facts = street.open(kTcp, kClient, 1 + i, "lib:goexit>lib:dialConnFor");
+    street.borrow(facts, 1.1 + i, "go:notify:12>handle>lib:Post", 70 + static_cast<uint64_t>(i));
+    facts.recv_queue = 100;
+  }
+  EXPECT_EQ(only_finding(street).blame->site.function, "handle");
+}
+
 TEST(Blame, requests_of_a_library_never_replace_the_last_own_one) {
   Street street;
   leaked(street, 1, "main>serve>lib:connect", {"main>leaky>lib:write", "lib:ping>lib:write"}, 7);

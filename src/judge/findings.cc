@@ -127,6 +127,30 @@ Finding describe(const Case& item, size_t most_listed) {
   return finding;
 }
 
+namespace {
+
+// Where the user's code gave siblings back to the library that keeps them.
+SiteTally returns_of(const Case& item) {
+  const Scene& scene = *item.scene;
+  SiteTally sites;
+  const auto add = [&](const ConnectionFacts& facts) {
+    const auto* view = facts.returned ? scene.stacks.own_view(facts.returned->stack) : nullptr;
+    if (view != nullptr) sites.add(site_of(*view->own.back().frame));
+  };
+  for (const size_t index : item.siblings) {
+    for (const auto* cohort : scene.siblings[index].cohorts) {
+      for (const auto& sample : cohort->samples) add(sample.facts);
+    }
+  }
+  for (const auto& member : scene.members) {
+    const auto& all = item.siblings;
+    if (std::find(all.begin(), all.end(), member.siblings) != all.end()) add(*member.facts);
+  }
+  return sites;
+}
+
+}  // namespace
+
 std::optional<NormallyClosed> normally_closed(const Case& item, const std::optional<Blame>& blame) {
   constexpr double kMost = 0.3;
   const Scene& scene = *item.scene;
@@ -144,12 +168,17 @@ std::optional<NormallyClosed> normally_closed(const Case& item, const std::optio
       }
     }
   }
+  CloseHow how = CloseHow::kClosed;
+  if (sites.total() == 0) {
+    sites = returns_of(item);
+    how = CloseHow::kReturned;
+  }
   const auto counts = sites.sorted();
   if (counts.empty()) return std::nullopt;
   if (static_cast<double>(counts.front().count) < kMost * static_cast<double>(sites.total())) {
     return std::nullopt;
   }
-  return NormallyClosed{counts.front().site, CloseHow::kClosed};
+  return NormallyClosed{counts.front().site, how};
 }
 
 }  // namespace unclosed

@@ -22,6 +22,12 @@ bool has_sent(const Cohort& cohort) {
                      [](const ClosedSample& sample) { return sample.facts.bytes_sent > 0; });
 }
 
+// Whoever had it last has read the answer and given it back: what was sent since, a library sent by
+// itself.
+bool handed_back(const ConnectionFacts& facts) {
+  return facts.borrowed[0] && facts.returned && facts.returned->at >= facts.borrowed[0]->at;
+}
+
 // The innermost own function, or the whole path through libraries where there is none.
 std::string site_label(const Stacks& stacks, StackId opened) {
   const auto* view = stacks.view(opened);
@@ -228,7 +234,7 @@ void Scene::read(const History& history) {
   std::tie(member.siblings, member.key) = found->second;
   const Siblings& group = siblings[member.siblings];
   member.tracked = is_socket(facts.kind);
-  member.waiting = outstanding(facts, group.answers) && !group.one_way;
+  member.waiting = outstanding(facts, group.answers) && !group.one_way && !handed_back(facts);
   member.idle_since = last_activity(facts).value_or(history.first_seen);
   // A library that pings by itself uses nothing, where those who use one are seen doing so.
   if (group.own_sends && facts.role == Role::kClient && by_library(facts)) {

@@ -35,6 +35,9 @@ Stacks::Stacks(const StackBook& book) {
       if (frame.own) view.own.push_back({intern(frame), &frame});
     }
     std::reverse(view.own.begin(), view.own.end());
+    for (const auto& frame : stack.started) {
+      if (frame.own) view.started.insert(view.started.begin(), {intern(frame), &frame});
+    }
     x_views.emplace(id, std::move(view));
   }
 }

@@ -24,9 +24,10 @@ struct OwnFrame {
 struct StackView {
   std::vector<OwnFrame> own;  // outermost first
   bool truncated = false;
-  bool collector = false;  // runs under a garbage collector's finalizers
-  std::string library;     // innermost frame that is not own; "" when there is none
-  uint64_t shape = 0;      // of all functions, without lines: the same path through the code
+  bool collector = false;         // runs under a garbage collector's finalizers
+  std::vector<OwnFrame> started;  // own code that started its goroutine, outermost first
+  std::string library;            // innermost frame that is not own; "" when there is none
+  uint64_t shape = 0;             // of all functions, without lines: the same path through the code
 };
 
 class Stacks {

@@ -14,7 +14,7 @@ class Street {
   static Instant at(double s) { return {1'000'000'000'000 + static_cast<int64_t>(s * 1e9)}; }
 
   // "main>serve>dial>lib:connect", outermost first; "lib:" is not own. A name may carry its line:
-  // "serve:12".
+  // "serve:12". A first one with "go:" is where the goroutine was started.
   StackId stack(const std::string& path) {
     const auto [place, added] = x_stacks.try_emplace(path, x_stacks.size() + 1);
     if (!added) return place->second;
@@ -23,6 +23,8 @@ class Street {
       const size_t to = std::min(path.find('>', from), path.size());
       std::string name = path.substr(from, to - from);
       NamedFrame frame{.function = {}, .file = "/src/app.cc", .line = 1, .module = "app"};
+      const bool started = name.starts_with("go:");
+      if (started) name.erase(0, 3);
       frame.own = !name.starts_with("lib:");
       if (!frame.own) name.erase(0, 4);
       const size_t colon = name.find(':');
@@ -31,7 +33,8 @@ class Street {
         name.resize(colon);
       }
       frame.function = name;
-      named.frames.insert(named.frames.begin(), frame);
+      auto& frames = started ? named.started : named.frames;
+      frames.insert(frames.begin(), frame);
       from = to + 1;
     }
     book.emplace(place->second, std::move(named));

@@ -58,6 +58,7 @@ TEST(Packed, facts_come_back_as_they_went_in) {
   facts.first_receive = Use{12, after(-5), {3, 4}};
   facts.borrowed[0] = Use{13, after(7), {5, 6}};
   facts.borrowed_times[0] = 300;
+  facts.returned = Use{14, after(8), {5, 6}};
   facts.peer_closed_at = after(6);
   facts.connect_errno = 111;
   facts.recv_queue = 9861;
@@ -76,6 +77,7 @@ TEST(Packed, facts_come_back_as_they_went_in) {
   EXPECT_EQ(back.borrowed[0]->by.goroutine, 6U);
   EXPECT_EQ(back.borrowed_times, facts.borrowed_times);
   EXPECT_FALSE(back.borrowed[1]);
+  EXPECT_EQ(back.returned->stack, 14U);
   EXPECT_EQ(back.requests[0]->stack, 9U);
   EXPECT_FALSE(back.requests[1]);
   EXPECT_EQ(back.peer_closed_at, facts.peer_closed_at);
@@ -83,7 +85,7 @@ TEST(Packed, facts_come_back_as_they_went_in) {
   EXPECT_EQ(back.connect_errno, 111);
   EXPECT_EQ(back.recv_queue, 9861U);
   EXPECT_EQ(packed.descriptors(kAttached), held);
-  EXPECT_LT(packed.bytes(), 160U);
+  EXPECT_LT(packed.bytes(), 176U);
 }
 
 TEST(Ledger, one_that_is_closed_before_any_scan_counts) {

@@ -153,6 +153,7 @@ void visit(Archive& archive, ConnectionFacts& facts) {
     if (!facts.borrowed[i]) break;
     archive.field(facts.borrowed_times[i]);
   }
+  visit(archive, facts.returned);
   visit(archive, facts.first_receive);
   visit(archive, facts.tenure);
   archive.field(facts.opening_in_tenure);

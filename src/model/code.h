@@ -59,15 +59,20 @@ struct UnwindTable {
 struct GoLayout {
   std::string version;        // "go1.26.8"
   uint32_t goid_offset = 0;   // in runtime.g
+  uint32_t gopc_offset = 0;   // likewise: behind the go statement that started it
   int32_t g_tls_offset = -8;  // of the pointer to g from the thread's fs base
   // Code that makes system calls without a frame of its own: the return address is at *(rsp).
   std::vector<std::pair<ElfAddr, ElfAddr>> frameless;
 };
 
-// A library's function that hands a connection to its caller, where no stack of connect or write
-// would name that caller: what a probe on its entry needs to know.
+// A library's function that hands a connection to its caller, or takes it back, where no stack of
+// connect, write or close would name that caller: what a probe on its entry needs to know.
+// kTakesBack tells where that is done, so that some calls are enough; kEnds also that it was done,
+// which no traffic tells where a library sends by itself behind an answer.
+enum class HandoutUse : uint8_t { kGives, kTakesBack, kEnds };
 struct Handout {
   std::string function;
+  HandoutUse use = HandoutUse::kGives;
   std::string why;               // for the coverage: why a probe is needed
   std::optional<ElfAddr> probe;  // a cheap instruction before the function has a frame
   std::string refused;           // why there is no such place; "" when there is

@@ -125,6 +125,7 @@ struct ConnectionFacts {
   // connection. Seen only while the library's hand-out function is probed.
   std::array<std::optional<Use>, 3> borrowed;
   std::array<uint32_t, 3> borrowed_times{};  // how often each was seen
+  std::optional<Use> returned;               // the last hand-back to a library that was seen
   std::optional<Use> first_receive;          // the first receive after the last request
   // The present run of requests by one goroutine or thread.
   std::optional<Use> tenure;  // its first request

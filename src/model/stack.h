@@ -47,6 +47,9 @@ std::string_view to_string(Truncation truncation);
 struct RawStack {
   std::vector<Frame> frames;  // innermost first
   Truncation truncated = Truncation::kNone;
+  // Behind the go statement that started the goroutine; kNoModule: no goroutine, or not known.
+  Frame started;
+  StackId started_by = kNoStack;  // the stack under which the thread was made, where that was seen
 };
 
 // One named frame; an inlined call has a frame of its own, inside the frame of its caller.
@@ -64,6 +67,7 @@ struct NamedFrame {
 struct NamedStack {
   std::vector<NamedFrame> frames;  // innermost first
   Truncation truncated = Truncation::kNone;
+  std::vector<NamedFrame> started;  // who started its goroutine or thread, innermost first
 };
 
 // All named stacks that a judgement or a report needs, by id. An id that is missing was never taken

@@ -225,6 +225,21 @@ void TextReport::sites(const Finding& finding) {
               fmt::format("are {} at {}", to_string(normal.how), name_and_place(normal.site)));
 }
 
+namespace {
+
+// Who started the goroutine or thread of a stack without own frames, as far as that is own code.
+std::string starters(const std::vector<NamedFrame>& frames) {
+  std::vector<std::string> own;
+  for (const auto& frame : frames) {
+    if (!frame.own || own.size() == kMostCallers) continue;
+    own.push_back(fmt::format("{} {}:{}", printable(frame.function),
+                              printable(base_name(frame.file)), frame.line));
+  }
+  return own.empty() ? "" : fmt::format("; started by {}", fmt::join(own, " ← "));
+}
+
+}  // namespace
+
 // The user's own frames of one member, innermost first, for each stack that it has.
 void TextReport::callers(const Finding& finding) {
   if (finding.connections.empty()) return;
@@ -241,7 +256,7 @@ void TextReport::callers(const Finding& finding) {
   const auto chain = [&](std::string_view label, StackId id) {
     const auto found = x_report.stacks.find(id);
     if (id == kNoStack || found == x_report.stacks.end()) return;
-    const auto& [frames, truncated] = found->second;
+    const auto& [frames, truncated, started] = found->second;
     std::vector<std::string> own;
     for (const auto& frame : frames) {
       if (!frame.own) continue;
@@ -256,6 +271,7 @@ void TextReport::callers(const Finding& finding) {
                                                  counted(frames.size(), "frame", "frames"))
                                    : fmt::format("{}", fmt::join(own, " ← "));
     if (all > own.size() && !own.empty()) text += fmt::format(" ← {} more", all - own.size());
+    if (own.empty()) text += starters(started);
     if (truncated != Truncation::kNone) {
       text += fmt::format(" [truncated: {}]", to_string(truncated));
     }

@@ -134,10 +134,12 @@ inline Report two_findings() {
       {Attempt::kConnect, ECONNREFUSED, std::nullopt, "127.0.0.1:6379", 4}};
   report.stacks[11] = {{frame("database/sql.(*DB).conn", 1395, false),
                         frame("main.goodQuery", 4, true), frame("main.main", 20, true)},
-                       Truncation::kNone};
+                       Truncation::kNone,
+                       {}};
   report.stacks[12] = {{frame("github.com/lib/pq.(*conn).send", 900, false),
                         frame("main.leakyQuery", 3, true), frame("main.handle", 31, true)},
-                       Truncation::kDepth};
+                       Truncation::kDepth,
+                       {}};
   return report;
 }
 

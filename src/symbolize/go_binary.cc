@@ -130,6 +130,15 @@ std::optional<uint32_t> go_goid_offset(int minor) {
   return kOffsets[static_cast<size_t>(minor - 18)];
 }
 
+std::optional<uint32_t> go_gopc_offset(int minor) {
+  // runtime.g.gopc, likewise.
+  static constexpr std::array<uint32_t, kNewestGo - 18 + 1> kOffsets = {
+      /*1.18*/ 296, 296, 296,          /*1.21*/ 280, 280,
+      /*1.23*/ 288, 288, /*1.25*/ 280, /*1.26*/ 288};
+  if (minor < 18 || minor > kNewestGo) return std::nullopt;
+  return kOffsets[static_cast<size_t>(minor - 18)];
+}
+
 std::optional<GoBinary::ModuleData> GoBinary::find_module_data(const ElfFile& elf,
                                                                uint64_t table_address,
                                                                const GoPclntab& table) {
@@ -287,6 +296,8 @@ GoLayout GoBinary::layout(const ElfFile& elf, std::vector<std::string>& notes) c
         fmt::format("Go release '{}' is not known: read as 1.{}", x_build.version, kNewestGo));
   }
   layout.goid_offset = *goid;
+  // Of a release that is not known nobody can say where a goroutine was started.
+  layout.gopc_offset = minor ? go_gopc_offset(*minor).value_or(0) : 0;
   layout.g_tls_offset = tls_offset(elf);
   layout.frameless = frameless_stubs(elf);
   return layout;

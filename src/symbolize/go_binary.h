@@ -61,8 +61,9 @@ class GoBinary {
   std::optional<uint8_t> x_wrapper_id;  // FuncIDWrapper of this release
 };
 
-// Offset of goid in runtime.g for a release; nullopt: unknown release.
+// Offsets in runtime.g for a release; nullopt: unknown release.
 std::optional<uint32_t> go_goid_offset(int minor);
+std::optional<uint32_t> go_gopc_offset(int minor);
 // The newest release that the tables know.
 inline constexpr int kNewestGo = 26;
 

@@ -218,16 +218,22 @@ TEST_P(GoNames, go_code_beside_c_code_is_walked_by_frame_pointers) {
   for (size_t i = 1; i < rows.size(); ++i) ASSERT_LT(rows[i - 1].pc, rows[i].pc);
 }
 
-TEST_P(GoNames, the_goid_offset_is_that_of_the_dwarf) {
+TEST_P(GoNames, the_offsets_in_g_are_those_of_the_dwarf) {
   const std::string flags = GetParam().flags;
   if (flags.find("-s -w") != std::string::npos) GTEST_SKIP() << "stripped: no DWARF to ask";
   if (shell("command -v gdb").status != 0) GTEST_SKIP() << "there is no gdb";
-  const auto said =
-      shell("gdb -nx -batch -ex 'set language c' -ex \"print/d &(('runtime.g' *)0)->goid\" " +
-            x_program.string() + " 2>/dev/null");
-  const size_t at = said.text.find("= ");
-  if (at == std::string::npos) GTEST_SKIP() << "this gdb does not read its DWARF";
-  EXPECT_EQ(x_modules.code(x_id).go->goid_offset, std::stoul(said.text.substr(at + 2)));
+  const auto offset_of = [&](const std::string& field) -> std::optional<unsigned long> {
+    const auto said =
+        shell("gdb -nx -batch -ex 'set language c' -ex \"print/d &(('runtime.g' *)0)->" + field +
+              "\" " + x_program.string() + " 2>/dev/null");
+    const size_t at = said.text.find("= ");
+    if (at == std::string::npos) return std::nullopt;
+    return std::stoul(said.text.substr(at + 2));
+  };
+  const auto goid = offset_of("goid");
+  if (!goid) GTEST_SKIP() << "this gdb does not read its DWARF";
+  EXPECT_EQ(x_modules.code(x_id).go->goid_offset, *goid);
+  EXPECT_EQ(x_modules.code(x_id).go->gopc_offset, offset_of("gopc"));
 }
 
 std::vector<Build> builds() {

@@ -136,6 +136,10 @@ TEST(GoBinary, goid_is_known_for_each_release_of_the_table) {
   EXPECT_EQ(go_goid_offset(25), 152U);
   EXPECT_EQ(go_goid_offset(26), 152U);
   EXPECT_EQ(go_goid_offset(27), std::nullopt);
+  EXPECT_EQ(go_gopc_offset(20), 296U);
+  EXPECT_EQ(go_gopc_offset(22), 280U);
+  EXPECT_EQ(go_gopc_offset(26), 288U);
+  EXPECT_EQ(go_gopc_offset(27), std::nullopt);
 }
 
 }  // namespace

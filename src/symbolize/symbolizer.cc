@@ -180,6 +180,10 @@ NamedStack Symbolizer::name(const RawStack& stack) {
     named.frames.insert(named.frames.end(), std::make_move_iterator(frames.begin()),
                         std::make_move_iterator(frames.end()));
   }
+  if (stack.started.module != kNoModule && stack.started.address.value > 0) {
+    named.started =
+        name_address(stack.started.module, ElfAddr{stack.started.address.value - 1}, {});
+  }
   return named;
 }
 

@@ -100,6 +100,7 @@ Result<BpfCollector> BpfCollector::open(const BpfSettings& settings, CodeSource&
   limits.ring_bytes = settings.ring_bytes;
   limits.socket_hooks = settings.socket_hooks;
   limits.stack_budget = from_seconds(settings.stack_budget);
+  limits.entry_probes = settings.entry_probes;
   auto kernel = KernelSide::load(limits);
   if (!kernel) return kernel.error();
   if (auto proven = self_check(*kernel); !proven) return proven.error();
@@ -168,6 +169,12 @@ void BpfCollector::State::keep_stack(StackId id) {
   stack.frames.reserve(frames);
   for (uint32_t i = 0; i < frames; ++i)
     stack.frames.push_back(spaces.frame_of(raw->space, raw->pcs[i]));
+  if (raw->start == UC_START_ADDRESS && raw->started != 0) {
+    stack.started = spaces.frame_of(raw->space, raw->started);
+  } else if (raw->start == UC_START_STACK) {
+    keep_stack(raw->started);  // a starter's own has none, so this is one step
+    stack.started_by = settled(raw->started);
+  }
   stack.truncated =
       raw->stop <= UC_UNREADABLE ? static_cast<Truncation>(raw->stop) : Truncation::kNoTable;
   probes.look_at(stack);
@@ -199,6 +206,7 @@ void BpfCollector::State::keep_stacks(const uc_record& record, const uc_handed* 
   for (const uc_use& use : record.requests) keep_stack(use.stack);
   if (handed != nullptr) {
     for (const uc_use& use : handed->borrowed) keep_stack(use.stack);
+    keep_stack(handed->returned.stack);
   }
   keep_stack(record.receive.stack);
   keep_stack(record.duplicated.stack);
@@ -273,6 +281,9 @@ void BpfCollector::State::on_event(std::span<const std::byte> bytes, RecordSink&
       rescan = true;  // close-on-exec closes without a system call
     } else if (type == UC_EVENT_RESCAN) {
       rescan = true;
+    } else if (type == UC_EVENT_FAULT) {
+      const auto process = process_of.find(event.tgid);
+      if (process != process_of.end()) probes.stop(process->second, static_cast<int>(event.parent));
     }
   }
 }

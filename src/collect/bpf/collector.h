@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "collect/bpf/entry_probe.h"
 #include "collect/bpf/socket_hooks.h"
 #include "collect/procfs/procfs.h"
 #include "model/code.h"
@@ -30,12 +31,14 @@ struct BpfSettings {
   // The share of one core that all stacks together may take; beyond it they are sampled. Zero: all
   // are taken.
   double stack_budget = 0.02;
+  EntryProbes entry_probes = EntryProbes::kMulti;  // where this kernel has them
   bool probes = true;  // entry probes on hand-out functions, where stacks ask for them
 };
 
 // A function whose call tells who has a connection, asked for by what was seen of the targets.
 struct HandoutProbe {
   std::string function, why;
+  bool gives = true;     // a hand-out; else it takes back
   bool armed = false;    // in at least one target
   std::string obstacle;  // why not, where it is not in all
 };

@@ -62,6 +62,7 @@ ConnectionFacts facts_of(const uc_record& record, const uc_handed* handed, const
     facts.borrowed[i] = optional_use(handed->borrowed[i]);
     facts.borrowed_times[i] = handed->borrowed[i].times;
   }
+  if (handed != nullptr) facts.returned = optional_use(handed->returned);
   facts.first_receive = optional_use(record.receive);
   if (record.tenure.at != 0) {
     facts.tenure = Use{kNoStack,

@@ -8,7 +8,7 @@
 //
 // It cannot see: opens of 32-bit programs and of accepts by io_uring that answer more than once (the iterator finds them,
 // without a stack), and closes by io_uring, exec and exit (likewise).
-#include "collect/bpf/files.bpf.h"
+#include "collect/bpf/handouts.bpf.h"
 #include "collect/bpf/uring.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -239,19 +239,6 @@ int on_dup_enter(struct syscall_enter *ctx) {
   return 0;
 }
 
-static __always_inline void tell_process(__u32 type, __u32 tgid, __u32 parent) {
-  struct uc_event_process *event = bpf_ringbuf_reserve(&ring, sizeof(*event), 0);
-  if (!event) {
-    count(UC_LOST_RING, 1);
-    return;
-  }
-  event->type = type;
-  event->tgid = tgid;
-  event->parent = parent;
-  event->reserved = 0;
-  bpf_ringbuf_submit(event, type == UC_EVENT_RESCAN ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
-}
-
 SEC("tracepoint")
 int on_close_range_exit(struct syscall_exit *ctx) {
   if (target_of_current() && ctx->ret == 0) tell_process(UC_EVENT_RESCAN, bpf_get_current_pid_tgid() >> 32, 0);
@@ -270,24 +257,6 @@ static __always_inline struct uc_record *record_of(struct sock *sk) {
 
 static __always_inline bool same_actor(__u32 thread, __u64 goroutine, struct uc_use *use) {
   return goroutine || use->goroutine ? goroutine == use->goroutine : thread == use->thread;
-}
-
-// Puts a use before the last ones with other stacks.
-static __always_inline void remember(struct uc_use *slot, struct uc_use *use) {
-  __u32 times = 1;
-  if (slot[0].stack == use->stack && slot[0].at) {
-    times += slot[0].times;
-  } else {
-    if (slot[1].stack == use->stack && slot[1].at) {
-      times += slot[1].times;
-    } else {
-      if (slot[2].stack == use->stack && slot[2].at) times += slot[2].times;
-      slot[2] = slot[1];
-    }
-    slot[1] = slot[0];
-  }
-  slot[0] = *use;
-  slot[0].times = times < 65535 ? times : 65535;
 }
 
 // A request begins: notes its stack among the last ones with different stacks, and whose tenure it belongs to.
@@ -425,70 +394,30 @@ int BPF_PROG(on_state, struct sock *sk, int before, int after) {
   return 0;
 }
 
-// ---- hand-outs ------------------------------------------------------------------------------------------------------
-
-// The socket that a path of steps from `at` leads to. Whatever lies there is the target's: only a number that is an open
-// socket of this process counts.
-static __always_inline struct uc_record *record_along(struct uc_handout_path *path, __u64 at) {
-  __u32 fd = 0;
-  bool read = false;
-#pragma unroll
-  for (int i = 0; i < UC_HANDOUT_STEPS; i++) {
-    if (i + 1 < path->steps) {
-      if (bpf_probe_read_user(&at, 8, (void *)(at + path->offset[i]))) return 0;
-    } else if (i + 1 == path->steps) {
-      if (bpf_probe_read_user(&fd, 4, (void *)(at + path->offset[i]))) return 0;
-      read = true;
-    }
-  }
-  __u64 file = read ? file_of(fd) : 0;
-  if (!file) return 0;
-  struct uc_record *record = bpf_map_lookup_elem(&objects, &file);
-  return record && (record->kind == UC_TCP || record->kind == UC_UNIX) ? record : 0;
-}
-
-// At the entry of a function that hands a connection to its caller: attached by need (handout_probes.h), to the
-// instruction that the user side found to be emulated, before the function has a frame of its own.
-SEC("uprobe")
-int on_handout(struct pt_regs *ctx) {
-  struct uc_target *target = target_of_current();
-  if (!target) return 0;
-  __u32 index = bpf_get_attach_cookie(ctx);
-  struct uc_handout *handout = bpf_map_lookup_elem(&handouts, &index);
-  if (!handout) return 0;
-  count(UC_HANDOUT_CALLS, 1);
-  __u64 receiver = ctx->ax;
-  struct uc_record *record = record_along(&handout->path[0], receiver);
-  if (!record && handout->paths > 1) record = record_along(&handout->path[1], receiver);
-  if (!record) {
-    count(UC_HANDOUT_MISSED, 1);
-    return 0;
-  }
-  struct uc_use use = {};
-  note_actor(&use, target, bpf_ktime_get_ns());
-  note_stack(&use, target, use.at, 1);
-  struct uc_handed *known = handed_of(record);
-  if (!known) {
-    struct uc_handed fresh = {.generation = record->generation};
-    __u64 key = record->file;
-    if (bpf_map_update_elem(&handed, &key, &fresh, BPF_ANY)) return 0;
-    record->flags |= UC_HANDED;
-    known = handed_of(record);
-    if (!known) return 0;
-  }
-  remember(known->borrowed, &use);
-  return 0;
-}
-
 // ---- processes ------------------------------------------------------------------------------------------------------
+
+// In the context of whoever makes the thread.
+static __always_inline void note_thread(struct task_struct *child, struct uc_target *target) {
+  struct walk *walk = walk_of_cpu();
+  __u64 *made = bpf_task_storage_get(&thread_starts, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+  if (!walk || !made) return;
+  walk->alone = 1;
+  struct uc_chosen chosen = {};
+  // libc's clone has pushed nothing at its system call, and no unwinding rows there: as at a function's entry.
+  *made = take_stack(target, bpf_ktime_get_ns(), 1, &chosen);
+  walk->alone = 0;
+}
 
 // A child of a target is a target before it runs its first instruction.
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child) {
   __u32 old = parent->tgid, new = child->tgid;
-  if (old == new) return 0;
   struct uc_target *target = bpf_map_lookup_elem(&targets, &old);
   if (!target) return 0;
+  if (old == new) {
+    if (!(target->flags & UC_TARGET_GO)) note_thread(child, target);
+    return 0;
+  }
   struct uc_target copy = *target;
   if (bpf_map_update_elem(&targets, &new, &copy, BPF_ANY)) {
     count(UC_LOST_TARGETS, 1);

@@ -15,8 +15,9 @@ enum {
   UC_FRAMELESS = 12,    // Go's system call stubs
   UC_SITES = 4096,
   UC_HANDOUTS = 16,  // hand-out functions that can be probed at a time
-  UC_HANDOUT_PATHS = 2,
-  UC_HANDOUT_STEPS = 6,
+  UC_HANDOUT_PATHS = 4,
+  UC_HANDOUT_STEPS = 8,
+  UC_HANDBACKS = 512,  // hand-backs of one function whose stacks are taken: they tell a habit
 };
 
 // Same numbering as unclosed::Kind.
@@ -71,6 +72,7 @@ struct uc_actor {
 struct uc_handed {
   __u64 generation;                     // of its record
   struct uc_use borrowed[UC_REQUESTS];  // last hand-outs with different stacks
+  struct uc_use returned;               // last hand-back
 };
 
 // One connection: one struct file of the kernel. Value of `objects`, keyed by the file's address.
@@ -126,7 +128,8 @@ enum uc_event_type {
   UC_EVENT_FORK,
   UC_EVENT_EXEC,
   UC_EVENT_RESCAN,
-  UC_EVENT_STACK
+  UC_EVENT_STACK,
+  UC_EVENT_FAULT,  // parent: the signal
 };
 
 struct uc_event_closed {
@@ -156,10 +159,14 @@ struct uc_event_stack {
 // event.
 enum uc_stop { UC_COMPLETE, UC_DEPTH, UC_NO_TABLE, UC_EXPRESSION, UC_UNREADABLE, UC_UNMAPPED };
 
+// An address behind a go statement; or the key of the stack under which the thread was made.
+enum uc_start { UC_START_UNKNOWN, UC_START_ADDRESS, UC_START_STACK };
 struct uc_stack {
   __u32 frames, stop;
   __u32 space;   // address space that the addresses belong to
   __u32 closes;  // connections opened by this stack that were closed: closers are sampled by it
+  __u32 start, reserved;  // what `started` is
+  __u64 started;          // who started this goroutine or thread; 0: not known
   __u64 pcs[UC_MAX_FRAMES];
 };
 
@@ -188,14 +195,19 @@ struct uc_space {
   struct uc_range range[UC_MAX_RANGES];  // ascending; the rest has start = end = INT64_MAX
 };
 
-enum uc_target_flags { UC_TARGET_GO = 1, UC_TARGET_NO_STACKS = 2, UC_TARGET_UNMAPPED = 4 };
+enum uc_target_flags {
+  UC_TARGET_GO = 1,
+  UC_TARGET_NO_STACKS = 2,
+  UC_TARGET_UNMAPPED = 4,
+  UC_TARGET_FAULTED = 8
+};  // its probes do nothing any more
 struct uc_target {
   __u32 space;
   __u32 flags;
   __u32 goid_offset;
   __s32 g_tls_offset;
-  __u32 frameless;  // ranges used
-  __u32 reserved;
+  __u32 frameless;    // ranges used
+  __u32 gopc_offset;  // 0: not known
   __u64 frameless_range[UC_FRAMELESS][2];
 };
 
@@ -206,8 +218,12 @@ struct uc_handout_path {
   __u32 steps;
   __s32 offset[UC_HANDOUT_STEPS];
 };
+// Same numbering as unclosed::HandoutUse.
+enum uc_handout_use { UC_GIVES, UC_TAKES_BACK, UC_ENDS };
 struct uc_handout {
+  __u32 use;
   __u32 paths;
+  __u64 noted;  // calls that led to a socket
   struct uc_handout_path path[UC_HANDOUT_PATHS];
 };
 
@@ -239,7 +255,7 @@ enum uc_counter {
   UC_STACK_NS,            // time spent taking stacks
   UC_STACKS_SAMPLED_OUT,  // by the budget
   UC_STACKS_MADE,         // entries made in the table of stacks
-  UC_HANDOUT_CALLS,       // calls of probed functions
+  UC_HANDOUT_CALLS,       // calls of probed hand-out functions
   UC_HANDOUT_MISSED,      // of them: that led to no socket
   UC_LOST_FAILURES,       // failed attempts that found no place
   UC_LOST_TARGETS,        // children that are not followed

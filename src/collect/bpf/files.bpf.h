@@ -203,3 +203,16 @@ static __always_inline void finish(struct uc_record *record, __u64 now, struct u
   forget(record);
   count(UC_CLOSED_COUNT, 1);
 }
+
+static __always_inline void tell_process(__u32 type, __u32 tgid, __u32 parent) {
+  struct uc_event_process *event = bpf_ringbuf_reserve(&ring, sizeof(*event), 0);
+  if (!event) {
+    count(UC_LOST_RING, 1);
+    return;
+  }
+  event->type = type;
+  event->tgid = tgid;
+  event->parent = parent;
+  event->reserved = 0;
+  bpf_ringbuf_submit(event, type == UC_EVENT_RESCAN ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
+}

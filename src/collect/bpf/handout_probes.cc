@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace unclosed {
 namespace {
@@ -20,6 +21,7 @@ std::string reachable(const ProcessId& process, const Mapping& mapping) {
 
 std::optional<uc_handout> packed(const Handout& handout) {
   uc_handout out{};
+  out.use = static_cast<uint32_t>(handout.use);
   if (handout.paths.empty() || handout.paths.size() > UC_HANDOUT_PATHS) return std::nullopt;
   for (const auto& path : handout.paths) {
     if (path.empty() || path.size() > UC_HANDOUT_STEPS) return std::nullopt;
@@ -41,7 +43,8 @@ void HandoutProbes::look_at(const RawStack& stack) {
         return frame.address.value >= range.first.value && frame.address.value < range.second.value;
       });
       if (!asks) continue;
-      HandoutProbe probe{handouts[i].function, handouts[i].why, false, handouts[i].refused};
+      HandoutProbe probe{handouts[i].function, handouts[i].why,
+                         handouts[i].use == HandoutUse::kGives, false, handouts[i].refused};
       if (!x_allowed) probe.obstacle = "--no-probes";
       x_asked.try_emplace({frame.module, i}, std::move(probe));
     }
@@ -63,7 +66,8 @@ Result<Fd> HandoutProbes::attach(const ProcessId& process, const Mapping& mappin
   const std::string path = reachable(process, mapping);
   if (path.empty()) return Error{ErrorKind::kGone, "the file that runs is deleted or replaced"};
   const uint64_t offset = handout.probe->value + bias - mapping.start + mapping.offset;
-  return x_kernel.attach_handout(path, offset, cookie->second, static_cast<uint32_t>(process.pid));
+  return x_kernel.attach_handout(
+      {path, offset, cookie->second, static_cast<uint32_t>(process.pid)});
 }
 
 void HandoutProbes::arm_one(const ProcessId& process, const Mapping& mapping, uint64_t bias,
@@ -71,6 +75,14 @@ void HandoutProbes::arm_one(const ProcessId& process, const Mapping& mapping, ui
   auto& armed = x_armed[process];
   if (armed.contains(function)) return;
   HandoutProbe& probe = x_asked.at(function);
+  if (!x_faults.valid()) {
+    auto watch = x_kernel.watch_faults();
+    if (!watch) {
+      probe.obstacle = watch.error().context;
+      return;
+    }
+    x_faults = *std::move(watch);
+  }
   auto link = attach(process, mapping, bias, function);
   if (link) {
     probe.armed = true;
@@ -82,7 +94,8 @@ void HandoutProbes::arm_one(const ProcessId& process, const Mapping& mapping, ui
 }
 
 void HandoutProbes::arm(const ProcessId& process, const ProcFs& proc) {
-  if (!x_allowed || x_asked.empty()) return;
+  if (!x_allowed || x_asked.empty() || x_stopped.contains(process)) return;
+  drop_the_known();
   const auto known = x_armed.find(process);
   const bool all =
       known != x_armed.end() && std::all_of(x_asked.begin(), x_asked.end(), [&](const auto& asked) {
@@ -108,7 +121,40 @@ void HandoutProbes::arm(const ProcessId& process, const ProcFs& proc) {
   for (const auto& [function, probe] : x_asked) x_armed[process].try_emplace(function);
 }
 
-void HandoutProbes::forget(const ProcessId& process) { x_armed.erase(process); }
+// Where siblings are handed back is a habit: once seen often, it costs nothing more.
+void HandoutProbes::drop_the_known() {
+  for (const auto& [function, cookie] : x_cookies) {
+    const Handout& handout = x_code.code(function.first).handouts[function.second];
+    if (handout.use != HandoutUse::kTakesBack || x_kernel.handouts_noted(cookie) < UC_HANDBACKS) {
+      continue;
+    }
+    for (auto& [process, links] : x_armed) {
+      if (const auto link = links.find(function); link != links.end()) link->second = Fd();
+    }
+  }
+}
+
+void HandoutProbes::stop(const ProcessId& process, int signal) {
+  x_stopped.insert(process);
+  const auto armed = x_armed.find(process);
+  if (armed == x_armed.end()) return;
+  for (const auto& [function, link] : armed->second) {
+    if (!link.valid()) continue;
+    x_asked.at(function).obstacle =
+        fmt::format("taken away at once when process {} took SIG{}", process.pid,
+                    ::sigabbrev_np(signal) != nullptr ? ::sigabbrev_np(signal) : "?");
+  }
+  forget(process);
+}
+
+void HandoutProbes::forget(const ProcessId& process) {
+  x_armed.erase(process);
+  const bool any = std::any_of(x_armed.begin(), x_armed.end(), [](const auto& one) {
+    return std::any_of(one.second.begin(), one.second.end(),
+                       [](const auto& link) { return link.second.valid(); });
+  });
+  if (!any) x_faults = Fd();
+}
 
 std::vector<HandoutProbe> HandoutProbes::asked_for() const {
   std::vector<HandoutProbe> all;

@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/fd.h"
+#include "collect/bpf/entry_probe.h"
 #include "collect/bpf/kernel_features.h"
 #include "collect/bpf/libbpf_words.h"
 #include "collect/bpf/tracepoints.h"
@@ -23,9 +24,6 @@
 
 namespace unclosed {
 namespace {
-
-// BPF_TRACE_UPROBE_MULTI, which libbpf before 1.3 does not know.
-constexpr uint32_t kTraceUprobeMulti = 48;
 
 constexpr const char* kTraceFs = "/sys/kernel/tracing";
 
@@ -57,6 +55,7 @@ struct KernelSide::State {
   ring_buffer* ring = nullptr;
   const std::function<void(std::span<const std::byte>)>* event = nullptr;
   std::vector<std::string> missing;
+  EntryProbes entry_probes = EntryProbes::kMulti;
 
   State() = default;
   State(const State&) = delete;
@@ -128,8 +127,14 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   bpf_map__set_max_entries(skeleton->maps.ring, settings.ring_bytes);
   skeleton->rodata->unasked_gap_ns = static_cast<uint64_t>(settings.unasked_gap.count());
   skeleton->rodata->budget_ns = static_cast<uint64_t>(settings.stack_budget.count());
-  bpf_program__set_expected_attach_type(skeleton->progs.on_handout,
-                                        static_cast<bpf_attach_type>(kTraceUprobeMulti));
+  state->entry_probes = settings.entry_probes;
+  if (!has_uprobe_multi()) {
+    state->entry_probes = EntryProbes::kPerfEvent;
+  }
+  if (state->entry_probes == EntryProbes::kMulti) {
+    bpf_program__set_expected_attach_type(skeleton->progs.on_handout,
+                                          static_cast<bpf_attach_type>(kTraceUprobeMulti));
+  }
   const bool socket_hooks =
       settings.socket_hooks == SocketHooks::kWherePresent && has_tracepoint("sock_send_length");
   bpf_program__set_autoload(skeleton->progs.on_send, socket_hooks);
@@ -252,27 +257,23 @@ Status KernelSide::put_handout(uint32_t cookie, const uc_handout& handout) {
   return {};
 }
 
-// By the bare system call: it needs CAP_BPF and CAP_PERFMON only, where a probe by
-// perf_event_open(2) needs CAP_SYS_ADMIN (kernel commit ba677dbe77af).
-Result<Fd> KernelSide::attach_handout(const std::string& path, uint64_t offset, uint32_t cookie,
-                                      uint32_t tgid) const {
-  const uint64_t wide_cookie = cookie;
-  // The part of union bpf_attr that BPF_LINK_CREATE reads for this type.
-  struct {
-    uint32_t program, target = 0, type = kTraceUprobeMulti, flags = 0;
-    uint64_t path, offsets, reference_counters = 0, cookies;
-    uint32_t count = 1, probe_flags = 0, pid, reserved = 0;
-  } request{};
-  request.program = static_cast<uint32_t>(bpf_program__fd(x_state->skeleton->progs.on_handout));
-  request.path = reinterpret_cast<uint64_t>(path.c_str());
-  request.offsets = reinterpret_cast<uint64_t>(&offset);
-  request.cookies = reinterpret_cast<uint64_t>(&wide_cookie);
-  request.pid = tgid;
-  const long link = ::syscall(SYS_bpf, BPF_LINK_CREATE, &request, sizeof request);
-  if (link >= 0) return Fd(static_cast<int>(link));
-  Error error = system_error(errno, "probing " + path);
-  if (errno == EINVAL) error.kind = ErrorKind::kUnsupported;
-  return error;
+Result<Fd> KernelSide::attach_handout(const EntryProbeAt& where) const {
+  return attach_entry_probe(bpf_program__fd(x_state->skeleton->progs.on_handout), where,
+                            x_state->entry_probes);
+}
+
+uint64_t KernelSide::handouts_noted(uint32_t cookie) const {
+  uc_handout handout{};
+  const int failed = bpf_map__lookup_elem(x_state->skeleton->maps.handouts, &cookie, sizeof cookie,
+                                          &handout, sizeof handout, 0);
+  return failed == 0 ? handout.noted : 0;
+}
+
+Result<Fd> KernelSide::watch_faults() const {
+  const int link =
+      bpf_raw_tracepoint_open(nullptr, bpf_program__fd(x_state->skeleton->progs.on_signal));
+  if (link < 0) return system_error(-link, "watching for faults");
+  return Fd(link);
 }
 
 Status KernelSide::scan(

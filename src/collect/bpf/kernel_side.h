@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "collect/bpf/descriptors_intf.h"
+#include "collect/bpf/entry_probe.h"
 #include "collect/bpf/socket_hooks.h"
 
 namespace unclosed {
@@ -23,6 +24,7 @@ enum class Watch { kNo, kYes };
 
 struct KernelSideSettings {
   SocketHooks socket_hooks = SocketHooks::kWherePresent;
+  EntryProbes entry_probes = EntryProbes::kMulti;  // where this kernel has them
   uint32_t most_connections = 262144;
   uint32_t most_stacks = 8192;
   uint32_t most_targets = 4096;
@@ -57,10 +59,12 @@ class KernelSide {
 
   // What a probe with this cookie reads.
   Status put_handout(uint32_t cookie, const uc_handout& handout);
-  // Puts a probe at `offset` of the file at `path`, in the one process. It goes with the answer.
-  // kUnsupported: this kernel has no such probes (they came with 6.6).
-  Result<Fd> attach_handout(const std::string& path, uint64_t offset, uint32_t cookie,
-                            uint32_t tgid) const;
+  // The probe goes with the answer. kUnsupported: this kernel has no such probes.
+  Result<Fd> attach_handout(const EntryProbeAt& where) const;
+  // How many calls of it led to a socket so far.
+  uint64_t handouts_noted(uint32_t cookie) const;
+  // As long as the answer lives, a fault of a target stops its probes, and is an event of the ring.
+  Result<Fd> watch_faults() const;
 
   // Calls `row` for each descriptor of `tgid` (all targets when 0). kGone: no such process any
   // more.

@@ -114,9 +114,18 @@ struct uc_chosen {
   __u16 site;
 };
 
+// For each thread of a target that is no Go program: the stack under which it was made.
+struct {
+  __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, int);
+  __type(value, __u64);
+} thread_starts SEC(".maps");
+
 enum { UC_PIECE = 128 };
 struct walk {
-  __u32 busy, space, range, ranges;
+  __u32 busy, space, range;
+  __u32 alone;   // the stack is that of a starter: who started that one is not asked
   __u64 pc, sp, bp, hash;
   __u64 piece_at;            // where in the target the piece of its stack begins
   __u64 piece[UC_PIECE];

@@ -124,6 +124,7 @@ Result<uc_target> Spaces::install(const ProcessId& process, const std::vector<Ma
           if (known.go && (target.flags & UC_TARGET_GO) == 0) {
             target.flags |= UC_TARGET_GO;
             target.goid_offset = known.go->goid_offset;
+            target.gopc_offset = known.go->gopc_offset;
             target.g_tls_offset = known.go->g_tls_offset;
             for (const auto& [first, last] : known.go->frameless) {
               if (target.frameless == UC_FRAMELESS) break;

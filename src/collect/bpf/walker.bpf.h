@@ -136,6 +136,12 @@ static __always_inline int step_row(struct walk *walk, __u64 row, __u32 offset) 
   return walk->pc ? -1 : UC_COMPLETE;
 }
 
+static __always_inline __u64 first_hash(struct walk *walk) { return 0x9e3779b97f4a7c15ULL + walk->space; }
+static __always_inline __u64 mix(__u64 hash, __u64 pc) {
+  hash = (hash ^ pc) * 0xff51afd7ed558ccdULL;
+  return hash ^ hash >> 32;
+}
+
 // One frame: notes the pc and steps to the caller. Answers -1 to go on, else why the walk ends (enum uc_stop).
 // A global function, so that the verifier walks it once and not for every caller.
 __noinline int walk_step(__u32 index) {
@@ -145,8 +151,7 @@ __noinline int walk_step(__u32 index) {
   __u64 pc = walk->pc;
   walk->stack.pcs[index] = pc;
   walk->stack.frames = index + 1;
-  walk->hash = (walk->hash ^ pc) * 0xff51afd7ed558ccdULL;
-  walk->hash ^= walk->hash >> 32;
+  walk->hash = mix(walk->hash, pc);
   __u64 at = index ? pc - 1 : pc;
   __u32 key = walk->space;
   struct uc_space *space = bpf_map_lookup_elem(&spaces, &key);
@@ -222,6 +227,34 @@ static __always_inline __u64 defer(struct pt_regs *regs) {
   return id;
 }
 
+// Where the current goroutine was started: the address behind the go statement; 0 where none tells.
+static __always_inline __u64 started_at(struct uc_target *target) {
+  if (!(target->flags & UC_TARGET_GO) || !target->gopc_offset) return 0;
+  struct task_struct *task = bpf_get_current_task_btf();
+  __u64 g = 0, pc = 0;
+  if (bpf_probe_read_user(&g, 8, (void *)(task->thread.fsbase + (__s64)target->g_tls_offset)) || !g) return 0;
+  if (bpf_probe_read_user(&pc, 8, (void *)(g + target->gopc_offset))) return 0;
+  return pc;
+}
+
+static __always_inline void note_start(struct walk *walk, struct uc_target *target) {
+  __u64 *made = 0;
+  walk->stack.started = 0;
+  walk->stack.start = UC_START_UNKNOWN;
+  if (walk->alone) return;
+  if (target->flags & UC_TARGET_GO) {
+    walk->stack.started = started_at(target);
+    walk->stack.start = UC_START_ADDRESS;
+  } else {
+    made = bpf_task_storage_get(&thread_starts, bpf_get_current_task_btf(), 0, 0);
+    if (made) {
+      walk->stack.started = *made;
+      walk->stack.start = UC_START_STACK;
+    }
+  }
+  walk->hash = mix(walk->hash, walk->stack.started);
+}
+
 static __always_inline __u64 intern(struct walk *walk) {
   __u64 id = walk->hash & ~(1ULL << 63);
   if (!id) id = 1;
@@ -245,7 +278,7 @@ static __always_inline __u64 walk_stack(struct walk *walk, struct uc_target *tar
   walk->sp = regs->sp;
   walk->bp = regs->bp;
   walk->piece_at = PIECE_NOWHERE;
-  walk->hash = 0x9e3779b97f4a7c15ULL + walk->space;
+  walk->hash = first_hash(walk);
   walk->stack.frames = 0;
   struct loop loop = {.stop = UC_DEPTH};
   __u64 caller;
@@ -266,6 +299,7 @@ static __always_inline __u64 walk_stack(struct walk *walk, struct uc_target *tar
     count(UC_LOST_UNREADABLE, 1);
     return 0;
   }
+  note_start(walk, target);
   walk->stack.stop = loop.stop == UC_UNMAPPED ? UC_NO_TABLE : loop.stop < 0 ? UC_DEPTH : loop.stop;
   return intern(walk);
 }

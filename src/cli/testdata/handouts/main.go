@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -28,6 +29,12 @@ func leaky(base string) {
 	}
 }
 
+// dereference reads through a nil pointer and goes on, as Go programs may.
+func dereference(number *int) (value int) {
+	defer func() { recover() }()
+	return *number
+}
+
 func main() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -35,6 +42,14 @@ func main() {
 	}
 	go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "ok") }))
 	base := "http://" + listener.Addr().String()
+	if len(os.Args) > 1 && os.Args[1] == "faults" {
+		go func() {
+			for {
+				time.Sleep(time.Second)
+				dereference(nil)
+			}
+		}()
+	}
 	for n := 1; ; n++ {
 		healthy(base)
 		if n%20 == 0 {

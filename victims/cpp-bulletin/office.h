@@ -1,0 +1,8 @@
+// The harbour office: answers questions on an address of its own.
+#pragma once
+
+#include <string>
+
+namespace office {
+std::string open();
+}
