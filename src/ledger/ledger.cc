@@ -380,9 +380,8 @@ void Ledger::State::operator()(const LimitSeen& record) {
   if (limits.size() >= kMostLimits && !limits.contains(key)) return;
   limits[key] = record.limit;
   if (record.limit.peer.empty()) return;
-  auto& course = limit_course[key];
-  course.emplace_back(record.at, record.limit.used);
-  thin(course, Cohort::kMostPoints);
+  limit_course[key].emplace_back(record.at, record.limit.used);
+  thin(limit_course[key], Cohort::kMostPoints);
 }
 
 Ledger::Ledger(Instant attached) : x_state(std::make_unique<State>()) {
@@ -416,14 +415,8 @@ void sort_by_identity(std::vector<History>& histories) {
             [](const History& a, const History& b) { return a.facts.id < b.facts.id; });
 }
 
-}  // namespace
-
-// Everything but the open connections; answers the key of each cohort's slot.
-namespace {
-
 using OpenTable = std::unordered_map<ConnectionId, Entry, ConnectionIdHash>;
 using Chosen = std::vector<std::pair<OpenTable::const_iterator, uint32_t>>;
-
 // Which open connections to copy, and how many each stands for. A cohort keeps the longest idle
 // half of its share in full, for that is where leaks are, and every n-th of the others.
 Chosen choose(const OpenTable& open, size_t cohorts) {
@@ -458,6 +451,7 @@ Chosen choose(const OpenTable& open, size_t cohorts) {
 
 }  // namespace
 
+// Everything but the open connections; answers the key of each cohort's slot.
 std::vector<CohortKey> Ledger::State::copy_rest(Histories& copy, Instant now) const {
   copy.attached = attached;
   copy.now = now;

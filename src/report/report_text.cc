@@ -393,14 +393,15 @@ void TextReport::open_at_end() {
   std::stable_sort(sites.begin(), sites.end(),
                    [](const Finding* a, const Finding* b) { return a->count > b->count; });
   x_page.blank();
-  x_page.item(0, "at the end",
-              fmt::format("{} opened meanwhile {} still open, and ended with the process",
-                          counted(*count, "descriptor", "descriptors"), *count == 1 ? "was" : "were"));
+  x_page.item(
+      0, "at the end",
+      fmt::format("{} opened meanwhile {} still open, and ended with the process",
+                  counted(*count, "descriptor", "descriptors"), *count == 1 ? "was" : "were"));
   for (size_t i = 0; i < std::min(sites.size(), kMostSites); ++i) {
-    x_page.item(0, "",
-                fmt::format("{} {} opened at {}", grouped(sites[i]->count),
-                            things(sites[i]->kind, sites[i]->count),
-                            name_and_place(*sites[i]->opened)));
+    x_page.item(
+        0, "",
+        fmt::format("{} {} opened at {}", grouped(sites[i]->count),
+                    things(sites[i]->kind, sites[i]->count), name_and_place(*sites[i]->opened)));
   }
 }
 
