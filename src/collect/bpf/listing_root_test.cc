@@ -123,7 +123,9 @@ TEST(Listing, agrees_with_proc_and_the_kernels_lists) {
     EXPECT_EQ(found.peer, socket->peer);
     EXPECT_EQ(found.recv_queue, socket->recv_queue);
     EXPECT_EQ(found.send_queue, socket->send_queue);
-    if (socket->idle_ms >= 0) EXPECT_NEAR(found.idle_ms, socket->idle_ms, 1000);
+    if (socket->idle_ms >= 0) {
+      EXPECT_NEAR(found.idle_ms, socket->idle_ms, 1000);
+    }
   }
   EXPECT_EQ(compared, 3U);
 }
