@@ -240,7 +240,54 @@ def kernel(seconds=6):
     yield from cost.hooks(cost_tools(), measure)
 
 
-MEASURES = {"attach": attach, "memory": memory, "losses": losses, "chains": chains, "probe": probe, "cpu": cpu, "kernel": kernel, "hooksets": hooksets}
+# ---- ls --------------------------------------------------------------------------------------------------------------
+
+def fastest(commands, times=3):
+    """The shortest time of each command, taken in turns, so that what else the machine does meets all alike."""
+    best = [None] * len(commands)
+    for _ in range(times):
+        for i, command in enumerate(commands):
+            began = time.monotonic()
+            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+            took = time.monotonic() - began
+            best[i] = took if best[i] is None else min(best[i], took)
+    return best
+
+
+def ls():
+    servers, each = 3, 17000
+    floor = native("listing_floor", "-pthread")
+    crowd = subprocess.Popen([native("crowd"), str(servers), str(each)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             text=True)
+    try:
+        pids = crowd.stdout.readline().split()[1:]
+        crowd.stdin.write("go\n")
+        crowd.stdin.flush()
+        pids += crowd.stdout.readline().split()[3:]
+        look = [TOOL, "ls", "--once", "--descriptors"]
+        sockets = 2 * servers * each
+        for rung in ("bpf", "proc"):
+            lines = sh(*look, "--rung", rung, *pids, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+            connected = sum(" tcp " in line and " ESTABLISHED " in line and " → " in line for line in lines)
+            yield measure(f"of {sockets} TCP sockets in {len(pids)} processes listed with both ends, rung {rung}", connected,
+                          f"= {sockets}", connected == sockets)
+        bpf, proc, least, lsof, ss = fastest([[*look, "--rung", "bpf", *pids], [*look, "--rung", "proc", *pids],
+                                              [floor, *pids], ["lsof", "-nP", "-p", ",".join(pids)], ["ss", "-tanp"]])
+    finally:
+        crowd.stdin.close()
+        crowd.wait(timeout=60)
+    for what, ours, bars in (("bpf", bpf, (8, 30)), ("proc", proc, (2, 9))):
+        for peer, theirs, bar in (("lsof -nP -p …", lsof, bars[0]), ("ss -tanp", ss, bars[1])):
+            times = round(theirs / ours, 1)
+            one = measure(f"ls of {sockets} sockets, rung {what} ({ours:.3f} s), times as fast as {peer} ({theirs:.2f} s)",
+                          times, f"≥ {bar}", times >= bar, peer, round(theirs, 3))
+            yield {**one, "ratio": times}
+    ratio = round(proc / least, 2)
+    yield measure(f"ls of {sockets} sockets, rung proc, beside one readlink each and one dump ({least:.3f} s)", ratio, "≤ 1.2",
+                  ratio <= 1.2, "the floor", round(least, 3))
+
+
+MEASURES = {"ls": ls, "attach": attach, "memory": memory, "losses": losses, "chains": chains, "probe": probe, "cpu": cpu, "kernel": kernel, "hooksets": hooksets}
 
 
 def main():

@@ -1,7 +1,7 @@
 // A pre-forked server that holds many live connections, and the clients that hold the other ends.
 // usage: crowd PROCESSES CONNECTIONS_EACH
 // Prints "servers PID…" when every worker is up and waits for a line on its input; then the clients connect, each
-// worker through a call chain of its own, and "connected N" follows. Ends when its input does.
+// worker through a call chain of its own, and "connected N by PID…" follows. Ends when its input does.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -86,7 +86,9 @@ int main(int argc, char** argv) {
     children.push_back(pid);
   }
   for (int i = 0; i < processes; ++i) (void)!::read(done[0], line, 1);
-  std::printf("connected %d\n", processes * connections);
+  std::printf("connected %d by", processes * connections);
+  for (size_t i = addresses.size(); i < children.size(); ++i) std::printf(" %d", children[i]);
+  std::printf("\n");
   std::fflush(stdout);
   while (std::fgets(line, sizeof line, stdin) != nullptr) {
   }

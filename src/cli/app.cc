@@ -10,9 +10,11 @@
 
 #include "cli/attach.h"
 #include "cli/completion.h"
+#include "cli/doctor.h"
 #include "cli/error_catalogue.h"
 #include "cli/explain.h"
 #include "cli/interrupts.h"
+#include "cli/ls.h"
 #include "cli/output.h"
 #include "cli/run.h"
 #include "cli/version.h"
@@ -67,13 +69,15 @@ void describe(CLI::App& app) {
       "closed them.");
   app.set_help_flag("-h,--help", "print this help");
   app.set_version_flag("--version", fmt::format("unclosed {}", kVersion), "print the version");
+  app.require_subcommand(0, 1);  // what follows a command's name is never another command
   app.get_formatter()->column_width(30);
   app.get_formatter()->label("REQUIRED", "");
   app.footer(
       "Examples:\n"
       "  sudo unclosed attach 4242 --for 60s          a running process\n"
       "  sudo unclosed attach port:8080               who listens on a port, until Ctrl-C\n"
-      "  sudo unclosed run -- ./server --port 8080    from its first descriptor on\n\n"
+      "  sudo unclosed run -- ./server --port 8080    from its first descriptor on\n"
+      "  unclosed ls                                  who is near a limit, also without root\n\n"
       "Exit codes: 0 done, 1 findings (--fail-on), 2 usage, 3 target gone, 4 permission,\n"
       "5 not possible here, 6 data incomplete (--fail-on), 70 a bug, 128+n a signal.");
 }
@@ -83,7 +87,10 @@ int parse_and_run(int argc, char** argv, const SessionRunner& runner) {
   CLI::App app;
   describe(app);
   const std::vector<Command> commands = {add_attach(app, runner),
-                                         add_run(app, runner, parts.command), add_explain(app),
+                                         add_run(app, runner, parts.command),
+                                         add_ls(app),
+                                         add_doctor(app),
+                                         add_explain(app),
                                          add_completion(app)};
   for (const auto& command : commands) command.app->fallthrough(false);
   try {

@@ -90,6 +90,8 @@ TEST(App, help_fits_a_screen_and_shows_three_examples) {
   for (const std::vector<std::string>& arguments : {std::vector<std::string>{"--help"},
                                                     {"attach", "--help"},
                                                     {"run", "--help"},
+                                                    {"ls", "--help"},
+                                                    {"doctor", "--help"},
                                                     {"explain", "--help"},
                                                     {"completion", "--help"}}) {
     const auto outcome = program.run(arguments);
@@ -294,6 +296,38 @@ TEST(App, the_first_interrupt_ends_early_and_the_second_ends_the_program) {
   EXPECT_EQ(program.run({"attach", me()}).code, 1000 + SIGINT);
 }
 
+TEST(App, ls_lists_what_a_process_of_ours_has_open) {
+  Program program;
+  const auto place = testing::TempDir() + "unclosed_ls_\x1b[2J_" + me();
+  std::ofstream file(place);
+  const auto text = program.run({"ls", "--rung", "proc", me()});
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out, AllOf(HasSubstr("WHERE"), HasSubstr("rung proc"), HasSubstr("\\x1b[2J"),
+                              Not(HasSubstr("\x1b"))));
+  const auto json = nlohmann::json::parse(
+      program.run({"ls", "--rung", "proc", "--json", "--kind", "file", me()}).out);
+  EXPECT_EQ(json["schema"], "unclosed.listing/1");
+  ASSERT_EQ(json["processes"].size(), 1U);
+  EXPECT_EQ(json["processes"][0]["pid"], ::getpid());
+  bool found = false;
+  for (const auto& one : json["processes"][0]["descriptors"]) {
+    EXPECT_EQ(one["kind"], "file");
+    found = found || one["name"] == place;
+  }
+  EXPECT_TRUE(found);
+  std::filesystem::remove(place);
+}
+
+TEST(App, ls_says_what_it_was_asked_wrongly) {
+  Program program;
+  EXPECT_EQ(program.run({"ls", "--state", "DANCING"}).code, 2);
+  EXPECT_EQ(program.run({"ls", "--kind", "socket"}).code, 2);
+  EXPECT_EQ(program.run({"ls", "--sort", "name"}).code, 2);
+  EXPECT_EQ(program.run({"ls", "--for", "soon"}).code, 2);
+  EXPECT_EQ(program.run({"ls", "2000000000"}).code, 3);
+  EXPECT_EQ(program.run({"ls", "--once", "--rung", "proc", "--state", "close-wait", me()}).code, 0);
+}
+
 TEST(App, explain_tells_of_one_error_or_lists_them) {
   Program program;
   EXPECT_THAT(program.run({"explain", "uc-e004"}).out,
@@ -308,8 +342,8 @@ TEST(App, completion_knows_every_command_and_option) {
   for (const std::string shell : {"bash", "zsh", "fish"}) {
     const auto outcome = program.run({"completion", shell});
     EXPECT_EQ(outcome.code, 0);
-    for (const char* word : {"attach", "run", "explain", "completion", "fail-on", "source-dir",
-                             "leaking suspect incomplete"}) {
+    for (const char* word : {"attach", "run", "ls", "doctor", "explain", "completion", "fail-on",
+                             "source-dir", "leaking suspect incomplete", "limit fds growth pid"}) {
       EXPECT_THAT(outcome.out, HasSubstr(word)) << shell;
     }
   }

@@ -36,6 +36,13 @@ std::vector<OptionWords> options_of(const CLI::App& command) {
 const std::vector<std::pair<std::string, std::string>> kValues = {
     {"--color", "auto always never"},
     {"--fail-on", "leaking suspect incomplete"},
+    {"--kind",
+     "tcp udp unix file pipe fifo eventfd epoll timerfd signalfd inotify memfd pidfd netlink "
+     "other"},
+    {"--state",
+     "ESTABLISHED SYN_SENT FIN_WAIT1 FIN_WAIT2 CLOSE CLOSE_WAIT LAST_ACK LISTEN CLOSING"},
+    {"--sort", "limit fds growth pid"},
+    {"--rung", "best bpf proc"},
     {"completion", "bash zsh fish"}};
 
 std::string joined_names(const CLI::App& command) {
@@ -88,7 +95,7 @@ std::string bash_script(const CLI::App& app) {
       "  esac\n"
       "  case ${{COMP_WORDS[1]}} in\n{}"
       "  esac\n"
-      "  if [ \"${{COMP_WORDS[1]}}\" = attach ] && [ \"${{word#-}}\" = \"$word\" ]; then\n"
+      "  if [[ \"${{COMP_WORDS[1]}}\" = @(attach|ls) ]] && [ \"${{word#-}}\" = \"$word\" ]; then\n"
       "    words=$(ps -eo pid=,comm= 2>/dev/null)\n"
       "  fi\n"
       "  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
@@ -117,7 +124,8 @@ std::string zsh_script(const CLI::App& app) {
             fmt::format(" \\\n      '{}{}[{}]{}'", name, equals, quoted_help(option.help), value);
       }
     }
-    if (command->get_name() == "attach") cases += " \\\n      '*:target:_pids'";
+    if (command->get_name() == "attach" || command->get_name() == "ls")
+      cases += " \\\n      '*:target:_pids'";
     if (command->get_name() == "run") cases += " \\\n      '*::command:_normal'";
     for (const auto& [known, words] : kValues) {
       if (known == command->get_name()) cases += fmt::format(" \\\n      '1:value:({})'", words);
@@ -167,7 +175,7 @@ std::string fish_script(const CLI::App& app) {
     }
   }
   return text +
-         "complete -c unclosed -n '__fish_seen_subcommand_from attach' -a "
+         "complete -c unclosed -n '__fish_seen_subcommand_from attach ls' -a "
          "'(__fish_complete_pids)'\n";
 }
 

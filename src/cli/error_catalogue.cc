@@ -33,14 +33,16 @@ constexpr std::array kCatalogue = {
                    "looking into another process needs root, or CAP_BPF, CAP_PERFMON, "
                    "CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, and CAP_SYS_ADMIN for another network "
                    "namespace; in a container it needs the host's pid namespace too",
-                   "run the same command with sudo", "`unclosed explain` and `--help`",
+                   "run the same command with sudo, or give the program these capabilities once: "
+                   "`unclosed doctor` prints the command",
+                   "`unclosed ls` lists what may be read, with states, queues and ages",
                    ErrorKind::kDenied},
     CatalogueEntry{"UC-E005", "the kernel has no type information",
                    "the programs are fitted to the running kernel by its BTF, and "
                    "/sys/kernel/btf/vmlinux is not there or cannot be read",
                    "run it on a kernel built with CONFIG_DEBUG_INFO_BTF, as those of the "
                    "distributions are; in a container, mount /sys",
-                   "/proc and `ss` still show counts and states, without lines of code",
+                   "`unclosed ls` still shows counts, states and ages, without lines of code",
                    ErrorKind::kUnsupported},
     CatalogueEntry{
         "UC-E006", "the kernel does not take the programs",
@@ -48,7 +50,7 @@ constexpr std::array kCatalogue = {
         "or tracefs cannot be mounted",
         "run it on Linux 5.10 or newer with CONFIG_BPF_SYSCALL and CONFIG_FTRACE_SYSCALLS; "
         "the message names what was refused",
-        "/proc and `ss` still show counts and states, without lines of code",
+        "`unclosed ls` still shows counts, states and ages, without lines of code",
         ErrorKind::kUnsupported},
     CatalogueEntry{"UC-E007", "the kernel side did not pass its self-test",
                    "the programs were loaded, but did not see what our own process did, so nothing "
@@ -106,6 +108,12 @@ constexpr std::array kCatalogue = {
                    "a call that should work gave an error that has no better explanation",
                    "read the system's words in the message", "run the command again",
                    ErrorKind::kSystem},
+    CatalogueEntry{"UC-E019", "no rung can watch a command from its start here",
+                   "neither BPF nor a seccomp filter with a listener is allowed: the message names "
+                   "what stands in the way of each",
+                   "run it with sudo or the capabilities that `unclosed doctor` names; or outside "
+                   "of the sandbox or debugger that listens to its calls already",
+                   "start the service by hand, and `unclosed attach` to it", ErrorKind::kDenied},
 };
 
 // An error without an id of its own is explained by its kind.

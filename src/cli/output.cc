@@ -123,7 +123,19 @@ bool DataOutput::to_terminal() const { return ::isatty(descriptor()) == 1; }
 Status DataOutput::write(std::string_view data) {
   const std::string where = x_path.empty() ? "standard output" : x_path;
   const auto written = write_to(descriptor(), data, where);
-  if (!written) return written;
+  return written ? finish(where) : written;
+}
+
+Status DataOutput::write(std::span<const std::string> parts) {
+  const std::string where = x_path.empty() ? "standard output" : x_path;
+  for (const std::string& part : parts) {
+    const auto written = write_to(descriptor(), part, where);
+    if (!written) return written;
+  }
+  return finish(where);
+}
+
+Status DataOutput::finish(const std::string& where) {
   if (x_temporary.empty()) return {};
   if (::close(::dup(x_file.get())) != 0) return not_written(where, errno);  // NFS tells only here
   if (::rename(x_temporary.c_str(), x_path.c_str()) != 0) return not_written(where, errno);

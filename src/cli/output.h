@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -38,9 +39,12 @@ class DataOutput {
   int descriptor() const { return x_file.valid() ? x_file.get() : 1; }
   // Once. The error says what could not be written, and where.
   Status write(std::string_view data);
+  // The same of text in parts, which are not joined.
+  Status write(std::span<const std::string> parts);
 
  private:
   DataOutput() = default;
+  Status finish(const std::string& where);
 
   std::string x_path, x_temporary;  // "" for standard output; "" when written in place
   Fd x_file;

@@ -5,10 +5,11 @@
 #include <time.h>
 
 #include <algorithm>
+#include <limits>
 #include <unordered_set>
 
 #include "cli/launch.h"
-#include "collect/bpf/collector.h"
+#include "cli/watcher.h"
 #include "collect/procfs/procfs.h"
 #include "judge/judge.h"
 #include "ledger/ledger.h"
@@ -47,11 +48,13 @@ class Session {
  private:
   Status start();
   Status start_command();
+  void tell_notes();
   void introduce(const ProcessId& process);
   Status watch();
   bool over();
   void tell_progress(Instant now);
   StackBook name_stacks(const Histories& histories);
+  Policy policy() const;
   void look_for_finding(Instant now);
   Coverage coverage(const Histories& histories, const StackBook& stacks) const;
   void note_probes(Coverage& coverage) const;
@@ -66,7 +69,7 @@ class Session {
   Symbolizer x_symbolizer;
   Ledger x_ledger;
   std::optional<Launch> x_launch;
-  std::shared_ptr<BpfCollector> x_collector;
+  std::shared_ptr<Watcher> x_collector;
   Instant x_started;
   bool x_found = false;
   Instant x_next_judgement{};
@@ -90,7 +93,13 @@ Status Session::start_command() {
   const auto mapped = [&] { x_collector->poll(x_ledger, std::chrono::milliseconds(50)); };
   if (auto gone = x_launch->go(mapped); !gone) return gone;
   introduce(*process);
+  tell_notes();
   return {};
+}
+
+void Session::tell_notes() {
+  if (!x_settings.progress) return;
+  for (const std::string& note : x_collector->notes()) x_settings.progress(note, true);
 }
 
 Status Session::start() {
@@ -100,12 +109,14 @@ Status Session::start() {
     x_launch.emplace(*std::move(launch));
   }
   const Instant began = monotonic_now();
-  auto collector = BpfCollector::open({.most_connections = BpfSettings().most_connections,
-                                       .stack_budget = x_settings.stack_budget,
-                                       .probes = x_settings.probes},
-                                      x_modules, x_proc);
-  if (!collector) return collector.error();
-  x_collector = std::make_shared<BpfCollector>(*std::move(collector));
+  BpfSettings kernel_side;
+  kernel_side.stack_budget = x_settings.stack_budget;
+  kernel_side.probes = x_settings.probes;
+  const auto confine = [&] { return x_launch->confine(); };
+  auto watcher = open_watcher(kernel_side, x_modules, x_proc,
+                              x_launch ? std::function<Result<Fd>()>(confine) : nullptr);
+  if (!watcher) return watcher.error();
+  x_collector = *std::move(watcher);
   x_clock = WallClock::now();
   x_started = x_clock.monotonic;
   x_ledger = Ledger(x_started);
@@ -121,6 +132,7 @@ Status Session::start() {
     x_settings.progress(fmt::format("attached in {:.2f} s; {} descriptors were open before",
                                     seconds(x_attaching), seen.descriptors),
                         true);
+    tell_notes();
   }
   return {};
 }
@@ -142,14 +154,21 @@ void Session::tell_progress(Instant now) {
       false);
 }
 
+// Without stacks it is not known which of several pools a connection belongs to: that others were
+// dialled says nothing.
+Policy Session::policy() const {
+  Policy policy = Policy{}.scaled(x_settings.policy_scale);
+  if (x_collector->rung() == "proc") policy.passing_dials = std::numeric_limits<uint32_t>::max();
+  return policy;
+}
+
 // Judges what is known so far, now and then: naming and judging cost more than a scan.
 void Session::look_for_finding(Instant now) {
   constexpr int kJudgeShare = 50;
   if (x_settings.end != SessionEnd::kFinding || now < x_next_judgement) return;
   const Duration before = cpu_time();
   const Histories histories = x_ledger.histories(now);
-  const Judgement judgement =
-      judge(histories, name_stacks(histories), Policy{}.scaled(x_settings.policy_scale));
+  const Judgement judgement = judge(histories, name_stacks(histories), policy());
   x_found = std::any_of(judgement.findings.begin(), judgement.findings.end(),
                         [](const Finding& one) { return one.verdict == Verdict::kLeaking; });
   x_next_judgement = monotonic_now() + std::max<Duration>((cpu_time() - before) * kJudgeShare,
@@ -249,6 +268,7 @@ Coverage Session::coverage(const Histories& histories, const StackBook& stacks) 
     coverage.notes.push_back(
         fmt::format("this kernel has no {}: what it opens is found without a stack", hook));
   }
+  for (const std::string& note : x_collector->notes()) coverage.notes.push_back(note);
   note_probes(coverage);
   return coverage;
 }
@@ -272,7 +292,12 @@ void Session::note_probes(Coverage& coverage) const {
 // be probed.
 void Session::explain_unnamed(Report& report) const {
   const BpfCoverage seen = x_collector->coverage();
+  const bool blind = x_collector->rung() == "proc";
   const auto about = [&](Finding& finding) {
+    if (blind && !finding.blame) finding.no_blame_reason = x_collector->notes().front();
+    if (!finding.blame && x_collector->rung() == "seccomp") {
+      finding.no_blame_reason += fmt::format("; {}", x_collector->notes().front());
+    }
     if (finding.blame || finding.role != Role::kClient) return;
     for (const HandoutProbe& probe : seen.probes) {
       const std::string_view library = go_package(probe.function);
@@ -315,14 +340,14 @@ SessionResult Session::conclude() {
   SessionResult result;
   Report& report = result.report;
   report.stacks = name_stacks(histories);
-  report.judgement = judge(histories, report.stacks, Policy{}.scaled(x_settings.policy_scale));
+  report.judgement = judge(histories, report.stacks, policy());
   explain_unnamed(report);
   report.coverage = coverage(histories, report.stacks);
   report.cost = cost();
   report.clock = x_clock;
   report.started = x_started;
   report.ended = ended;
-  report.rung = "bpf";
+  report.rung = x_collector->rung();
   report.interrupted = x_interrupts.load() > 0;
   for (const auto& [id, info] : histories.processes) report.processes.push_back(info);
   const auto is_target = [&](const ProcessInfo& info) {

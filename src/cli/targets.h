@@ -18,8 +18,11 @@ namespace unclosed {
 // last two by the path of their control group. A parent with its children counts as one answer, the
 // parent first. kUsage: several match, and the text lists them; or our own process. kGone: none
 // matches. kDenied: one that we may not look into.
+// With kAny also those that we may not look into are answered.
+enum class TargetAccess { kNeeded, kAny };
 Result<std::vector<ProcessId>> find_targets(const std::vector<std::string>& targets,
-                                            const ProcFs& proc);
+                                            const ProcFs& proc,
+                                            TargetAccess access = TargetAccess::kNeeded);
 
 // The processes and all their descendants as they are now, parents first.
 std::vector<ProcessId> with_descendants(const std::vector<ProcessId>& processes,

@@ -101,6 +101,9 @@ class CodeSource {
   // pc - bias is the ELF address of a pc in `mapping`; nullopt when no executable segment of the
   // file covers it.
   virtual std::optional<uint64_t> bias(ModuleId module, const Mapping& mapping) = 0;
+  // The row of Go's own code at `pc`, from the linker's table of frame sizes: stepped by rsp alone,
+  // where rbp is not known. nullopt: no Go function is there, or its size is not known.
+  virtual std::optional<UnwindRow> go_row(ModuleId module, ElfAddr pc) = 0;
 };
 
 }  // namespace unclosed

@@ -213,6 +213,28 @@ std::optional<uint64_t> GoBinary::function_address(std::string_view name) const 
   return std::nullopt;
 }
 
+std::optional<UnwindRow> GoBinary::row_at(ElfAddr pc) const {
+  // Where the stacks of goroutines and threads begin, and where one stack is left for another.
+  constexpr std::array<std::string_view, 5> kFirst = {
+      "runtime.goexit", "runtime.mstart", "runtime.rt0_go", "_rt0_amd64", "_rt0_amd64_linux"};
+  constexpr std::array<std::string_view, 8> kSwitches = {
+      "runtime.systemstack", "runtime.mcall",     "runtime.asmcgocall", "runtime.cgocallback",
+      "runtime.morestack",   "runtime.sigreturn", "runtime.gogo",       "runtime.sigtramp"};
+  if (pc.value < x_text || pc.value >= x_text_end) return std::nullopt;
+  const auto function = x_table.find(pc.value - x_text);
+  if (!function) return std::nullopt;
+  std::string_view name = function->name;
+  if (name.ends_with(".abi0")) name.remove_suffix(5);
+  const auto is = [&](const auto& names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  if (is(kFirst)) return UnwindRow{0, kOutermost, 0, UnwindType::kEnd};
+  if (is(kSwitches)) return UnwindRow{0, 0, 0, UnwindType::kEnd};
+  const auto size = x_table.frame_size(*function, pc.value - x_text);
+  if (!size || *size < 0 || *size % 8 != 0 || *size / 8 >= UINT16_MAX) return std::nullopt;
+  return UnwindRow{0, static_cast<uint16_t>(*size / 8 + 1), 0, UnwindType::kRsp};
+}
+
 std::vector<std::pair<ElfAddr, ElfAddr>> GoBinary::frameless_stubs(const ElfFile& elf) const {
   constexpr uint64_t kStubCap = 4096;
   std::vector<std::pair<ElfAddr, ElfAddr>> first, rest;

@@ -40,6 +40,10 @@ class GoBinary {
   // The address of a function; nullopt: none of this name. A search through all.
   std::optional<uint64_t> function_address(std::string_view name) const;
 
+  // How to step from `pc` by the table of frame sizes; nullopt: no Go function is there, or its
+  // size is not known. Where a stack begins is an end, and so is a switch to another stack.
+  std::optional<UnwindRow> row_at(ElfAddr pc) const;
+
   // For the walker: release, goid, TLS, syscall stubs.
   GoLayout layout(const ElfFile& elf, std::vector<std::string>& notes) const;
 

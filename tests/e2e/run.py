@@ -117,7 +117,7 @@ class Run:
         command = [self.find(data["interpreter"])] if "interpreter" in data else []
         command += [program] + [self.fill(argument) for argument in data["arguments"] + further]
         self.values["victim"] = shlex.join(command)
-        if self.case.get("RUN", "attach").startswith("{unclosed} run"):
+        if re.search(r"unclosed\}? run ", self.case.get("RUN", "attach")):
             return None  # the run itself starts it
         process = self.start(command, "victim.log", ready=True)
         self.values["pid"] = str(process.pid)

@@ -1,7 +1,6 @@
 #include "collect/bpf/kernel_side.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -17,44 +16,12 @@
 
 #include "base/check.h"
 #include "base/fd.h"
+#include "collect/bpf/kernel_features.h"
+#include "collect/bpf/libbpf_words.h"
 #include "descriptors.skel.h"
 
 namespace unclosed {
 namespace {
-
-// libbpf's own words, kept for the error message instead of flooding the terminal.
-thread_local std::string* x_libbpf_words = nullptr;
-
-int keep_words(libbpf_print_level level, const char* format, va_list arguments) {
-  if (level == LIBBPF_DEBUG || x_libbpf_words == nullptr) return 0;
-  char line[512];
-  vsnprintf(line, sizeof line, format, arguments);
-  if (x_libbpf_words->size() < 16384) *x_libbpf_words += line;
-  return 0;
-}
-
-// What libbpf said while this lives.
-class LibbpfWords {
- public:
-  LibbpfWords() {
-    libbpf_set_print(keep_words);
-    x_libbpf_words = &x_words;
-  }
-  ~LibbpfWords() { x_libbpf_words = nullptr; }
-  LibbpfWords(const LibbpfWords&) = delete;
-  LibbpfWords& operator=(const LibbpfWords&) = delete;
-  // The last non-empty line.
-  std::string last() const {
-    const size_t end = x_words.find_last_not_of('\n');
-    if (end == std::string::npos) return {};
-    const size_t begin = x_words.rfind('\n', end);
-    return x_words.substr(begin == std::string::npos ? 0 : begin + 1,
-                          end - (begin == std::string::npos ? 0 : begin + 1) + 1);
-  }
-
- private:
-  std::string x_words;
-};
 
 // BPF_TRACE_UPROBE_MULTI, which libbpf before 1.3 does not know.
 constexpr uint32_t kTraceUprobeMulti = 48;
@@ -104,28 +71,6 @@ constexpr std::array kIoExits = {"sys_exit_read",     "sys_exit_write",     "sys
                                  "sys_exit_writev",   "sys_exit_sendto",    "sys_exit_recvfrom",
                                  "sys_exit_sendmsg",  "sys_exit_recvmsg",   "sys_exit_sendmmsg",
                                  "sys_exit_recvmmsg", "sys_exit_sendfile64"};
-
-// Whether this kernel has a raw tracepoint that a program can be attached to with types.
-bool has_tracepoint(const std::string& name) {
-  struct btf* types = btf__load_vmlinux_btf();
-  if (types == nullptr) return false;
-  const int found = btf__find_by_name_kind(types, ("btf_trace_" + name).c_str(), BTF_KIND_TYPEDEF);
-  btf__free(types);
-  return found > 0;
-}
-
-Error load_error(int errno_value, const LibbpfWords& words) {
-  Error error = system_error(errno_value, "loading the kernel side");
-  if (!words.last().empty()) error.context += " (" + words.last() + ")";
-  // EACCES is the verifier's no to a program; a missing privilege is EPERM.
-  if (errno_value == EPERM) {
-    error.id = "UC-E004";
-  } else {
-    error.kind = ErrorKind::kUnsupported;
-    error.id = "UC-E006";
-  }
-  return error;
-}
 
 }  // namespace
 

@@ -1,6 +1,5 @@
 #include "collect/procfs/procfs.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/magic.h>
@@ -11,11 +10,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
-#include <memory>
 #include <string_view>
 
 #include "base/fd.h"
+#include "collect/procfs/place.h"
 
 namespace unclosed {
 namespace {
@@ -23,30 +21,7 @@ namespace {
 // A longer command line is cut there: it is only shown.
 constexpr size_t kMostCommand = 256 << 10;
 
-template <class T>
-std::optional<T> number(std::string_view text, int base = 10) {
-  T value{};
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (failure != std::errc() || end != text.data() + text.size() || text.empty()) return {};
-  return value;
-}
-
-// The next word of `rest`, which moves behind it.
-std::string_view next_word(std::string_view& rest) {
-  const size_t start = std::min(rest.find_first_not_of(" \t"), rest.size());
-  const size_t end = std::min(rest.find_first_of(" \t", start), rest.size());
-  const auto word = rest.substr(start, end - start);
-  rest.remove_prefix(end);
-  return word;
-}
-
 Error corrupt(const std::string& what) { return {ErrorKind::kCorrupt, what, {}}; }
-
-Result<std::string> read_at(int directory, const char* name, size_t cap = 64UL << 20) {
-  const auto file = Fd::open_at(directory, name, O_RDONLY);
-  if (!file) return file.error();
-  return read_all(file->get(), name, cap);
-}
 
 // At most the first `cap` bytes; `whole` says whether that was all.
 Result<std::string> read_start(int directory, const char* name, size_t cap, bool& whole) {
@@ -77,92 +52,6 @@ Result<std::string> read_link_at(int directory, const std::string& name) {
     }
     text.resize(text.size() * 2);
   }
-}
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
-
-// The entries of a directory that are decimal numbers, ascending.
-Result<std::vector<int>> numbered_entries(int directory, const char* name) {
-  auto fd = Fd::open_at(directory, name, O_RDONLY | O_DIRECTORY);
-  if (!fd) return fd.error();
-  const int owned = ::fcntl(fd->get(), F_DUPFD_CLOEXEC, 0);
-  if (owned < 0) return system_error(errno, name);
-  std::unique_ptr<DIR, CloseDirectory> entries(::fdopendir(owned));
-  if (!entries) {
-    const int failure = errno;
-    ::close(owned);
-    return system_error(failure, name);
-  }
-  std::vector<int> numbers;
-  for (;;) {
-    errno = 0;
-    const dirent* entry = ::readdir(entries.get());
-    if (entry == nullptr) break;
-    if (const auto value = number<int>(entry->d_name)) numbers.push_back(*value);
-  }
-  if (errno != 0) return system_error(errno, name);
-  std::sort(numbers.begin(), numbers.end());
-  return numbers;
-}
-
-struct Stat {
-  std::string comm;
-  char state = '?';
-  pid_t parent = 0;
-  uint64_t start_ticks = 0;
-};
-
-// The name is in parentheses and may itself hold parentheses, spaces and newlines: the last ')'
-// ends it.
-Result<Stat> parse_stat(std::string_view text) {
-  const size_t open = text.find('(');
-  const size_t close = text.rfind(')');
-  if (open == std::string_view::npos || close == std::string_view::npos || close < open) {
-    return corrupt("stat of a process holds no name");
-  }
-  Stat stat;
-  stat.comm = text.substr(open + 1, close - open - 1);
-  auto rest = text.substr(close + 1);
-  while (!rest.empty() && rest.back() == '\n') rest.remove_suffix(1);
-  for (int field = 3; field <= 22; ++field) {
-    const auto word = next_word(rest);
-    if (word.empty()) return corrupt("stat of a process ends early");
-    if (field == 3) stat.state = word.front();
-    if (field == 4) stat.parent = number<pid_t>(word).value_or(0);
-    if (field == 22) {
-      const auto ticks = number<uint64_t>(word);
-      if (!ticks) return corrupt("stat of a process holds no start time");
-      stat.start_ticks = *ticks;
-    }
-  }
-  return stat;
-}
-
-// The directory of whoever has the number now; it never turns into another process's.
-struct Place {
-  Fd directory;
-  Stat stat;
-};
-
-Result<Place> open_number(const std::string& root, pid_t pid) {
-  auto directory = Fd::open(fmt::format("{}/{}", root, pid), O_RDONLY | O_DIRECTORY);
-  if (!directory) return directory.error();
-  const auto text = read_at(directory->get(), "stat");
-  if (!text) return text.error();
-  auto stat = parse_stat(*text);
-  if (!stat) return stat.error();
-  return Place{*std::move(directory), *std::move(stat)};
-}
-
-Result<Place> open_process(const std::string& root, const ProcessId& process) {
-  auto place = open_number(root, process.pid);
-  if (!place) return place.error();
-  if (place->stat.start_ticks != process.start_ticks) {
-    return Error{ErrorKind::kGone, fmt::format("process {} has ended", process.pid), {}};
-  }
-  return place;
 }
 
 Result<std::vector<std::string>> read_command(int directory) {
@@ -364,6 +253,32 @@ Result<LimitUse> ProcFs::nofile(const ProcessId& process) const {
   if (!numbers) return numbers.error();
   limit.used = numbers->size();
   return limit;
+}
+
+Instant ProcFs::started(const ProcessId& process) const {
+  return on_monotonic(process.start_ticks);
+}
+
+std::optional<LimitUse> ProcFs::open_files() const {
+  const auto text = read_file(x_root + "/sys/fs/file-nr");
+  if (!text) return {};
+  std::string_view rest(*text);
+  rest = rest.substr(0, rest.find('\n'));
+  const auto used = number<uint64_t>(next_word(rest));
+  next_word(rest);  // free ones, which Linux does not count any more
+  const auto most = number<uint64_t>(next_word(rest));
+  if (!used || !most) return {};
+  return LimitUse{"open-files", {}, *used, *most};
+}
+
+std::optional<std::pair<uint16_t, uint16_t>> ProcFs::port_range() const {
+  const auto text = read_file(x_root + "/sys/net/ipv4/ip_local_port_range");
+  if (!text) return {};
+  std::string_view rest(*text);
+  rest = rest.substr(0, rest.find('\n'));
+  const auto first = number<uint16_t>(next_word(rest)), last = number<uint16_t>(next_word(rest));
+  if (!first || !last || *last < *first) return {};
+  return std::pair(*first, *last);
 }
 
 Result<std::vector<int>> ProcFs::descriptors(const ProcessId& process) const {

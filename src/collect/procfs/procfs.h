@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -36,6 +37,8 @@ class ProcFs {
   // The process that a thread belongs to; the pid itself for a process.
   Result<pid_t> leader_of(pid_t thread) const;
   Result<ProcessSummary> summary(pid_t pid) const;
+  // When a process of this start time began.
+  Instant started(const ProcessId& process) const;
   // True while the process with exactly this start time exists and is not a zombie.
   bool alive(const ProcessId& process) const;
   // Everything shown of a process; secrets (passwords in DSNs and flags, tokens) are cut from the
@@ -44,6 +47,10 @@ class ProcFs {
   Result<std::vector<Mapping>> mappings(const ProcessId& process) const;
   // Soft RLIMIT_NOFILE and the number of descriptors in use.
   Result<LimitUse> nofile(const ProcessId& process) const;
+  // Open files of the whole machine, and how many it takes; nullopt: not told.
+  std::optional<LimitUse> open_files() const;
+  // The local ports that outgoing connections take, in our own network namespace.
+  std::optional<std::pair<uint16_t, uint16_t>> port_range() const;
   // The numbers in the process's table, ascending.
   Result<std::vector<int>> descriptors(const ProcessId& process) const;
   // What the descriptor's link says, e.g. "socket:[123]" or a path. kGone: closed in between.

@@ -4,18 +4,15 @@
 #include <fmt/format.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
-#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <linux/unix_diag.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <charconv>
 #include <chrono>
 #include <cstring>
@@ -24,17 +21,12 @@
 #include <unordered_map>
 
 #include "base/bytes.h"
+#include "collect/sockdiag/netlink.h"
 
 namespace unclosed {
 namespace {
 
 constexpr int kMostTries = 4;
-constexpr size_t kBuffer = 256 << 10;  // the kernel fills at most 32 KiB at a time
-constexpr timeval kMostWait = {5, 0};
-
-Error netlink_error(int errno_value) {
-  return system_error(errno_value, "asking the kernel for its sockets");
-}
 
 Result<uint64_t> inode_of(int fd) {
   struct stat status {};
@@ -64,19 +56,10 @@ Result<Fd> namespace_of(const ProcessId& process) {
   return Fd::open_at(directory->get(), "ns/net", O_RDONLY);
 }
 
-Result<Fd> netlink_socket() {
-  Fd socket(::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
-  if (!socket.valid()) return netlink_error(errno);
-  const int room = 4 << 20;
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &kMostWait, sizeof kMostWait);
-  return socket;
-}
-
 // A netlink socket stays in the namespace in which it was made. A thread of its own enters that
 // namespace, so that no other thread ever leaves its own.
 Result<Fd> netlink_socket_in(int network_namespace) {
-  Result<Fd> made = netlink_error(EINVAL);
+  Result<Fd> made = system_error(EINVAL, "asking the kernel for its sockets");
   std::thread([&] {
     if (::setns(network_namespace, CLONE_NEWNET) != 0) {
       made = system_error(errno, "entering the network namespace of the process");
@@ -89,61 +72,6 @@ Result<Fd> netlink_socket_in(int network_namespace) {
 
 Bytes bytes_of(const void* start, size_t size) {
   return {static_cast<const std::byte*>(start), size};
-}
-
-// Calls `take` for each attribute that is wholly inside `attributes`.
-void each_attribute(Bytes attributes, const std::function<void(uint16_t, Bytes)>& take) {
-  uint64_t at = 0;
-  while (const auto header = load<nlattr>(attributes, at)) {
-    if (header->nla_len < sizeof(nlattr)) return;
-    const auto value = slice(attributes, at + sizeof(nlattr), header->nla_len - sizeof(nlattr));
-    if (!value) return;
-    take(header->nla_type & NLA_TYPE_MASK, *value);
-    at += NLA_ALIGN(header->nla_len);
-  }
-}
-
-enum class Answer { kDone, kInterrupted };
-
-// Asks once; calls `take` with the payload of each message.
-Result<Answer> ask(int socket, Bytes request, const std::function<void(Bytes)>& take) {
-  static std::atomic<uint32_t> last_sequence{0};
-  const uint32_t sequence = ++last_sequence;
-  nlmsghdr header{};
-  header.nlmsg_len = static_cast<uint32_t>(sizeof header + request.size());
-  header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
-  header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-  header.nlmsg_seq = sequence;
-  std::vector<std::byte> message(header.nlmsg_len);
-  std::memcpy(message.data(), &header, sizeof header);
-  std::memcpy(message.data() + sizeof header, request.data(), request.size());
-  if (retry_eintr([&] { return ::send(socket, message.data(), message.size(), 0); }) < 0) {
-    return netlink_error(errno);
-  }
-  std::vector<std::byte> buffer(kBuffer);
-  bool interrupted = false;
-  for (;;) {
-    const auto got =
-        retry_eintr([&] { return ::recv(socket, buffer.data(), buffer.size(), MSG_TRUNC); });
-    if (got < 0) return netlink_error(errno == EAGAIN ? ETIMEDOUT : errno);
-    if (static_cast<size_t>(got) > buffer.size()) interrupted = true;  // the rest was dropped
-    const auto received = Bytes(buffer).first(std::min<size_t>(got, buffer.size()));
-    uint64_t at = 0;
-    while (const auto one = load<nlmsghdr>(received, at)) {
-      if (one->nlmsg_len < sizeof(nlmsghdr)) return netlink_error(EBADMSG);
-      const auto payload = slice(received, at + NLMSG_HDRLEN, one->nlmsg_len - NLMSG_HDRLEN);
-      if (!payload) break;
-      at += NLMSG_ALIGN(one->nlmsg_len);
-      if (one->nlmsg_seq != sequence) continue;  // of an earlier dump that we gave up
-      if ((one->nlmsg_flags & NLM_F_DUMP_INTR) != 0) interrupted = true;
-      if (one->nlmsg_type == NLMSG_DONE || one->nlmsg_type == NLMSG_ERROR) {
-        const int failure = load<int>(*payload, 0).value_or(0);
-        if (failure < 0) return netlink_error(-failure);
-        return interrupted ? Answer::kInterrupted : Answer::kDone;
-      }
-      if (one->nlmsg_type == SOCK_DIAG_BY_FAMILY) take(*payload);
-    }
-  }
 }
 
 Endpoint endpoint(uint8_t family, uint16_t port, const __be32* address) {
@@ -171,20 +99,6 @@ void put_tcp_info(Bytes value, SocketFact& fact) {
   if (has(offsetof(struct tcp_info, tcpi_bytes_sent) + 8)) fact.bytes_sent = info.tcpi_bytes_sent;
 }
 
-// The kernel counts in sequence numbers, and SYN and FIN take one each.
-void take_off_control(SocketFact& fact) {
-  const auto in = [&](std::initializer_list<TcpState> states) {
-    return std::find(states.begin(), states.end(), fact.state) != states.end();
-  };
-  if (in({TcpState::kCloseWait, TcpState::kLastAck, TcpState::kClosing})) {
-    fact.read_to_end = fact.recv_queue == 0;
-    if (fact.recv_queue > 0) --fact.recv_queue;
-  }
-  const bool unacknowledged =
-      in({TcpState::kSynSent, TcpState::kFinWait1, TcpState::kLastAck, TcpState::kClosing});
-  if (unacknowledged && fact.send_queue > 0) --fact.send_queue;
-}
-
 std::optional<SocketFact> inet_fact(Bytes payload, Kind kind) {
   const auto message = load<inet_diag_msg>(payload, 0);
   if (!message || message->idiag_inode == 0) return {};
@@ -209,7 +123,10 @@ std::optional<SocketFact> inet_fact(Bytes payload, Kind kind) {
     fact.send_queue = 0;  // there it is the length of the backlog
     return fact;
   }
-  take_off_control(fact);
+  if (peer_has_ended(fact.state)) fact.read_to_end = fact.recv_queue == 0;
+  const auto queues = without_control(fact.state, {fact.recv_queue, fact.send_queue});
+  fact.recv_queue = queues.unread;
+  fact.send_queue = queues.unacknowledged;
   each_attribute(*tail(payload, NLMSG_ALIGN(sizeof(inet_diag_msg))),
                  [&](uint16_t type, Bytes value) {
                    if (type == INET_DIAG_INFO) put_tcp_info(value, fact);
@@ -248,10 +165,6 @@ std::optional<SocketFact> unix_fact(Bytes payload) {
   return fact;
 }
 
-// Sockets in states that a descriptor can be in: no TIME_WAIT (6), no half-made ones (3, 12).
-constexpr uint32_t bit(TcpState state) { return 1U << static_cast<uint32_t>(state); }
-constexpr uint32_t kStates = 0xfff & ~(bit(TcpState::kSynRecv) | bit(TcpState::kTimeWait));
-
 struct Question {
   std::string name;
   std::vector<std::byte> request;
@@ -259,11 +172,8 @@ struct Question {
 };
 
 Question inet_question(uint8_t family, uint8_t protocol, Kind kind) {
-  inet_diag_req_v2 request{};
-  request.sdiag_family = family;
-  request.sdiag_protocol = protocol;
-  request.idiag_states = protocol == IPPROTO_TCP ? kStates : UINT32_MAX;
-  if (protocol == IPPROTO_TCP) request.idiag_ext = 1 << (INET_DIAG_INFO - 1);
+  const bool tcp = protocol == IPPROTO_TCP;
+  const auto request = inet_request(family, protocol, tcp ? 1 << (INET_DIAG_INFO - 1) : 0);
   const auto bytes = bytes_of(&request, sizeof request);
   return {fmt::format("{}{}", to_string(kind), family == AF_INET6 ? " over IPv6" : ""),
           {bytes.begin(), bytes.end()},
@@ -285,7 +195,7 @@ Status put_answers(int socket, const Question& question, SocketDump& dump) {
   std::vector<SocketFact> best;
   for (int attempt = 0; attempt < kMostTries; ++attempt) {
     std::vector<SocketFact> facts;
-    const auto answer = ask(socket, question.request, [&](Bytes payload) {
+    const auto answer = ask_netlink(socket, question.request, [&](Bytes payload) {
       if (auto fact = question.read(payload)) facts.push_back(std::move(*fact));
     });
     if (!answer) {
@@ -299,7 +209,7 @@ Status put_answers(int socket, const Question& question, SocketDump& dump) {
       return answer.error();
     }
     if (facts.size() >= best.size()) best = std::move(facts);
-    if (*answer == Answer::kDone) break;
+    if (*answer == NetlinkAnswer::kDone) break;
     if (attempt + 1 == kMostTries) {
       dump.complete = false;
       dump.notes.push_back(

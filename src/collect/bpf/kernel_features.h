@@ -1,0 +1,13 @@
+// What the running kernel can, asked of its own types; never of its version. Any thread.
+#pragma once
+
+#include <string>
+
+namespace unclosed {
+
+// A raw tracepoint that a program can be attached to with types.
+bool has_tracepoint(const std::string& name);
+// Entry probes in many processes that need CAP_BPF and CAP_PERFMON alone.
+bool has_uprobe_multi();
+
+}  // namespace unclosed

@@ -1,0 +1,201 @@
+#include "collect/polling/polling_collector.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+namespace unclosed {
+namespace {
+
+std::optional<Instant> later(const std::optional<Instant>& a, const std::optional<Instant>& b) {
+  return !a ? b : !b ? a : std::max(*a, *b);
+}
+
+// The kernel's clocks have steps of some ms: only what moved bytes is a new moment.
+void note_use(std::optional<Instant>& last, uint64_t& bytes, const std::optional<uint64_t>& now,
+              const std::optional<Duration>& since, Instant at) {
+  if (!now || !since || *now == bytes) return;
+  bytes = *now;
+  if (*now > 0) last = at - *since;
+}
+
+Role role_of(const SocketFact& fact, bool served) {
+  if (fact.listening) return Role::kListener;
+  if (fact.kind == Kind::kUnix) {
+    if (fact.peer_inode == 0) return Role::kUnknown;
+    if (!fact.name.empty()) return Role::kServer;
+    return fact.peer_name.empty() ? Role::kUnknown : Role::kClient;
+  }
+  if (!fact.peer.known()) return Role::kUnknown;
+  return served ? Role::kServer : Role::kClient;
+}
+
+}  // namespace
+
+Status PollingCollector::add_target(const ProcessId& process) {
+  const auto table = DescriptorTable::open_unlisted(process);
+  if (!table) return table.error();
+  if (std::find(x_targets.begin(), x_targets.end(), process) == x_targets.end()) {
+    x_targets.push_back(process);
+  }
+  return {};
+}
+
+PollingCollector::Sockets& PollingCollector::sockets_of(const ProcessId& process) {
+  struct stat status {};
+  const bool seen = ::stat(fmt::format("/proc/{}/ns/net", process.pid).c_str(), &status) == 0;
+  Sockets& sockets = x_sockets[seen ? status.st_ino : 0];
+  if (sockets.known) return sockets;
+  sockets.known = true;
+  const auto diag = SockDiag::open(process);
+  const auto dump = diag ? diag->dump() : Result<SocketDump>(diag.error());
+  if (!dump) {
+    x_notes[fmt::format("sockets have no state: {}", dump.error().context)] = true;
+    return sockets;
+  }
+  for (const auto& note : dump->notes) x_notes[note] = true;
+  for (const SocketFact& fact : dump->sockets) {
+    sockets.by_inode.emplace(fact.inode, fact);
+    if (fact.listening) sockets.listening[fact.local.port] = true;
+  }
+  return sockets;
+}
+
+void PollingCollector::learn(ConnectionFacts& facts, const SocketFact* fact,
+                             const Sockets& sockets) const {
+  const TcpState before = facts.state;
+  if (fact == nullptr) {
+    // In no list of the kernel: a TCP socket that was connected is so no longer.
+    if (facts.kind == Kind::kTcp) facts.state = TcpState::kClose;
+  } else {
+    facts.kind = fact->kind;
+    facts.state = fact->state;
+    facts.local = fact->local;
+    facts.peer = fact->peer;
+    facts.name = fact->peer_name.empty() ? fact->name : fact->peer_name;
+    facts.role = role_of(*fact, sockets.listening.count(fact->local.port) > 0);
+    facts.recv_queue = fact->recv_queue;
+    facts.send_queue = fact->send_queue;
+    facts.unanswered_probes = fact->unanswered_probes;
+    facts.keepalive = fact->keepalive;
+    const auto used = later(facts.last_send, facts.last_receive);
+    note_use(facts.last_send, facts.bytes_sent, fact->bytes_sent, fact->since_sent, x_now);
+    note_use(facts.last_receive, facts.bytes_received, fact->bytes_received, fact->since_received,
+             x_now);
+    const auto used_now = later(facts.last_send, facts.last_receive);
+    if (used && used_now && *used_now > *used) {
+      facts.longest_idle_gap = std::max(facts.longest_idle_gap, *used_now - *used);
+    }
+  }
+  if (before == facts.state || before == TcpState::kNone) return;
+  facts.state_since = x_now;
+  if (facts.state == TcpState::kCloseWait) facts.peer_closed_at = x_now;
+}
+
+void PollingCollector::take(const ProcessId& process, const ListedDescriptor& one,
+                            const std::string& link, const Sockets& sockets) {
+  const Key key = one.socket ? Key{one.inode, 0}
+                             : Key{static_cast<uint64_t>(one.fd),
+                                   process.start_ticks << 22 ^ static_cast<uint64_t>(process.pid)};
+  Known& known = x_known[key];
+  const bool other_file =
+      known.scan != 0 && !one.socket && (known.facts.inode != one.inode || known.link != link);
+  if (other_file) {  // another file has the number now
+    ++x_closed;
+    known = {};
+  }
+  if (known.scan == 0) {
+    known.facts.id = {key.object ^ key.place << 1, ++x_generation};
+    known.facts.opener = process;
+    known.facts.kind = one.kind;
+    known.facts.inode = one.inode;
+    known.facts.before_attach = x_scans == 1;
+    known.facts.opened.at = x_now;
+    known.link = link;
+    if (!one.socket) known.facts.name = link;
+    if (x_scans > 1) ++x_opened;
+  }
+  if (one.socket) {
+    const auto found = sockets.by_inode.find(one.inode);
+    learn(known.facts, found == sockets.by_inode.end() ? nullptr : &found->second, sockets);
+  }
+  if (known.scan != x_scans) known.descriptors.clear();
+  known.scan = x_scans;
+  known.descriptors.push_back({process, one.fd});
+  known.facts.shared = known.descriptors.size() > 1;
+}
+
+// False when it has ended.
+bool PollingCollector::look(const ProcessId& process, RecordSink& sink) {
+  const auto table = DescriptorTable::open(process);
+  if (!table) return table.error().kind != ErrorKind::kGone && x_proc.alive(process);
+  const auto part = table->read(0, table->numbers().size(), DescriptorTable::Names::kRead);
+  if (!part) return x_proc.alive(process);
+  const Sockets& sockets = sockets_of(process);
+  const std::string nothing;
+  for (ListedDescriptor one : part->descriptors) {
+    if (one.socket && !sockets.by_inode.contains(one.inode)) {
+      const auto protocol = table->protocol(one.fd);
+      if (protocol) one.kind = kind_of_protocol(*protocol);
+    }
+    take(process, one, one.name == 0 ? nothing : part->names[one.name - 1], sockets);
+  }
+  x_descriptors += part->descriptors.size();
+  if (auto limit = x_proc.nofile(process)) sink.accept(LimitSeen{monotonic_now(), *limit});
+  return true;
+}
+
+void PollingCollector::follow_children(RecordSink& sink) {
+  for (size_t i = 0; i < x_targets.size(); ++i) {
+    const auto children = x_proc.children(x_targets[i]);
+    if (!children) continue;
+    for (const ProcessId& child : *children) {
+      const bool known = std::find(x_targets.begin(), x_targets.end(), child) != x_targets.end();
+      if (known || x_proc.started(child) < x_last || !add_target(child)) continue;
+      if (auto info = x_proc.info(child)) sink.accept(ProcessSeen{x_now, *std::move(info)});
+    }
+  }
+}
+
+Status PollingCollector::scan(RecordSink& sink) {
+  ++x_scans;
+  x_now = monotonic_now();
+  if (x_scans > 1) follow_children(sink);
+  x_sockets.clear();
+  x_descriptors = 0;
+  sink.accept(ScanBegin{x_now});
+  std::erase_if(x_targets, [&](const ProcessId& target) {
+    if (look(target, sink)) return false;
+    sink.accept(ProcessGone{x_now, target});
+    return true;
+  });
+  for (auto entry = x_known.begin(); entry != x_known.end();) {
+    const Known& known = entry->second;
+    if (known.scan == x_scans) {
+      sink.accept(Seen{x_now, known.facts, known.descriptors});
+      ++entry;
+      continue;
+    }
+    // When nobody is left, what they had open at the last look is what they had at their end.
+    if (x_targets.empty()) {
+      sink.accept(Seen{x_now, known.facts, known.descriptors});
+    } else {
+      sink.accept(Vanished{x_last, x_now, known.facts.id});
+      ++x_closed;
+    }
+    entry = x_known.erase(entry);
+  }
+  x_last = monotonic_now();
+  sink.accept(ScanEnd{x_last, x_opened, x_closed});
+  return {};
+}
+
+std::vector<std::string> PollingCollector::notes() const {
+  std::vector<std::string> notes = {
+      "what came and went between two looks was not seen; moments are bounds"};
+  for (const auto& [note, said] : x_notes) notes.push_back(note);
+  return notes;
+}
+
+}  // namespace unclosed

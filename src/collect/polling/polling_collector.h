@@ -1,0 +1,73 @@
+// The collector of the proc rung: targets in, records out, by looking again and again. It cannot
+// know who opened or used a connection (no stacks), what came and went between two looks, nor
+// whether two files of one name are one. Nothing is put into the kernel. One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "collect/procfs/descriptor_table.h"
+#include "collect/procfs/procfs.h"
+#include "collect/sockdiag/sockdiag.h"
+#include "model/record.h"
+
+namespace unclosed {
+
+class PollingCollector {
+ public:
+  explicit PollingCollector(ProcFs proc) : x_proc(std::move(proc)) {}
+
+  // kDenied: its descriptors may not be read. What is open now comes with the first scan, as
+  // before_attach. Its later children become targets by themselves.
+  Status add_target(const ProcessId& process);
+  const std::vector<ProcessId>& targets() const { return x_targets; }
+  bool ended() const { return x_targets.empty(); }
+
+  // One look at all targets. A target that is gone gives ProcessGone.
+  Status scan(RecordSink& sink);
+
+  uint64_t descriptors() const { return x_descriptors; }
+  uint64_t opened() const { return x_opened; }  // seen to have come since the attach
+  uint64_t closed() const { return x_closed; }
+  // What could not be seen, in sentences.
+  std::vector<std::string> notes() const;
+
+ private:
+  // What is known of one connection; by socket inode, or by process and number.
+  struct Known {
+    ConnectionFacts facts;
+    std::vector<Descriptor> descriptors;
+    std::string link;
+    uint64_t scan = 0;
+  };
+  struct Key {
+    uint64_t object = 0, place = 0;
+    auto operator<=>(const Key&) const = default;
+  };
+  // The sockets of one network namespace at this look.
+  struct Sockets {
+    std::unordered_map<uint64_t, SocketFact> by_inode;
+    std::map<uint16_t, bool> listening;
+    bool known = false;
+  };
+
+  bool look(const ProcessId& process, RecordSink& sink);
+  Sockets& sockets_of(const ProcessId& process);
+  void take(const ProcessId& process, const ListedDescriptor& one, const std::string& link,
+            const Sockets& sockets);
+  void learn(ConnectionFacts& facts, const SocketFact* fact, const Sockets& sockets) const;
+  void follow_children(RecordSink& sink);
+
+  ProcFs x_proc;
+  std::vector<ProcessId> x_targets;
+  std::map<Key, Known> x_known;
+  std::map<uint64_t, Sockets> x_sockets;  // of this look, by namespace
+  std::map<std::string, bool> x_notes;
+  Instant x_now, x_last;
+  uint64_t x_scans = 0, x_generation = 0, x_descriptors = 0, x_opened = 0, x_closed = 0;
+};
+
+}  // namespace unclosed

@@ -1,0 +1,57 @@
+// The descriptors of one process as the links of /proc/PID/fd tell them: number, kind, inode, and
+// the path of a file. A link tells of a socket only its inode; what kind it is and how it stands
+// are in the kernel's lists of sockets. The parts may be read by several threads at a time.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "model/listing.h"
+
+namespace unclosed {
+
+class DescriptorTable {
+ public:
+  // Lists the numbers. kDenied, kGone: as for any file of the process.
+  static Result<DescriptorTable> open(const ProcessId& process, std::string root = "/proc");
+
+  // The same without numbers, for link() and protocol() alone.
+  static Result<DescriptorTable> open_unlisted(const ProcessId& process,
+                                               std::string root = "/proc");
+
+  const std::vector<int>& numbers() const { return x_numbers; }
+
+  struct Part {
+    std::vector<ListedDescriptor> descriptors;
+    std::vector<std::string> names;  // as in ListedProcess
+  };
+  enum class Names : uint8_t { kSkip, kRead };
+  // What the numbers [first, last) are open on; those closed meanwhile are left out.
+  Result<Part> read(size_t first, size_t last, Names names) const;
+
+  // The link's text, e.g. "socket:[123]" or a path; nullopt: closed meanwhile.
+  Result<std::optional<std::string>> link(int fd) const;
+  // The protocol of a socket ("TCP", "UNIX-STREAM", "NETLINK"), also of one in no list of the
+  // kernel; nullopt: closed meanwhile, or a kernel that does not tell.
+  std::optional<std::string> protocol(int fd) const;
+
+ private:
+  DescriptorTable(Fd directory, std::string path, std::vector<int> numbers)
+      : x_directory(std::move(directory)), x_path(std::move(path)), x_numbers(std::move(numbers)) {}
+  bool put(int fd, std::string_view link, Names names, Part& part) const;
+
+  Fd x_directory;
+  std::string x_path;  // of the directory
+  std::vector<int> x_numbers;
+};
+
+// The kind that a link speaks of; kFile for a path, which may be a fifo too; kOther for a socket.
+Kind kind_of_link(std::string_view link);
+// The kind of a socket's protocol as the kernel spells it.
+Kind kind_of_protocol(std::string_view protocol);
+
+}  // namespace unclosed
