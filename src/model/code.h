@@ -60,6 +60,8 @@ struct GoLayout {
   std::string version;        // "go1.26.8"
   uint32_t goid_offset = 0;   // in runtime.g
   int32_t g_tls_offset = -8;  // of the pointer to g from the thread's fs base
+  // The slice of pointers to every g; nullopt: not found.
+  std::optional<ElfAddr> all_goroutines;
   // Code that makes system calls without a frame of its own: the return address is at *(rsp).
   std::vector<std::pair<ElfAddr, ElfAddr>> frameless;
 };

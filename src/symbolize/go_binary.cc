@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <unordered_map>
 
 namespace unclosed {
@@ -298,6 +299,29 @@ int32_t GoBinary::tls_offset(const ElfFile& elf) const {
   return kUsual;
 }
 
+// The slice of all goroutines, by the code that adds to it: the only three words in a row that it
+// loads, and known in stripped files too.
+std::optional<ElfAddr> GoBinary::all_goroutines(const ElfFile& elf) const {
+  constexpr uint64_t kCodeCap = 2048, kLoadSize = 7;
+  const auto start = function_address("runtime.allgadd");
+  const auto function = start ? x_table.find(*start - x_text) : std::nullopt;
+  const auto code = function ? elf.at_address(*start) : std::nullopt;
+  const auto body =
+      code ? slice(*code, 0, std::min(function->end - function->entry, kCodeCap)) : std::nullopt;
+  if (!body || body->size() < kLoadSize) return std::nullopt;
+  std::set<uint64_t> loaded;  // by mov disp(%rip),%r64
+  for (uint64_t at = 0; at <= body->size() - kLoadSize; ++at) {
+    const auto byte = [&](uint64_t i) { return static_cast<uint8_t>((*body)[at + i]); };
+    if ((byte(0) & 0xfb) != 0x48 || byte(1) != 0x8b || (byte(2) & 0xc7) != 0x05) continue;
+    const auto distance = load<int32_t>(*body, at + 3).value_or(0);
+    loaded.insert(*start + at + kLoadSize + static_cast<uint64_t>(int64_t{distance}));
+  }
+  for (const uint64_t address : loaded) {
+    if (loaded.contains(address + 8) && loaded.contains(address + 16)) return ElfAddr{address};
+  }
+  return std::nullopt;
+}
+
 GoLayout GoBinary::layout(const ElfFile& elf, std::vector<std::string>& notes) const {
   GoLayout layout;
   layout.version = x_build.version;
@@ -311,6 +335,7 @@ GoLayout GoBinary::layout(const ElfFile& elf, std::vector<std::string>& notes) c
   layout.goid_offset = *goid;
   layout.g_tls_offset = tls_offset(elf);
   layout.frameless = frameless_stubs(elf);
+  layout.all_goroutines = all_goroutines(elf);
   return layout;
 }
 

@@ -55,6 +55,7 @@ class GoBinary {
   static std::optional<ModuleData> find_module_data(const ElfFile& elf, uint64_t table_address,
                                                     const GoPclntab& table);
   std::vector<std::pair<ElfAddr, ElfAddr>> frameless_stubs(const ElfFile& elf) const;
+  std::optional<ElfAddr> all_goroutines(const ElfFile& elf) const;
   int32_t tls_offset(const ElfFile& elf) const;
   bool wrapper(uint8_t id, std::string_view file) const;
 

@@ -35,6 +35,7 @@ struct Call {
   std::array<uint64_t, 2> arguments{};  // the first two
   Endpoint peer;                        // of connect
   std::string peer_name;                // of connect to a unix socket
+  uint64_t goroutine = 0;               // 0: not one, or not known
   bool stack_left_out = false;
   StackCopy stack;
 };

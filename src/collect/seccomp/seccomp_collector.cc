@@ -107,8 +107,10 @@ void SeccompCollector::take_in(RecordSink& sink) {
     }
     TracedCall traced;
     traced.process = *process;
-    traced.use = {keep(*process, call), call.at, {call.thread, 0}};
-    traced.goroutines = x_unwinder.runs_go(*process);
+    traced.use = {keep(*process, call), call.at, {call.thread, call.goroutine}};
+    const auto place = x_unwinder.goroutines(*process);
+    traced.goroutines = place.has_value();
+    if (place) x_supervisor.tell_goroutines(call.process, *place);
     call.stack = {};
     traced.call = std::move(call);
     x_tracker.note(traced);

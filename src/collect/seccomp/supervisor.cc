@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include <algorithm>
 #include <atomic>
@@ -27,6 +28,13 @@ constexpr size_t kMostStackBytes = 48UL << 20;
 // Wakes the thread out of its wait for a call; does nothing else.
 int wake_signal() { return SIGRTMIN + 5; }
 void wake(int) {}
+
+// Of this thread: on a busy machine a look takes longer than it costs.
+Duration cpu_time() {
+  timespec used{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + Duration(used.tv_nsec);
+}
 
 // How far into debt a stack may be taken, in seconds of budget: openings come first, then requests,
 // then closes.
@@ -58,6 +66,7 @@ struct Supervisor::State {
   SharedPage* page = nullptr;
   SupervisorSettings settings;
   Onlooker onlooker;
+  Goroutines goroutines;
   std::thread thread;
   std::atomic<bool> stop{false}, stopped{false};
 
@@ -94,9 +103,10 @@ void Supervisor::State::take_stack(Call& call) {
     call.stack_left_out = true;
     return;
   }
-  const Instant before = monotonic_now();
+  const Duration before = cpu_time();
   call.stack = onlooker.stack(call.thread);
-  const Duration took = monotonic_now() - before;
+  if (call.stack.sp != 0) call.goroutine = goroutines.running_on(call.process, call.stack.sp);
+  const Duration took = cpu_time() - before;
   balance -= seconds(took);
   const std::lock_guard lock(mutex);
   ++counts.stacks;
@@ -217,6 +227,10 @@ std::vector<Call> Supervisor::collect() {
 SupervisorCounts Supervisor::counts() const {
   const std::lock_guard lock(x_state->mutex);
   return x_state->counts;
+}
+
+void Supervisor::tell_goroutines(uint32_t process, const GoroutinePlace& place) {
+  x_state->goroutines.tell(process, place);
 }
 
 void Supervisor::wait(Duration most) {

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "collect/seccomp/call.h"
+#include "collect/seccomp/goroutines.h"
 
 namespace unclosed {
 
@@ -34,6 +35,8 @@ class Supervisor {
   // The calls since the last time, in their order.
   std::vector<Call> collect();
   SupervisorCounts counts() const;
+  // From now on calls of this process tell their goroutine.
+  void tell_goroutines(uint32_t process, const GoroutinePlace& place);
   // Waits until a process is held at the end of its life, or until the time is over.
   void wait(Duration most);
   // The process that is held in exit_group, its descriptors still open; 0: none. The keeper lets it

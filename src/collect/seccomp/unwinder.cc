@@ -99,7 +99,10 @@ void Unwinder::read(const ProcessId& process, Space& space) {
       if (bias) {
         piece.module = *module;
         piece.bias = *bias;
-        space.go = space.go || x_code.code(*module).go.has_value();
+        if (const auto& go = x_code.code(*module).go) {
+          const uint64_t all = go->all_goroutines ? go->all_goroutines->value + *bias : 0;
+          space.go = GoroutinePlace{all, go->goid_offset};
+        }
       }
     }
     pieces.push_back(piece);
@@ -125,9 +128,9 @@ Unwinder::Space& Unwinder::space_of(const ProcessId& process, uint64_t pc) {
   return space;
 }
 
-bool Unwinder::runs_go(const ProcessId& process) const {
+std::optional<GoroutinePlace> Unwinder::goroutines(const ProcessId& process) const {
   const auto found = x_spaces.find(process);
-  return found != x_spaces.end() && found->second.go;
+  return found != x_spaces.end() ? found->second.go : std::nullopt;
 }
 
 Frame Unwinder::frame_of(const Space& space, uint64_t pc) const {

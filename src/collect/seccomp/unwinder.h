@@ -13,6 +13,7 @@
 
 #include "collect/procfs/procfs.h"
 #include "collect/seccomp/call.h"
+#include "collect/seccomp/goroutines.h"
 #include "collect/unwind/step.h"
 #include "model/code.h"
 #include "model/stack.h"
@@ -27,8 +28,8 @@ class Unwinder {
   RawStack walk(const ProcessId& process, const StackCopy& copy);
   // Reads the mappings of the process anew at its next stack: it has called exec.
   void forget(const ProcessId& process) { x_spaces.erase(process); }
-  // As far as its mappings were read.
-  bool runs_go(const ProcessId& process) const;
+  // Where a Go process keeps its goroutines, as far as its mappings were read; nullopt: not Go.
+  std::optional<GoroutinePlace> goroutines(const ProcessId& process) const;
 
  private:
   struct Piece {
@@ -38,7 +39,7 @@ class Unwinder {
   struct Space {
     std::vector<Piece> pieces;  // executable mappings, ascending
     Instant read_at;
-    bool go = false;
+    std::optional<GoroutinePlace> go;
   };
   // How far rbp lies above sp between the prologue and the epilogue of a function; by its entry.
   using FrameSizes = std::unordered_map<uint64_t, std::optional<uint32_t>>;
