@@ -106,6 +106,18 @@ OpenOn Onlooker::open_on(uint32_t process, int fd) const {
   return on;
 }
 
+OpenOn Onlooker::listener(uint32_t process, int fd) {
+  constexpr Duration kFresh = std::chrono::milliseconds(100);
+  const Instant now = monotonic_now();
+  if (process != x_listening || fd != x_listener_fd || now - x_listener_read > kFresh) {
+    x_listener = open_on(process, fd);
+    x_listening = process;
+    x_listener_fd = fd;
+    x_listener_read = now;
+  }
+  return x_listener;
+}
+
 StackCopy Onlooker::stack(uint32_t id) {
   StackCopy copy;
   const Thread* found = thread(id);

@@ -20,6 +20,8 @@ class Onlooker {
   // The process that a thread belongs to; 0: it cannot be read.
   uint32_t process_of(uint32_t thread);
   OpenOn open_on(uint32_t process, int fd) const;
+  // The same for a listener, which stays open for long: as of the last tenth of a second.
+  OpenOn listener(uint32_t process, int fd);
   // Empty bytes: it could not be read.
   StackCopy stack(uint32_t thread);
   // The address that connect is given, into the call's peer.
@@ -34,6 +36,10 @@ class Onlooker {
   Thread* thread(uint32_t id);
 
   std::unordered_map<uint32_t, Thread> x_threads;
+  uint32_t x_listening = 0;  // the process whose listener was asked for last
+  int x_listener_fd = -1;
+  OpenOn x_listener;
+  Instant x_listener_read;
 };
 
 }  // namespace unclosed

@@ -146,7 +146,7 @@ void Supervisor::State::look(const seccomp_notif& told) {
   }
   const bool accepts = call.number == __NR_accept || call.number == __NR_accept4;
   if (accepts && wanted)
-    call.on = onlooker.open_on(call.process, static_cast<int>(told.data.args[0]));
+    call.on = onlooker.listener(call.process, static_cast<int>(told.data.args[0]));
   if (call.kind == CallKind::kConnects && wanted) {
     onlooker.read_address(told.data.args[1], told.data.args[2], call);
     wanted = call.on.socket;
@@ -154,17 +154,16 @@ void Supervisor::State::look(const seccomp_notif& told) {
   const bool stackless = call.kind == CallKind::kClears || call.kind == CallKind::kExecutes;
   const bool ends = call.kind == CallKind::kEnds;
   if (wanted && !ends && !stackless) take_stack(call);
-  // Checked after all was read: the thread was held the whole time, so it was its own.
-  const bool valid = ::ioctl(listener.get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &told.id) == 0;
-  if (ends && valid && wanted && page->held == 0) {
+  if (ends && wanted && page->held == 0) {
     page->held = told.id;
     held = call.process;
     keep(std::move(call));
     changed.notify_all();
     return;
   }
-  let_go(listener.get(), told.id);
-  if (valid && wanted && !ends) keep(std::move(call));
+  // An answer that is taken shows that the thread was held the whole time: what was read is its
+  // own.
+  if (let_go(listener.get(), told.id) && wanted && !ends) keep(std::move(call));
 }
 
 void Supervisor::State::serve() {
