@@ -12,8 +12,9 @@ namespace {
 constexpr size_t kMostProcesses = 256;
 constexpr uint64_t kMostGoroutines = 65536;
 constexpr size_t kBatch = 512;  // pieces of memory that one call reads
-// The service waits while all are listed.
+// The service waits while all are listed: at most so often, and for that share of the time.
 constexpr Duration kListAgain = std::chrono::milliseconds(10);
+constexpr int kListShare = 20;
 
 // What the runtime's g begins with, in every release: the bounds of its stack.
 struct StackBounds {
@@ -82,9 +83,10 @@ uint64_t Goroutines::running_on(uint32_t process, uint64_t sp) {
   Known& known = found->second;
   if (const uint64_t id = ask(process, known, sp)) return id;
   const Instant now = monotonic_now();
-  if (now - known.listed_at < kListAgain) return 0;
+  if (now < known.list_after) return 0;
   list(process, known);
-  known.listed_at = now;
+  const Instant after = monotonic_now();
+  known.list_after = after + std::max(kListAgain, (after - now) * kListShare);
   return ask(process, known, sp);
 }
 

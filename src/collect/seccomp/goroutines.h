@@ -30,7 +30,7 @@ class Goroutines {
   struct Known {
     GoroutinePlace place;
     std::map<uint64_t, uint64_t> by_stack;  // start of the stack → address of the goroutine
-    Instant listed_at;
+    Instant list_after;
   };
   static uint64_t ask(uint32_t process, const Known& known, uint64_t sp);
   static void list(uint32_t process, Known& known);

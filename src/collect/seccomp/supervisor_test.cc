@@ -103,7 +103,7 @@ class SupervisorTest : public ::testing::Test {
   pid_t service = -1;
 };
 
-TEST_F(SupervisorTest, CallsGoOnAndAreTold) {
+TEST_F(SupervisorTest, calls_go_on_and_are_told) {
   service = start_service(*board, [] {
     const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
     ::send(fd, "x", 1, MSG_NOSIGNAL);
@@ -129,7 +129,7 @@ TEST_F(SupervisorTest, CallsGoOnAndAreTold) {
   service = -1;
 }
 
-TEST_F(SupervisorTest, AServiceOutlivesItsKilledSupervisor) {
+TEST_F(SupervisorTest, a_service_outlives_its_killed_supervisor) {
   service = start_service(*board, [this] { open_forever(*board); });
   const pid_t supervisor = supervise_elsewhere();
   ASSERT_GT(supervisor, 0);
@@ -139,7 +139,7 @@ TEST_F(SupervisorTest, AServiceOutlivesItsKilledSupervisor) {
   EXPECT_TRUE(works_on());
 }
 
-TEST_F(SupervisorTest, AServiceGoesOnWhileItsSupervisorIsStopped) {
+TEST_F(SupervisorTest, a_service_goes_on_while_its_supervisor_is_stopped) {
   service = start_service(*board, [this] { open_forever(*board); });
   const pid_t supervisor = supervise_elsewhere();
   ASSERT_GT(supervisor, 0);
@@ -153,7 +153,7 @@ TEST_F(SupervisorTest, AServiceGoesOnWhileItsSupervisorIsStopped) {
   ::waitpid(supervisor, nullptr, 0);
 }
 
-TEST_F(SupervisorTest, AServiceOutlivesTheLook) {
+TEST_F(SupervisorTest, a_service_outlives_the_look) {
   service = start_service(*board, [this] { open_forever(*board); });
   {
     auto supervisor = Supervisor::start(listener_of(service, *board), {});

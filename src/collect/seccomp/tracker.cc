@@ -191,8 +191,9 @@ void Tracker::note_send(Story& story, const TracedCall& traced) {
   if (facts.role == Role::kUnknown && facts.peer.known()) facts.role = Role::kClient;
   const bool by_known = !traced.goroutines || use.by.goroutine != 0;
   if (!by_known) {
-    // Which goroutine it was is not known: no two requests are said to be of one.
-    facts.requests = {use, std::nullopt, std::nullopt};
+    // Which goroutine it was is not known, so neither is which request before was its own: a stack
+    // alone may end in a helper that everybody shares, and would blame it.
+    facts.requests = {Use{kNoStack, use.at, use.by}, std::nullopt, std::nullopt};
     facts.tenure.reset();
     facts.opening_in_tenure = false;
     return;
