@@ -114,6 +114,12 @@ constexpr std::array kCatalogue = {
                    "a call that should work gave an error that has no better explanation",
                    "read the system's words in the message", "run the command again",
                    ErrorKind::kSystem},
+    CatalogueEntry{"UC-E019", "no rung can watch a command from its start here",
+                   "neither BPF nor a seccomp filter with a listener is allowed: the message names "
+                   "what stands in the way of each",
+                   "run it with sudo or the capabilities that `unclosed doctor` names; or outside "
+                   "of the sandbox or debugger that listens to its calls already",
+                   "start the service by hand, and `unclosed attach` to it", ErrorKind::kDenied},
 };
 
 // An error without an id of its own is explained by its kind.

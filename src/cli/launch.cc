@@ -4,13 +4,18 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
+#include <new>
 #include <thread>
+
+#include "collect/seccomp/filter.h"
 
 namespace unclosed {
 namespace {
@@ -28,16 +33,26 @@ Error cannot_run(const std::string& command, int errno_value) {
   return error;
 }
 
-[[noreturn]] void child(int start, int failure, const std::vector<std::string>& command) {
-  char byte = 0;
-  // End-of-file: the parent is gone or gave up.
-  if (retry_eintr([&] { return ::read(start, &byte, 1); }) != 1) ::_exit(127);
+// What the parent tells the child to do.
+constexpr char kGo = 1, kConfine = 2;
+
+[[noreturn]] void child(int start, int failure, std::atomic<int>& listener,
+                        const std::vector<std::string>& command) {
+  bool confined = false;
+  for (char byte = 0; byte != kGo;) {
+    // End-of-file: the parent is gone or gave up.
+    if (retry_eintr([&] { return ::read(start, &byte, 1); }) != 1) ::_exit(127);
+    if (byte != kConfine) continue;
+    const int installed = install_filter();
+    confined = installed >= 0;
+    listener = confined ? installed + 1 : installed;
+  }
   std::vector<char*> arguments;
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   ::signal(SIGPIPE, SIG_DFL);
   // Refused where another tracer or a policy stands in the way: then the exec simply is not held.
-  ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+  if (!confined) ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
   ::execvp(arguments[0], arguments.data());
   const int why = errno;
   (void)!::write(failure, &why, sizeof why);
@@ -52,16 +67,21 @@ Result<Launch> Launch::prepare(const std::vector<std::string>& command, ChildOut
   Fd start_out(start[0]), start_in(start[1]);
   if (::pipe2(failure, O_CLOEXEC) != 0) return system_error(errno, "pipe2");
   Fd failure_out(failure[0]), failure_in(failure[1]);
+  void* shared = ::mmap(nullptr, sizeof(std::atomic<int>), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) return system_error(errno, "mmap");
+  auto* listener = new (shared) std::atomic<int>(0);
   const pid_t pid = ::fork();
   if (pid < 0) return system_error(errno, "fork");
   if (pid == 0) {
     start_in.reset();
     if (output == ChildOutput::kStandardError) ::dup2(STDERR_FILENO, STDOUT_FILENO);
-    child(start_out.get(), failure_in.get(), command);
+    child(start_out.get(), failure_in.get(), *listener, command);
   }
   Launch launch;
   launch.x_pid = pid;
   launch.x_command = command.front();
+  launch.x_listener = listener;
   launch.x_start = std::move(start_in);
   launch.x_failure = std::move(failure_out);
   return launch;
@@ -71,6 +91,25 @@ Launch::~Launch() {
   if (x_pid <= 0 || x_gone || !x_start.valid()) return;
   x_start.reset();  // the child reads end-of-file and ends
   ::waitpid(x_pid, nullptr, 0);
+}
+
+Result<Fd> Launch::confine() {
+  constexpr auto kTick = std::chrono::microseconds(200);
+  if (::write(x_start.get(), &kConfine, 1) != 1)
+    return system_error(errno, "confining the command");
+  const Instant until = monotonic_now() + std::chrono::seconds(10);
+  while (*x_listener == 0 && monotonic_now() < until) std::this_thread::sleep_for(kTick);
+  const int answer = *x_listener;
+  if (answer == 0) return Error{ErrorKind::kSystem, "the command's process does not answer"};
+  if (answer == -EBUSY) {
+    return Error{ErrorKind::kUnsupported, "another program listens to its calls already"};
+  }
+  if (answer < 0) return system_error(-answer, "seccomp");
+  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, x_pid, 0)));
+  if (!process.valid()) return system_error(errno, "pidfd_open");
+  Fd listener(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), answer - 1, 0)));
+  if (!listener.valid()) return system_error(errno, "pidfd_getfd");
+  return listener;
 }
 
 // The next stop of the traced child, with the signal that stopped it; nullopt when it has ended.
@@ -127,8 +166,7 @@ bool Launch::hold_at_entry() {
 }
 
 Status Launch::go(const std::function<void()>& mapped) {
-  const char byte = 1;
-  if (::write(x_start.get(), &byte, 1) != 1) return system_error(errno, "starting the command");
+  if (::write(x_start.get(), &kGo, 1) != 1) return system_error(errno, "starting the command");
   x_gone = true;
   x_start.reset();
   int why = 0;

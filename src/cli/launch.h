@@ -3,6 +3,7 @@
 // One thread at a time.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <string>
@@ -24,6 +25,11 @@ class Launch {
   Launch(Launch&&) noexcept = default;
   Launch& operator=(Launch&&) noexcept = default;
 
+  // Puts the filter of the seccomp rung on the child, which takes privileges from it for good, and
+  // answers its listener. Before go(); the child is then not held at its entry. kUnsupported,
+  // kDenied: this kernel or a policy does not allow it, and the child is as before.
+  Result<Fd> confine();
+
   pid_t pid() const { return x_pid; }
   // Lets the child exec, holds it once more at its program's entry, when its libraries are mapped
   // and none of its own code has run, calls `mapped`, and lets it free. Where tracing is refused it
@@ -42,6 +48,7 @@ class Launch {
   std::string x_command;
   bool x_gone = false;  // allowed to exec
   Fd x_start, x_failure;
+  std::atomic<int>* x_listener = nullptr;  // shared with the child: its number there, plus one
   std::optional<int> x_status;
 };
 

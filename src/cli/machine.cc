@@ -137,11 +137,10 @@ void add_views(const MachineFacts& facts, std::vector<MachineCheck>& checks) {
                                  : fmt::format("only those of uid {} are readable", facts.uid),
            "looking at all of them; what cannot be read is said, never counted as nothing",
            "run it with sudo, or with CAP_SYS_PTRACE"));
-  checks.push_back(
-      line("user notification", facts.user_notification, Standing::kLimited,
-           facts.user_notification ? "there" : "not in this kernel",
-           "watching a command without privileges (seccomp), which no command does yet",
-           "boot Linux 5.5 or newer with CONFIG_SECCOMP_FILTER=y"));
+  checks.push_back(line("user notification", facts.user_notification, Standing::kLimited,
+                        facts.user_notification ? "there" : "not in this kernel",
+                        "run of a command without privileges (rung seccomp)",
+                        "boot Linux 5.5 or newer with CONFIG_SECCOMP_FILTER=y"));
   const bool asked = facts.debuginfod_urls && facts.debuginfod_library;
   checks.push_back(line("debuginfod", asked, Standing::kLimited,
                         asked                   ? "configured"
@@ -205,6 +204,10 @@ std::vector<RungState> rungs_of(const MachineFacts& facts) {
   return {
       {"bpf", traced,
        traced ? "attach, run and ls: states, stacks, lines of code" : facts.hooks.error},
+      {"seccomp", facts.user_notification,
+       facts.user_notification ? "run without privileges: states, stacks of openings, requests and "
+                                 "closes, lines of code"
+                               : "this kernel has no user notification"},
       {"proc", true,
        "ls and attach: counts, states, queues, ages, verdicts as far as they go; no lines of code"},
   };

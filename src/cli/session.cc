@@ -50,6 +50,7 @@ class Session {
  private:
   Status start();
   Status start_command();
+  void tell_notes();
   void introduce(const ProcessId& process);
   Status watch();
   bool over();
@@ -94,7 +95,13 @@ Status Session::start_command() {
   const auto mapped = [&] { x_collector->poll(x_ledger, std::chrono::milliseconds(50)); };
   if (auto gone = x_launch->go(mapped); !gone) return gone;
   introduce(*process);
+  tell_notes();
   return {};
+}
+
+void Session::tell_notes() {
+  if (!x_settings.progress) return;
+  for (const std::string& note : x_collector->notes()) x_settings.progress(note, true);
 }
 
 Status Session::start() {
@@ -108,8 +115,9 @@ Status Session::start() {
   kernel_side.stack_budget = x_settings.stack_budget;
   kernel_side.entry_probes = x_settings.entry_probes;
   kernel_side.probes = x_settings.probes;
-  auto watcher = open_watcher(x_launch ? RungChoice::kBpfAlone : RungChoice::kFallToProc,
-                              kernel_side, x_modules, x_proc);
+  const auto confine = [&] { return x_launch->confine(); };
+  auto watcher = open_watcher(kernel_side, x_modules, x_proc,
+                              x_launch ? std::function<Result<Fd>()>(confine) : nullptr);
   if (!watcher) return watcher.error();
   x_collector = *std::move(watcher);
   x_clock = WallClock::now();
@@ -127,7 +135,7 @@ Status Session::start() {
     x_settings.progress(fmt::format("attached in {:.2f} s; {} descriptors were open before",
                                     seconds(x_attaching), seen.descriptors),
                         true);
-    for (const std::string& note : x_collector->notes()) x_settings.progress(note, true);
+    tell_notes();
   }
   return {};
 }
@@ -282,6 +290,9 @@ void Session::explain_unnamed(Report& report) const {
   const auto about = [&](Finding& finding) {
     if (blind && !finding.blame && !finding.no_blame_reason.empty()) {
       finding.no_blame_reason = x_collector->notes().front();
+    }
+    if (!finding.blame && x_collector->rung() == "seccomp" && !finding.no_blame_reason.empty()) {
+      finding.no_blame_reason += fmt::format("; {}", x_collector->notes().front());
     }
     if (finding.blame || finding.role != Role::kClient || finding.no_blame_reason.empty()) return;
     for (const HandoutProbe& probe : seen.probes) {

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "collect/polling/polling_collector.h"
+#include "collect/seccomp/seccomp_collector.h"
 
 namespace unclosed {
 namespace {
@@ -31,18 +32,61 @@ class BpfWatcher : public Watcher {
   BpfCollector x_collector;
 };
 
+// What the bpf rung would add, and why it is not the one that looks.
+std::string why_not_bpf(const Error& obstacle, std::string_view lacks, std::string_view adds) {
+  if (obstacle.kind == ErrorKind::kDenied) {
+    return fmt::format(
+        "{}: with sudo, or CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, the bpf "
+        "rung {} (unclosed doctor)",
+        lacks, adds);
+  }
+  return fmt::format("{}: the bpf rung cannot be used here ({}; unclosed doctor)", lacks,
+                     obstacle.context);
+}
+
+class SeccompWatcher : public Watcher {
+ public:
+  SeccompWatcher(SeccompCollector collector, const Error& obstacle)
+      : x_collector(std::move(collector)),
+        x_why(why_not_bpf(obstacle, "rung seccomp, without privileges",
+                          "sees receives, hand-outs of libraries and every goroutine too")) {}
+
+  std::string rung() const override { return "seccomp"; }
+  Status add_target(const ProcessId& process) override { return x_collector.add_target(process); }
+  Status add_before_exec(const ProcessId& process) override { return add_target(process); }
+  const std::vector<ProcessId>& targets() const override { return x_collector.targets(); }
+  bool ended() const override { return x_collector.ended(); }
+  void poll(RecordSink& sink, Duration wait) override { x_collector.poll(sink, wait); }
+  Status scan(RecordSink& sink) override { return x_collector.scan(sink); }
+  const RawStack* stack(StackId id) const override { return x_collector.stack(id); }
+  BpfCoverage coverage() const override {
+    const SupervisorCounts counts = x_collector.counts();
+    BpfCoverage coverage;
+    coverage.opened = x_collector.opened();
+    coverage.closed = x_collector.closed();
+    coverage.descriptors = x_collector.descriptors();
+    coverage.events_lost = counts.lost;
+    coverage.stacks_taken = counts.stacks;
+    coverage.stacks_sampled_out = counts.stacks_left_out;
+    coverage.stack_time = counts.stack_time;
+    return coverage;
+  }
+  std::vector<std::string> notes() const override {
+    auto notes = x_collector.notes();
+    notes.insert(notes.begin(), x_why);
+    return notes;
+  }
+
+ private:
+  SeccompCollector x_collector;
+  std::string x_why;
+};
+
 class ProcWatcher : public Watcher {
  public:
-  ProcWatcher(const ProcFs& proc, const Error& obstacle) : x_collector(proc) {
-    x_why = obstacle.kind == ErrorKind::kDenied
-                ? "no lines of code on this rung: with sudo, or CAP_BPF, CAP_PERFMON, "
-                  "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, the bpf rung names them "
-                  "(unclosed doctor)"
-                : fmt::format(
-                      "no lines of code on this rung: the bpf rung cannot be used here "
-                      "({}; unclosed doctor)",
-                      obstacle.context);
-  }
+  ProcWatcher(const ProcFs& proc, const Error& obstacle)
+      : x_collector(proc),
+        x_why(why_not_bpf(obstacle, "no lines of code on this rung", "names them")) {}
 
   std::string rung() const override { return "proc"; }
   Status add_target(const ProcessId& process) override { return x_collector.add_target(process); }
@@ -72,16 +116,27 @@ class ProcWatcher : public Watcher {
 
 }  // namespace
 
-Result<std::shared_ptr<Watcher>> open_watcher(RungChoice choice, const BpfSettings& settings,
-                                              CodeSource& code, const ProcFs& proc) {
+Result<std::shared_ptr<Watcher>> open_watcher(const BpfSettings& settings, CodeSource& code,
+                                              const ProcFs& proc,
+                                              const std::function<Result<Fd>()>& confine) {
   auto collector = BpfCollector::open(settings, code, proc);
   if (collector) {
     return std::shared_ptr<Watcher>(std::make_shared<BpfWatcher>(*std::move(collector)));
   }
   const Error& obstacle = collector.error();
   const bool here = obstacle.kind == ErrorKind::kDenied || obstacle.kind == ErrorKind::kUnsupported;
-  if (choice == RungChoice::kBpfAlone || !here) return obstacle;
-  return std::shared_ptr<Watcher>(std::make_shared<ProcWatcher>(proc, obstacle));
+  if (!here) return obstacle;
+  if (!confine) return std::shared_ptr<Watcher>(std::make_shared<ProcWatcher>(proc, obstacle));
+  const auto neither = [&](const Error& second) {
+    return Error{obstacle.kind,
+                 fmt::format("rung bpf: {}; rung seccomp: {}", obstacle.context, second.context),
+                 "UC-E019"};
+  };
+  auto listener = confine();
+  if (!listener) return neither(listener.error());
+  auto seccomp = SeccompCollector::start(*std::move(listener), {settings.stack_budget}, code, proc);
+  if (!seccomp) return neither(seccomp.error());
+  return std::shared_ptr<Watcher>(std::make_shared<SeccompWatcher>(*std::move(seccomp), obstacle));
 }
 
 }  // namespace unclosed

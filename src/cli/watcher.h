@@ -2,10 +2,12 @@
 // privilege for it. One thread at a time.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "collect/bpf/collector.h"
 #include "collect/procfs/procfs.h"
@@ -30,10 +32,12 @@ class Watcher {
   virtual std::vector<std::string> notes() const = 0;
 };
 
-enum class RungChoice : uint8_t { kBpfAlone, kFallToProc };
-// kFallToProc: the proc rung where the bpf rung is not permitted or not possible here. Errors as of
-// BpfCollector::open.
-Result<std::shared_ptr<Watcher>> open_watcher(RungChoice choice, const BpfSettings& settings,
-                                              CodeSource& code, const ProcFs& proc);
+// The bpf rung; where that is not permitted or not possible here, the next best: the seccomp rung
+// for a command that waits to be started, the proc rung for what runs already (`confine` is empty).
+// `confine` puts the filter on the command and answers its listener. Errors as of
+// BpfCollector::open, with UC-E019 where the seccomp rung is not possible either.
+Result<std::shared_ptr<Watcher>> open_watcher(const BpfSettings& settings, CodeSource& code,
+                                              const ProcFs& proc,
+                                              const std::function<Result<Fd>()>& confine);
 
 }  // namespace unclosed

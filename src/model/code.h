@@ -61,6 +61,8 @@ struct GoLayout {
   uint32_t goid_offset = 0;   // in runtime.g
   uint32_t gopc_offset = 0;   // likewise: behind the go statement that started it
   int32_t g_tls_offset = -8;  // of the pointer to g from the thread's fs base
+  // The slice of pointers to every g; nullopt: not found.
+  std::optional<ElfAddr> all_goroutines;
   // Code that makes system calls without a frame of its own: the return address is at *(rsp).
   std::vector<std::pair<ElfAddr, ElfAddr>> frameless;
 };
@@ -106,6 +108,9 @@ class CodeSource {
   // pc - bias is the ELF address of a pc in `mapping`; nullopt when no executable segment of the
   // file covers it.
   virtual std::optional<uint64_t> bias(ModuleId module, const Mapping& mapping) = 0;
+  // The row of Go's own code at `pc`, from the linker's table of frame sizes: stepped by rsp alone,
+  // where rbp is not known. nullopt: no Go function is there, or its size is not known.
+  virtual std::optional<UnwindRow> go_row(ModuleId module, ElfAddr pc) = 0;
 };
 
 }  // namespace unclosed

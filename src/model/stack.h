@@ -41,6 +41,7 @@ enum class Truncation : uint8_t {
   kNoTable,     // a function without unwind information, or generated code
   kExpression,  // a row that needs a full DWARF expression
   kUnreadable,  // a stack page that was not in memory
+  kRegister,    // a frame that needs a register which this rung does not see
 };
 std::string_view to_string(Truncation truncation);
 

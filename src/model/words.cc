@@ -91,6 +91,8 @@ std::string_view to_string(Truncation truncation) {
       return "a frame that needs a DWARF expression";
     case Truncation::kUnreadable:
       return "a stack page that could not be read";
+    case Truncation::kRegister:
+      return "a frame that needs a register which was not seen";
   }
   return "";
 }

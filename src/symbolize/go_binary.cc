@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <unordered_map>
 
 namespace unclosed {
@@ -222,6 +223,28 @@ std::optional<uint64_t> GoBinary::function_address(std::string_view name) const 
   return std::nullopt;
 }
 
+std::optional<UnwindRow> GoBinary::row_at(ElfAddr pc) const {
+  // Where the stacks of goroutines and threads begin, and where one stack is left for another.
+  constexpr std::array<std::string_view, 5> kFirst = {
+      "runtime.goexit", "runtime.mstart", "runtime.rt0_go", "_rt0_amd64", "_rt0_amd64_linux"};
+  constexpr std::array<std::string_view, 8> kSwitches = {
+      "runtime.systemstack", "runtime.mcall",     "runtime.asmcgocall", "runtime.cgocallback",
+      "runtime.morestack",   "runtime.sigreturn", "runtime.gogo",       "runtime.sigtramp"};
+  if (pc.value < x_text || pc.value >= x_text_end) return std::nullopt;
+  const auto function = x_table.find(pc.value - x_text);
+  if (!function) return std::nullopt;
+  std::string_view name = function->name;
+  if (name.ends_with(".abi0")) name.remove_suffix(5);
+  const auto is = [&](const auto& names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  if (is(kFirst)) return UnwindRow{0, kOutermost, 0, UnwindType::kEnd};
+  if (is(kSwitches)) return UnwindRow{0, 0, 0, UnwindType::kEnd};
+  const auto size = x_table.frame_size(*function, pc.value - x_text);
+  if (!size || *size < 0 || *size % 8 != 0 || *size / 8 >= UINT16_MAX) return std::nullopt;
+  return UnwindRow{0, static_cast<uint16_t>(*size / 8 + 1), 0, UnwindType::kRsp};
+}
+
 std::vector<std::pair<ElfAddr, ElfAddr>> GoBinary::frameless_stubs(const ElfFile& elf) const {
   constexpr uint64_t kStubCap = 4096;
   std::vector<std::pair<ElfAddr, ElfAddr>> first, rest;
@@ -285,6 +308,29 @@ int32_t GoBinary::tls_offset(const ElfFile& elf) const {
   return kUsual;
 }
 
+// The slice of all goroutines, by the code that adds to it: the only three words in a row that it
+// loads, and known in stripped files too.
+std::optional<ElfAddr> GoBinary::all_goroutines(const ElfFile& elf) const {
+  constexpr uint64_t kCodeCap = 2048, kLoadSize = 7;
+  const auto start = function_address("runtime.allgadd");
+  const auto function = start ? x_table.find(*start - x_text) : std::nullopt;
+  const auto code = function ? elf.at_address(*start) : std::nullopt;
+  const auto body =
+      code ? slice(*code, 0, std::min(function->end - function->entry, kCodeCap)) : std::nullopt;
+  if (!body || body->size() < kLoadSize) return std::nullopt;
+  std::set<uint64_t> loaded;  // by mov disp(%rip),%r64
+  for (uint64_t at = 0; at <= body->size() - kLoadSize; ++at) {
+    const auto byte = [&](uint64_t i) { return static_cast<uint8_t>((*body)[at + i]); };
+    if ((byte(0) & 0xfb) != 0x48 || byte(1) != 0x8b || (byte(2) & 0xc7) != 0x05) continue;
+    const auto distance = load<int32_t>(*body, at + 3).value_or(0);
+    loaded.insert(*start + at + kLoadSize + static_cast<uint64_t>(int64_t{distance}));
+  }
+  for (const uint64_t address : loaded) {
+    if (loaded.contains(address + 8) && loaded.contains(address + 16)) return ElfAddr{address};
+  }
+  return std::nullopt;
+}
+
 GoLayout GoBinary::layout(const ElfFile& elf, std::vector<std::string>& notes) const {
   GoLayout layout;
   layout.version = x_build.version;
@@ -300,6 +346,7 @@ GoLayout GoBinary::layout(const ElfFile& elf, std::vector<std::string>& notes) c
   layout.gopc_offset = minor ? go_gopc_offset(*minor).value_or(0) : 0;
   layout.g_tls_offset = tls_offset(elf);
   layout.frameless = frameless_stubs(elf);
+  layout.all_goroutines = all_goroutines(elf);
   return layout;
 }
 

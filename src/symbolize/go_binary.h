@@ -40,6 +40,10 @@ class GoBinary {
   // The address of a function; nullopt: none of this name. A search through all.
   std::optional<uint64_t> function_address(std::string_view name) const;
 
+  // How to step from `pc` by the table of frame sizes; nullopt: no Go function is there, or its
+  // size is not known. Where a stack begins is an end, and so is a switch to another stack.
+  std::optional<UnwindRow> row_at(ElfAddr pc) const;
+
   // For the walker: release, goid, TLS, syscall stubs.
   GoLayout layout(const ElfFile& elf, std::vector<std::string>& notes) const;
 
@@ -51,6 +55,7 @@ class GoBinary {
   static std::optional<ModuleData> find_module_data(const ElfFile& elf, uint64_t table_address,
                                                     const GoPclntab& table);
   std::vector<std::pair<ElfAddr, ElfAddr>> frameless_stubs(const ElfFile& elf) const;
+  std::optional<ElfAddr> all_goroutines(const ElfFile& elf) const;
   int32_t tls_offset(const ElfFile& elf) const;
   bool wrapper(uint8_t id, std::string_view file) const;
 

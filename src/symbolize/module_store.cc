@@ -188,4 +188,9 @@ std::optional<uint64_t> ModuleStore::bias(ModuleId id, const Mapping& mapping) {
   return found;
 }
 
+std::optional<UnwindRow> ModuleStore::go_row(ModuleId id, ElfAddr pc) {
+  const Module* module = find(id);
+  return module != nullptr && module->go ? module->go->row_at(pc) : std::nullopt;
+}
+
 }  // namespace unclosed

@@ -39,6 +39,7 @@ class ModuleStore : public CodeSource {
   Result<ModuleId> open_module(const ProcessId& process, const Mapping& mapping) override;
   const ModuleCode& code(ModuleId module) override;
   std::optional<uint64_t> bias(ModuleId module, const Mapping& mapping) override;
+  std::optional<UnwindRow> go_row(ModuleId module, ElfAddr pc) override;
 
   // A file outside of any process, e.g. of a recording that is read elsewhere.
   Result<ModuleId> open_file(const std::string& path);

@@ -5,7 +5,7 @@
 #include <limits>
 #include <memory>
 
-#include "collect/bpf/expression.h"
+#include "collect/unwind/step.h"
 
 namespace unclosed {
 namespace {
@@ -211,80 +211,13 @@ class CopiedStack {
   const uc_event_stack& x_copy;
 };
 
-struct Registers {
-  uint64_t pc, sp, bp;
-};
-
-// Steps as the kernel side does (walker in descriptors.bpf.c). nullopt: go on; else why the walk
-// ends.
-std::optional<Truncation> step(Registers& at, const CopiedStack& memory, const UnwindRow& row,
-                               uint32_t offset,
-                               const std::vector<std::vector<uint8_t>>& expressions) {
-  uint64_t cfa = 0;
-  switch (row.type) {
-    case UnwindType::kEnd:
-      return row.cfa == kOutermost ? Truncation::kNone : Truncation::kNoTable;
-    case UnwindType::kRsp:
-      cfa = at.sp + uint64_t{row.cfa} * 8;
-      break;
-    case UnwindType::kRbp:
-      cfa = at.bp + uint64_t{row.cfa} * 8;
-      break;
-    case UnwindType::kPlt:
-      cfa = at.sp + 8 + ((offset & 15) >= 11 ? 8 : 0);
-      break;
-    case UnwindType::kRbpDeref: {
-      const auto value =
-          memory.word(at.bp + static_cast<uint64_t>(int64_t{static_cast<int16_t>(row.cfa)} * 8));
-      if (!value) return Truncation::kUnreadable;
-      cfa = *value;
-      break;
-    }
-    case UnwindType::kFramePointer: {
-      if (at.bp == 0) return Truncation::kNone;
-      const auto bp = memory.word(at.bp), pc = memory.word(at.bp + 8);
-      if (!bp || !pc) return Truncation::kUnreadable;
-      at = {*pc, at.bp + 16, *bp};
-      return *pc == 0 ? std::optional(Truncation::kNone) : std::nullopt;
-    }
-    case UnwindType::kSignal: {
-      const auto bp = memory.word(at.sp + 120), sp = memory.word(at.sp + 160),
-                 pc = memory.word(at.sp + 168);
-      if (!bp || !sp || !pc) return Truncation::kUnreadable;
-      at = {*pc + 1, *sp, *bp};
-      return std::nullopt;
-    }
-    case UnwindType::kExpression: {
-      if (row.cfa == 0 || row.cfa > expressions.size()) return Truncation::kExpression;
-      const auto value = evaluate(expressions[row.cfa - 1U], {at.pc, at.sp, at.bp},
-                                  [&](uint64_t address) { return memory.word(address); });
-      if (!value) return Truncation::kExpression;
-      cfa = *value;
-      break;
-    }
-  }
-  const auto pc = memory.word(cfa - 8);
-  if (!pc) return Truncation::kUnreadable;
-  if (row.type == UnwindType::kRbpDeref) {
-    const auto bp = memory.word(at.bp);
-    if (!bp) return Truncation::kUnreadable;
-    at.bp = *bp;
-  } else if (row.rbp != 0 && row.rbp != 255) {
-    const auto bp = memory.word(cfa - uint64_t{row.rbp} * 8);
-    if (!bp) return Truncation::kUnreadable;
-    at.bp = *bp;
-  }
-  at.pc = *pc;
-  at.sp = cfa;
-  return *pc == 0 ? std::optional(Truncation::kNone) : std::nullopt;
-}
-
 }  // namespace
 
 RawStack Spaces::walk(uint32_t space, const uc_event_stack& copy) const {
   RawStack stack;
   const CopiedStack memory(copy);
-  Registers at{copy.pc, copy.sp, copy.bp};
+  const ReadWord word = [&](uint64_t address) { return memory.word(address); };
+  UnwindRegisters at{copy.pc, copy.sp, copy.bp};
   while (stack.frames.size() < UC_MAX_FRAMES) {
     const bool innermost = stack.frames.empty();
     stack.frames.push_back(frame_of(space, at.pc));
@@ -308,17 +241,15 @@ RawStack Spaces::walk(uint32_t space, const uc_event_stack& copy) const {
         const UnwindTable& table = *module.table;
         expressions = &table.expressions;
         offset = static_cast<uint32_t>(pc - code->bias - table.base.value);
-        auto after =
-            std::upper_bound(table.rows.begin(), table.rows.end(), offset,
-                             [](uint32_t value, const UnwindRow& r) { return value < r.pc; });
-        if (after == table.rows.begin()) {
+        const UnwindRow* found = row_at(table, offset);
+        if (found == nullptr) {
           stack.truncated = Truncation::kNoTable;
           return stack;
         }
-        row = *--after;
+        row = *found;
       }
     }
-    if (const auto stop = step(at, memory, row, offset, *expressions)) {
+    if (const auto stop = step(at, word, row, offset, *expressions)) {
       stack.truncated = *stop;
       return stack;
     }

@@ -8,6 +8,9 @@
 namespace unclosed {
 namespace {
 
+// How long what an ended process had is kept, in case that the others end as well.
+constexpr Duration kOrphaned = std::chrono::milliseconds(700);
+
 std::optional<Instant> later(const std::optional<Instant>& a, const std::optional<Instant>& b) {
   return !a ? b : !b ? a : std::max(*a, *b);
 }
@@ -146,6 +149,14 @@ bool PollingCollector::look(const ProcessId& process, RecordSink& sink) {
   return true;
 }
 
+bool PollingCollector::ended_just_now(const Known& known) const {
+  return std::all_of(known.descriptors.begin(), known.descriptors.end(),
+                     [&](const Descriptor& one) {
+                       const auto ended = x_ended.find(one.process);
+                       return ended != x_ended.end() && x_now - ended->second < kOrphaned;
+                     });
+}
+
 void PollingCollector::follow_children(RecordSink& sink) {
   for (size_t i = 0; i < x_targets.size(); ++i) {
     const auto children = x_proc.children(x_targets[i]);
@@ -159,6 +170,8 @@ void PollingCollector::follow_children(RecordSink& sink) {
 }
 
 Status PollingCollector::scan(RecordSink& sink) {
+  // Nobody is left: what the look at their end told stands.
+  if (x_targets.empty() && x_scans > 0) return {};
   ++x_scans;
   x_now = monotonic_now();
   if (x_scans > 1) follow_children(sink);
@@ -168,6 +181,7 @@ Status PollingCollector::scan(RecordSink& sink) {
   std::erase_if(x_targets, [&](const ProcessId& target) {
     if (look(target, sink)) return false;
     sink.accept(ProcessGone{x_now, target});
+    x_ended[target] = x_now;
     return true;
   });
   for (auto entry = x_known.begin(); entry != x_known.end();) {
@@ -177,15 +191,21 @@ Status PollingCollector::scan(RecordSink& sink) {
       ++entry;
       continue;
     }
-    // When nobody is left, what they had open at the last look is what they had at their end.
-    if (x_targets.empty()) {
-      sink.accept(Seen{x_now, known.facts, known.descriptors});
-    } else {
+    // When nobody is left, what they had open at the last look is what they had at their end: so
+    // what one of them had is kept a while, until it is clear whether the others live on.
+    const bool orphan = x_targets.empty() || ended_just_now(known);
+    if (orphan) sink.accept(Seen{x_now, known.facts, known.descriptors});
+    if (orphan && !x_targets.empty()) {
+      ++entry;
+      continue;
+    }
+    if (!orphan) {
       sink.accept(Vanished{x_last, x_now, known.facts.id});
       ++x_closed;
     }
     entry = x_known.erase(entry);
   }
+  std::erase_if(x_ended, [&](const auto& entry) { return x_now - entry.second > kOrphaned; });
   x_last = monotonic_now();
   sink.accept(ScanEnd{x_last, x_opened, x_closed});
   return {};

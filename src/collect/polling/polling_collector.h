@@ -60,11 +60,13 @@ class PollingCollector {
             const Sockets& sockets);
   void learn(ConnectionFacts& facts, const SocketFact* fact, const Sockets& sockets) const;
   void follow_children(RecordSink& sink);
+  bool ended_just_now(const Known& known) const;
 
   ProcFs x_proc;
   std::vector<ProcessId> x_targets;
   std::map<Key, Known> x_known;
   std::map<uint64_t, Sockets> x_sockets;  // of this look, by namespace
+  std::map<ProcessId, Instant> x_ended;   // when each was missed first
   std::map<std::string, bool> x_notes;
   Instant x_now, x_last;
   uint64_t x_scans = 0, x_generation = 0, x_descriptors = 0, x_opened = 0, x_closed = 0;

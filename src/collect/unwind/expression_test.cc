@@ -1,4 +1,4 @@
-#include "collect/bpf/expression.h"
+#include "collect/unwind/expression.h"
 
 #include <gtest/gtest.h>
 

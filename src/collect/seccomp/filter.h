@@ -1,0 +1,30 @@
+// The filter of the seccomp rung: which calls of the service are told to the supervisor. Runs in
+// the child between fork and exec, where only calls that are safe after a fork may be made. What it
+// cannot see: calls of 32-bit programs, and what io_uring does.
+#pragma once
+
+#include <cstdint>
+
+namespace unclosed {
+
+// Puts the filter on the calling thread (single-threaded: on all that will ever be), for good: it
+// is inherited by children and across exec, and takes from them the right to gain privileges by
+// exec. Answers the listener's descriptor, or a negative errno. From then on the calls that it
+// names wait until somebody answers on the listener.
+int install_filter();
+
+// What a call does to descriptors, as the supervisor reads it.
+enum class CallKind : uint8_t {
+  kOpens,     // gives a descriptor
+  kConnects,  // fd, address
+  kCopies,    // dup and its kin: fd; gives a descriptor
+  kSends,     // fd
+  kCloses,    // fd
+  kClears,    // a range of descriptors goes: close_range
+  kExecutes,  // another program begins in the same process
+  kEnds,      // the whole process ends
+};
+// Of a call that the filter names, by its number.
+CallKind kind_of_call(int number);
+
+}  // namespace unclosed

@@ -1,0 +1,93 @@
+#include "collect/seccomp/goroutines.h"
+
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+namespace unclosed {
+namespace {
+
+constexpr size_t kMostProcesses = 256;
+constexpr uint64_t kMostGoroutines = 65536;
+constexpr size_t kBatch = 512;  // pieces of memory that one call reads
+// The service waits while all are listed: at most so often, and for that share of the time.
+constexpr Duration kListAgain = std::chrono::milliseconds(10);
+constexpr int kListShare = 20;
+
+// What the runtime's g begins with, in every release: the bounds of its stack.
+struct StackBounds {
+  uint64_t low = 0, high = 0;
+};
+
+bool read(uint32_t process, uint64_t at, void* into, size_t size) {
+  const iovec local{into, size}, remote{reinterpret_cast<void*>(at), size};
+  return ::process_vm_readv(static_cast<pid_t>(process), &local, 1, &remote, 1, 0) ==
+         static_cast<ssize_t>(size);
+}
+
+}  // namespace
+
+void Goroutines::tell(uint32_t process, const GoroutinePlace& place) {
+  const std::lock_guard lock(x_mutex);
+  if (x_processes.size() >= kMostProcesses && !x_processes.contains(process)) x_processes.clear();
+  Known& known = x_processes[process];
+  if (known.place != place) known = {place, {}, {}};
+}
+
+// The goroutine whose stack was seen around sp, if it is there still.
+uint64_t Goroutines::ask(uint32_t process, const Known& known, uint64_t sp) {
+  const auto after = known.by_stack.upper_bound(sp);
+  if (after == known.by_stack.begin()) return 0;
+  const uint64_t address = std::prev(after)->second;
+  StackBounds bounds;
+  uint64_t id = 0;
+  const std::array local{iovec{&bounds, sizeof bounds}, iovec{&id, sizeof id}};
+  const std::array remote{
+      iovec{reinterpret_cast<void*>(address), sizeof bounds},
+      iovec{reinterpret_cast<void*>(address + known.place.id_offset), sizeof id}};
+  const ssize_t got = ::process_vm_readv(static_cast<pid_t>(process), local.data(), local.size(),
+                                         remote.data(), remote.size(), 0);
+  if (got != sizeof bounds + sizeof id) return 0;
+  return bounds.low <= sp && sp < bounds.high ? id : 0;
+}
+
+void Goroutines::list(uint32_t process, Known& known) {
+  struct {
+    uint64_t first = 0, count = 0;
+  } slice;
+  known.by_stack.clear();
+  if (!read(process, known.place.all, &slice, sizeof slice)) return;
+  std::vector<uint64_t> all(std::min(slice.count, kMostGoroutines));
+  if (all.empty() || !read(process, slice.first, all.data(), all.size() * sizeof all[0])) return;
+  std::vector<StackBounds> bounds(all.size());
+  std::vector<iovec> remote(kBatch);
+  for (size_t from = 0; from < all.size(); from += kBatch) {
+    const size_t count = std::min(kBatch, all.size() - from);
+    for (size_t i = 0; i < count; ++i) {
+      remote[i] = {reinterpret_cast<void*>(all[from + i]), sizeof(StackBounds)};
+    }
+    const iovec local{bounds.data() + from, count * sizeof(StackBounds)};
+    ::process_vm_readv(static_cast<pid_t>(process), &local, 1, remote.data(), count, 0);
+  }
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (bounds[i].high > bounds[i].low) known.by_stack[bounds[i].low] = all[i];
+  }
+}
+
+uint64_t Goroutines::running_on(uint32_t process, uint64_t sp) {
+  const std::lock_guard lock(x_mutex);
+  const auto found = x_processes.find(process);
+  if (found == x_processes.end() || found->second.place.all == 0) return 0;
+  Known& known = found->second;
+  if (const uint64_t id = ask(process, known, sp)) return id;
+  const Instant now = monotonic_now();
+  if (now < known.list_after) return 0;
+  list(process, known);
+  const Instant after = monotonic_now();
+  known.list_after = after + std::max(kListAgain, (after - now) * kListShare);
+  return ask(process, known, sp);
+}
+
+}  // namespace unclosed

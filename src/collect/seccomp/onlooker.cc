@@ -1,0 +1,160 @@
+#include "collect/seccomp/onlooker.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <string_view>
+
+namespace unclosed {
+namespace {
+
+constexpr size_t kMostThreads = 2048;
+constexpr Duration kTrusted = std::chrono::milliseconds(50);
+constexpr size_t kPage = 4096;
+constexpr size_t kMostStack = 16384;  // from sp on: what 40 frames of usual code take
+
+// As many of the words as stand there; the last two of /proc/TID/syscall are sp and pc.
+std::optional<std::pair<uint64_t, uint64_t>> sp_and_pc(std::string_view text) {
+  while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  const auto last = [&]() -> std::optional<uint64_t> {
+    const auto space = text.rfind(' ');
+    if (space == std::string_view::npos || text.substr(space + 1, 2) != "0x") return std::nullopt;
+    uint64_t value = 0;
+    const char* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data() + space + 3, end, value, 16);
+    if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+    text = text.substr(0, space);
+    return value;
+  };
+  const auto pc = last();
+  const auto sp = pc ? last() : std::nullopt;
+  if (!sp) return std::nullopt;
+  return std::pair{*sp, *pc};
+}
+
+// Reads up to the first page that is not there.
+size_t read_memory(uint32_t process, uint64_t from, void* into, size_t size) {
+  std::array<iovec, kMostStack / kPage + 1> parts{};
+  size_t count = 0;
+  for (uint64_t at = from; at < from + size && count < parts.size(); ++count) {
+    const uint64_t next = std::min<uint64_t>((at & ~(kPage - 1)) + kPage, from + size);
+    parts[count] = {reinterpret_cast<void*>(at), static_cast<size_t>(next - at)};
+    at = next;
+  }
+  const iovec whole{into, size};
+  const ssize_t got =
+      ::process_vm_readv(static_cast<pid_t>(process), &whole, 1, parts.data(), count, 0);
+  return got > 0 ? static_cast<size_t>(got) : 0;
+}
+
+}  // namespace
+
+Onlooker::Thread* Onlooker::thread(uint32_t id) {
+  const auto known = x_threads.find(id);
+  if (known != x_threads.end()) return &known->second;
+  if (x_threads.size() >= kMostThreads) x_threads.clear();
+  const auto status = read_file(fmt::format("/proc/{}/status", id));
+  constexpr std::string_view kTgid = "\nTgid:\t";
+  const auto at = status ? status->find(kTgid) : std::string::npos;
+  if (at == std::string::npos) return nullptr;
+  Thread found;
+  found.checked = monotonic_now();
+  const char* from = status->data() + at + kTgid.size();
+  std::from_chars(from, status->data() + status->size(), found.process);
+  auto position = Fd::open(fmt::format("/proc/{}/syscall", id), O_RDONLY);
+  if (position) found.position = *std::move(position);
+  return &x_threads.emplace(id, std::move(found)).first->second;
+}
+
+uint32_t Onlooker::process_of(uint32_t id) {
+  const auto known = x_threads.find(id);
+  const Instant now = monotonic_now();
+  if (known != x_threads.end() && now - known->second.checked > kTrusted) {
+    // A descriptor of a thread that has ended reads nothing: the number is another's by now.
+    char byte;
+    const bool there =
+        known->second.position.valid() && ::pread(known->second.position.get(), &byte, 1, 0) == 1;
+    if (!there)
+      x_threads.erase(known);
+    else
+      known->second.checked = now;
+  }
+  const Thread* found = thread(id);
+  return found == nullptr ? 0 : found->process;
+}
+
+OpenOn Onlooker::open_on(uint32_t process, int fd) const {
+  std::array<char, 64> path{}, link{};
+  *fmt::format_to_n(path.data(), path.size() - 1, "/proc/{}/fd/{}", process, fd).out = '\0';
+  const ssize_t size = ::readlink(path.data(), link.data(), link.size());
+  if (size <= 0) return {};
+  const std::string_view text(link.data(), static_cast<size_t>(size));
+  OpenOn on{true, false, 0};
+  constexpr std::string_view kSocket = "socket:[";
+  if (!text.starts_with(kSocket)) return on;
+  on.socket = true;
+  std::from_chars(text.data() + kSocket.size(), text.data() + text.size(), on.inode);
+  return on;
+}
+
+OpenOn Onlooker::listener(uint32_t process, int fd) {
+  constexpr Duration kFresh = std::chrono::milliseconds(100);
+  const Instant now = monotonic_now();
+  if (process != x_listening || fd != x_listener_fd || now - x_listener_read > kFresh) {
+    x_listener = open_on(process, fd);
+    x_listening = process;
+    x_listener_fd = fd;
+    x_listener_read = now;
+  }
+  return x_listener;
+}
+
+StackCopy Onlooker::stack(uint32_t id) {
+  StackCopy copy;
+  const Thread* found = thread(id);
+  if (found == nullptr || !found->position.valid()) return copy;
+  std::array<char, 256> text{};
+  const ssize_t size = ::pread(found->position.get(), text.data(), text.size(), 0);
+  const auto where = size > 0 ? sp_and_pc({text.data(), static_cast<size_t>(size)}) : std::nullopt;
+  if (!where || where->first > UINT64_MAX - kMostStack) return copy;
+  std::array<uint8_t, kMostStack> bytes;
+  const size_t got = read_memory(found->process, where->first, bytes.data(), bytes.size());
+  copy.sp = where->first;
+  copy.pc = where->second;
+  copy.bytes.assign(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(got));
+  return copy;
+}
+
+void Onlooker::read_address(uint64_t at, uint64_t size, Call& call) const {
+  sockaddr_storage any{};
+  const size_t wanted = std::min<size_t>(size, sizeof any);
+  if (wanted < sizeof(sa_family_t) || read_memory(call.process, at, &any, wanted) != wanted) return;
+  Endpoint& end = call.peer;
+  if (any.ss_family == AF_INET && wanted >= sizeof(sockaddr_in)) {
+    sockaddr_in four{};
+    std::memcpy(&four, &any, sizeof four);
+    end.port = ntohs(four.sin_port);
+    std::memcpy(end.address.data(), &four.sin_addr, sizeof four.sin_addr);
+  } else if (any.ss_family == AF_INET6 && wanted >= sizeof(sockaddr_in6)) {
+    sockaddr_in6 six{};
+    std::memcpy(&six, &any, sizeof six);
+    end.port = ntohs(six.sin6_port);
+    std::memcpy(end.address.data(), &six.sin6_addr, sizeof six.sin6_addr);
+  } else if (any.ss_family == AF_UNIX) {
+    sockaddr_un local{};
+    std::memcpy(&local, &any, std::min(wanted, sizeof local));
+    call.peer_name.assign(local.sun_path, strnlen(local.sun_path, sizeof local.sun_path));
+  }
+  if (end.port != 0) end.family = any.ss_family;
+}
+
+}  // namespace unclosed

@@ -1,0 +1,45 @@
+// Looks at one thread of the service while it is held in a call: where it stands, the top of its
+// stack, what a number is open on. Keeps what it opened under /proc for the next call of the same
+// thread. Whether what it read is still of that thread is the caller's to check. One thread at a
+// time.
+#pragma once
+
+#include <linux/seccomp.h>
+
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+
+#include "base/fd.h"
+#include "collect/seccomp/call.h"
+
+namespace unclosed {
+
+class Onlooker {
+ public:
+  // The process that a thread belongs to; 0: it cannot be read.
+  uint32_t process_of(uint32_t thread);
+  OpenOn open_on(uint32_t process, int fd) const;
+  // The same for a listener, which stays open for long: as of the last tenth of a second.
+  OpenOn listener(uint32_t process, int fd);
+  // Empty bytes: it could not be read.
+  StackCopy stack(uint32_t thread);
+  // The address that connect is given, into the call's peer.
+  void read_address(uint64_t at, uint64_t size, Call& call) const;
+
+ private:
+  struct Thread {
+    uint32_t process = 0;
+    Fd position;  // /proc/TID/syscall
+    Instant checked;
+  };
+  Thread* thread(uint32_t id);
+
+  std::unordered_map<uint32_t, Thread> x_threads;
+  uint32_t x_listening = 0;  // the process whose listener was asked for last
+  int x_listener_fd = -1;
+  OpenOn x_listener;
+  Instant x_listener_read;
+};
+
+}  // namespace unclosed

@@ -1,0 +1,155 @@
+#include "collect/seccomp/seccomp_collector.h"
+
+#include <algorithm>
+#include <climits>
+
+namespace unclosed {
+namespace {
+
+// The same frames have the same id for the life of a recording.
+StackId id_of(const RawStack& stack) {
+  uint64_t hash = 0xcbf29ce484222325ULL ^ static_cast<uint64_t>(stack.truncated);
+  const auto mix = [&](uint64_t value) {
+    hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
+    hash ^= hash >> 29;
+  };
+  for (const Frame& frame : stack.frames) {
+    mix(frame.module);
+    mix(frame.address.value);
+  }
+  return hash == kNoStack ? 1 : hash;
+}
+
+}  // namespace
+
+// Between the look at the tables and the ledger: adds what the calls told.
+class SeccompCollector::Merger : public RecordSink {
+ public:
+  Merger(Tracker& tracker, RecordSink& sink) : x_tracker(tracker), x_sink(sink) {}
+
+  void accept(const Record& record) override {
+    if (const auto* begin = std::get_if<ScanBegin>(&record)) x_began = begin->at;
+    if (const auto* seen = std::get_if<Seen>(&record)) {
+      Seen completed = *seen;
+      x_tracker.complete(completed.facts, completed.descriptors, x_began);
+      return x_sink.accept(completed);
+    }
+    if (const auto* vanished = std::get_if<Vanished>(&record)) {
+      if (const auto closed = x_tracker.closed(vanished->id)) return x_sink.accept(*closed);
+    }
+    if (const auto* end = std::get_if<ScanEnd>(&record)) {
+      for (const Closed& closed : x_tracker.finish_look(x_began)) x_sink.accept(closed);
+      ScanEnd whole = *end;
+      whole.opened_total = x_tracker.opened();
+      whole.closed_total += x_tracker.closed_unseen();
+      return x_sink.accept(whole);
+    }
+    x_sink.accept(record);
+  }
+
+ private:
+  Tracker& x_tracker;
+  RecordSink& x_sink;
+  Instant x_began;
+};
+
+SeccompCollector::SeccompCollector(Supervisor supervisor, CodeSource& code, const ProcFs& proc)
+    : x_supervisor(std::move(supervisor)),
+      x_proc(proc),
+      x_polling(proc),
+      x_unwinder(code, proc),
+      x_last_look(monotonic_now()) {}
+
+Result<SeccompCollector> SeccompCollector::start(Fd listener, const SupervisorSettings& settings,
+                                                 CodeSource& code, ProcFs proc) {
+  auto supervisor = Supervisor::start(std::move(listener), settings);
+  if (!supervisor) return supervisor.error();
+  return SeccompCollector(*std::move(supervisor), code, proc);
+}
+
+std::optional<ProcessId> SeccompCollector::process_of(uint32_t pid, RecordSink& sink) {
+  const auto known = x_processes.find(pid);
+  if (known != x_processes.end()) return known->second;
+  const auto process = x_proc.identify(static_cast<pid_t>(pid));
+  if (!process) return std::nullopt;
+  x_processes.emplace(pid, *process);
+  const auto& targets = x_polling.targets();
+  if (std::find(targets.begin(), targets.end(), *process) == targets.end() &&
+      add_target(*process)) {
+    if (auto info = x_proc.info(*process)) {
+      sink.accept(ProcessSeen{monotonic_now(), *std::move(info)});
+    }
+  }
+  return *process;
+}
+
+StackId SeccompCollector::keep(const ProcessId& process, const Call& call) {
+  if (call.stack.bytes.empty()) return kNoStack;
+  RawStack stack = x_unwinder.walk(process, call.stack);
+  const StackId id = id_of(stack);
+  x_stacks.try_emplace(id, std::move(stack));
+  return id;
+}
+
+void SeccompCollector::take_in(RecordSink& sink) {
+  for (Call& call : x_supervisor.collect()) {
+    const auto process = process_of(call.process, sink);
+    if (!process) continue;
+    if (call.kind == CallKind::kExecutes) {
+      x_unwinder.forget(*process);
+      x_tracker.forget_numbers(*process, 0, INT32_MAX);
+      continue;
+    }
+    if (call.kind == CallKind::kClears) {
+      x_tracker.forget_numbers(*process, static_cast<int>(call.arguments[0]),
+                               static_cast<int>(std::min<uint64_t>(call.arguments[1], INT32_MAX)));
+      continue;
+    }
+    TracedCall traced;
+    traced.process = *process;
+    traced.use = {keep(*process, call), call.at, {call.thread, call.goroutine}};
+    const auto place = x_unwinder.goroutines(*process);
+    traced.goroutines = place.has_value();
+    if (place) x_supervisor.tell_goroutines(call.process, *place);
+    call.stack = {};
+    traced.call = std::move(call);
+    x_tracker.note(traced);
+  }
+  const uint64_t lost = x_supervisor.counts().lost;
+  if (lost > x_lost_told) {
+    sink.accept(Lost{x_last_look, monotonic_now(), LossReason::kRingFull, lost - x_lost_told});
+    x_lost_told = lost;
+  }
+}
+
+void SeccompCollector::poll(RecordSink& sink, Duration wait) {
+  x_supervisor.wait(wait);
+  take_in(sink);
+  if (x_supervisor.held() == 0) return;
+  (void)scan(sink);
+  x_supervisor.let_held_go();
+}
+
+Status SeccompCollector::scan(RecordSink& sink) {
+  take_in(sink);
+  Merger merger(x_tracker, sink);
+  x_last_look = monotonic_now();
+  const Status scanned = x_polling.scan(merger);
+  std::erase_if(x_processes, [&](const auto& entry) { return !x_proc.alive(entry.second); });
+  return scanned;
+}
+
+const RawStack* SeccompCollector::stack(StackId id) const {
+  const auto found = x_stacks.find(id);
+  return found == x_stacks.end() ? nullptr : &found->second;
+}
+
+std::vector<std::string> SeccompCollector::notes() const {
+  auto notes = x_polling.notes();
+  notes.front() =
+      "receives were not seen, nor what 32-bit programs and io_uring did; the service's calls on "
+      "descriptors waited some microseconds each";
+  return notes;
+}
+
+}  // namespace unclosed

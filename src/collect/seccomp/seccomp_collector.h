@@ -1,0 +1,64 @@
+// The collector of the seccomp rung: records of a service that was started under the filter. What
+// is open, and how it stands, is read from /proc and the kernel's lists of sockets; the calls tell
+// who opened, sent, closed. It cannot know receives, which goroutine runs in a stripped binary, nor
+// what 32-bit programs and io_uring do. One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "collect/polling/polling_collector.h"
+#include "collect/procfs/procfs.h"
+#include "collect/seccomp/supervisor.h"
+#include "collect/seccomp/tracker.h"
+#include "collect/seccomp/unwinder.h"
+#include "model/code.h"
+#include "model/record.h"
+
+namespace unclosed {
+
+class SeccompCollector {
+ public:
+  // Takes over the listener of a filter; calls are answered from now on. `code` must outlive it.
+  static Result<SeccompCollector> start(Fd listener, const SupervisorSettings& settings,
+                                        CodeSource& code, ProcFs proc);
+
+  Status add_target(const ProcessId& process) { return x_polling.add_target(process); }
+  const std::vector<ProcessId>& targets() const { return x_polling.targets(); }
+  bool ended() const { return x_polling.ended(); }
+
+  // Waits, and takes in what was called since. A process that is about to end is looked at first.
+  void poll(RecordSink& sink, Duration wait);
+  Status scan(RecordSink& sink);
+  const RawStack* stack(StackId id) const;
+
+  uint64_t descriptors() const { return x_polling.descriptors(); }
+  uint64_t opened() const { return x_tracker.opened(); }
+  uint64_t closed() const { return x_polling.closed() + x_tracker.closed_unseen(); }
+  SupervisorCounts counts() const { return x_supervisor.counts(); }
+  // What could not be seen, in sentences.
+  std::vector<std::string> notes() const;
+
+ private:
+  class Merger;
+  SeccompCollector(Supervisor supervisor, CodeSource& code, const ProcFs& proc);
+  void take_in(RecordSink& sink);
+  std::optional<ProcessId> process_of(uint32_t pid, RecordSink& sink);
+  StackId keep(const ProcessId& process, const Call& call);
+
+  Supervisor x_supervisor;
+  ProcFs x_proc;
+  PollingCollector x_polling;
+  Unwinder x_unwinder;
+  Tracker x_tracker;
+  std::map<uint32_t, ProcessId> x_processes;
+  std::unordered_map<StackId, RawStack> x_stacks;
+  uint64_t x_lost_told = 0;
+  Instant x_last_look;
+};
+
+}  // namespace unclosed

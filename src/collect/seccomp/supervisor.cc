@@ -1,0 +1,257 @@
+#include "collect/seccomp/supervisor.h"
+
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <thread>
+
+#include "collect/seccomp/keeper.h"
+#include "collect/seccomp/onlooker.h"
+#include "collect/seccomp/shared_page.h"
+
+namespace unclosed {
+namespace {
+
+constexpr size_t kMostCalls = 65536;
+constexpr size_t kMostStackBytes = 48UL << 20;
+
+// Wakes the thread out of its wait for a call; does nothing else.
+int wake_signal() { return SIGRTMIN + 5; }
+void wake(int) {}
+
+// Of this thread: on a busy machine a look takes longer than it costs.
+Duration cpu_time() {
+  timespec used{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + Duration(used.tv_nsec);
+}
+
+// How far into debt a stack may be taken, in seconds of budget: openings come first, then requests,
+// then closes.
+double most_debt(CallKind kind) {
+  if (kind == CallKind::kSends) return 0;
+  return kind == CallKind::kCloses ? -0.5 : 1;
+}
+
+bool names_descriptor(CallKind kind) {
+  switch (kind) {
+    case CallKind::kConnects:
+    case CallKind::kCopies:
+    case CallKind::kSends:
+    case CallKind::kCloses:
+      return true;
+    case CallKind::kOpens:
+    case CallKind::kClears:
+    case CallKind::kExecutes:
+    case CallKind::kEnds:
+      return false;
+  }
+  return false;
+}
+
+}  // namespace
+
+struct Supervisor::State {
+  Fd listener, life;
+  SharedPage* page = nullptr;
+  SupervisorSettings settings;
+  Onlooker onlooker;
+  Goroutines goroutines;
+  std::thread thread;
+  std::atomic<bool> stop{false}, stopped{false};
+
+  mutable std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<Call> calls;
+  size_t stack_bytes = 0;
+  SupervisorCounts counts;
+  std::atomic<uint32_t> held{0};
+
+  // Of the supervisor's thread alone.
+  double balance = 0;  // of the budget, in seconds
+  Instant paid_at;
+
+  void serve();
+  void look(const seccomp_notif& told);
+  bool affordable(CallKind kind);
+  void take_stack(Call& call);
+  void keep(Call call);
+  void end();
+};
+
+bool Supervisor::State::affordable(CallKind kind) {
+  if (settings.stack_budget <= 0) return true;
+  const Instant now = monotonic_now();
+  balance =
+      std::min(balance + seconds(now - paid_at) * settings.stack_budget, settings.stack_budget);
+  paid_at = now;
+  return balance + most_debt(kind) * settings.stack_budget > 0;
+}
+
+void Supervisor::State::take_stack(Call& call) {
+  if (!affordable(call.kind)) {
+    call.stack_left_out = true;
+    return;
+  }
+  const Duration before = cpu_time();
+  call.stack = onlooker.stack(call.thread);
+  if (call.stack.sp != 0) call.goroutine = goroutines.running_on(call.process, call.stack.sp);
+  const Duration took = cpu_time() - before;
+  balance -= seconds(took);
+  const std::lock_guard lock(mutex);
+  ++counts.stacks;
+  counts.stack_time += took;
+}
+
+void Supervisor::State::keep(Call call) {
+  const std::lock_guard lock(mutex);
+  ++counts.calls;
+  if (call.stack_left_out) ++counts.stacks_left_out;
+  if (calls.size() >= kMostCalls) {
+    ++counts.lost;
+    return;
+  }
+  if (stack_bytes + call.stack.bytes.size() > kMostStackBytes) {
+    ++counts.stacks_left_out;
+    call.stack_left_out = true;
+    call.stack = {};
+  }
+  stack_bytes += call.stack.bytes.size();
+  calls.push_back(std::move(call));
+}
+
+void Supervisor::State::look(const seccomp_notif& told) {
+  Call call;
+  call.number = told.data.nr;
+  call.kind = kind_of_call(call.number);
+  call.thread = told.pid;
+  call.at = monotonic_now();
+  call.arguments = {told.data.args[0], told.data.args[1]};
+  call.process = onlooker.process_of(told.pid);
+  bool wanted = call.process != 0;
+  if (names_descriptor(call.kind)) {
+    call.fd = static_cast<int>(told.data.args[0]);
+    if (wanted) call.on = onlooker.open_on(call.process, call.fd);
+    wanted = wanted && call.on.known && (call.kind != CallKind::kSends || call.on.socket);
+  }
+  const bool accepts = call.number == __NR_accept || call.number == __NR_accept4;
+  if (accepts && wanted)
+    call.on = onlooker.listener(call.process, static_cast<int>(told.data.args[0]));
+  if (call.kind == CallKind::kConnects && wanted) {
+    onlooker.read_address(told.data.args[1], told.data.args[2], call);
+    wanted = call.on.socket;
+  }
+  const bool stackless = call.kind == CallKind::kClears || call.kind == CallKind::kExecutes;
+  const bool ends = call.kind == CallKind::kEnds;
+  if (wanted && !ends && !stackless) take_stack(call);
+  if (ends && wanted && page->held == 0) {
+    page->held = told.id;
+    held = call.process;
+    keep(std::move(call));
+    changed.notify_all();
+    return;
+  }
+  // An answer that is taken shows that the thread was held the whole time: what was read is its
+  // own.
+  if (let_go(listener.get(), told.id) && wanted && !ends) keep(std::move(call));
+}
+
+void Supervisor::State::serve() {
+  paid_at = monotonic_now();
+  balance = settings.stack_budget;
+  while (!stop) {
+    // The kernel wants it zeroed; and it tells the keeper that no call is being looked at.
+    std::memset(&page->call, 0, sizeof page->call);
+    if (::ioctl(listener.get(), SECCOMP_IOCTL_NOTIF_RECV, &page->call) != 0) {
+      if (errno == EINTR || errno == ENOENT) continue;
+      break;
+    }
+    look(page->call);
+    ++page->answered;
+  }
+  stopped = true;
+}
+
+void Supervisor::State::end() {
+  if (!thread.joinable()) return;
+  stop = true;
+  while (!stopped) {  // a signal that comes just before the wait is lost: again
+    ::pthread_kill(thread.native_handle(), wake_signal());
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  thread.join();
+  life.reset();  // from here on the keeper answers
+}
+
+Result<Supervisor> Supervisor::start(Fd listener, const SupervisorSettings& settings) {
+  auto state = std::make_unique<State>();
+  const auto page = make_shared_page();
+  if (!page) return page.error();
+  auto life = start_keeper(listener.get(), **page);
+  if (!life) return life.error();
+  state->page = *page;
+  state->life = *std::move(life);
+  state->listener = std::move(listener);
+  state->settings = settings;
+  struct sigaction action {};
+  action.sa_handler = wake;  // without SA_RESTART: the wait ends
+  ::sigaction(wake_signal(), &action, nullptr);
+  // The thread takes no signal of the program's.
+  sigset_t most, before;
+  ::sigfillset(&most);
+  ::sigdelset(&most, wake_signal());
+  ::pthread_sigmask(SIG_SETMASK, &most, &before);
+  State* const self = state.get();
+  state->thread = std::thread([self] { self->serve(); });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return Supervisor(std::move(state));
+}
+
+std::vector<Call> Supervisor::collect() {
+  const std::lock_guard lock(x_state->mutex);
+  x_state->stack_bytes = 0;
+  return std::exchange(x_state->calls, {});
+}
+
+SupervisorCounts Supervisor::counts() const {
+  const std::lock_guard lock(x_state->mutex);
+  return x_state->counts;
+}
+
+void Supervisor::tell_goroutines(uint32_t process, const GoroutinePlace& place) {
+  x_state->goroutines.tell(process, place);
+}
+
+void Supervisor::wait(Duration most) {
+  std::unique_lock lock(x_state->mutex);
+  x_state->changed.wait_for(lock, most, [&] { return x_state->held != 0; });
+}
+
+uint32_t Supervisor::held() const { return x_state->held; }
+
+void Supervisor::let_held_go() {
+  if (x_state->held.exchange(0) == 0) return;
+  let_go(x_state->listener.get(), x_state->page->held);
+  x_state->page->held = 0;
+}
+
+Supervisor::Supervisor(std::unique_ptr<State> state) : x_state(std::move(state)) {}
+Supervisor::Supervisor(Supervisor&&) noexcept = default;
+Supervisor& Supervisor::operator=(Supervisor&&) noexcept = default;
+Supervisor::~Supervisor() {
+  if (!x_state) return;
+  x_state->end();
+  let_held_go();
+}
+
+}  // namespace unclosed

@@ -1,0 +1,53 @@
+// The supervisor: a thread that answers every call the filter tells of, with "go on", after it has
+// looked at who makes it: the descriptor, the top of the stack. It never waits for anything else of
+// this program, and keeps a bounded number of calls for collect(); what found no place is counted.
+// It cannot see what a call answers. The service waits while it looks: some microseconds.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "collect/seccomp/call.h"
+#include "collect/seccomp/goroutines.h"
+
+namespace unclosed {
+
+struct SupervisorSettings {
+  double stack_budget = 0.02;  // share of one core for stacks; 0: no bound
+};
+
+struct SupervisorCounts {
+  uint64_t calls = 0, stacks = 0, stacks_left_out = 0, lost = 0;
+  Duration stack_time{};
+};
+
+class Supervisor {
+ public:
+  // Takes over `listener`; from then on calls are answered, also when this program ends.
+  static Result<Supervisor> start(Fd listener, const SupervisorSettings& settings);
+  ~Supervisor();
+  Supervisor(Supervisor&&) noexcept;
+  Supervisor& operator=(Supervisor&&) noexcept;
+
+  // The calls since the last time, in their order.
+  std::vector<Call> collect();
+  SupervisorCounts counts() const;
+  // From now on calls of this process tell their goroutine.
+  void tell_goroutines(uint32_t process, const GoroutinePlace& place);
+  // Waits until a process is held at the end of its life, or until the time is over.
+  void wait(Duration most);
+  // The process that is held in exit_group, its descriptors still open; 0: none. The keeper lets it
+  // go after a second if nobody does.
+  uint32_t held() const;
+  void let_held_go();
+
+ private:
+  struct State;
+  explicit Supervisor(std::unique_ptr<State> state);
+  std::unique_ptr<State> x_state;
+};
+
+}  // namespace unclosed

@@ -1,0 +1,168 @@
+#include "collect/seccomp/supervisor.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <thread>
+
+#include "collect/seccomp/filter.h"
+
+namespace unclosed {
+namespace {
+
+using std::chrono::milliseconds;
+
+// What the test, the supervisor's process and the service all see.
+struct Board {
+  std::atomic<int> listener{0};
+  std::atomic<bool> go{false}, stop{false};
+  std::atomic<uint64_t> opened{0}, failed{0};
+};
+
+Board* make_board() {
+  void* memory =
+      ::mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? nullptr : new (memory) Board();
+}
+
+bool wait_until(const std::function<bool()>& condition, milliseconds most = milliseconds(20000)) {
+  const auto until = std::chrono::steady_clock::now() + most;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(milliseconds(2));
+  }
+  return true;
+}
+
+// A service under the filter: waits for `go`, then works.
+pid_t start_service(Board& board, const std::function<void()>& work) {
+  const pid_t pid = ::fork();
+  if (pid != 0) return pid;
+  const int listener = install_filter();
+  board.listener = listener >= 0 ? listener + 1 : listener;
+  while (!board.go) ::usleep(500);
+  work();
+  ::syscall(SYS_exit_group, 0);
+  ::_exit(1);
+}
+
+Fd listener_of(pid_t service, const Board& board) {
+  if (!wait_until([&] { return board.listener != 0; }) || board.listener < 0) return Fd();
+  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, service, 0)));
+  return Fd(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), board.listener - 1, 0)));
+}
+
+// Opens and closes a file again and again.
+void open_forever(Board& board) {
+  while (!board.stop) {
+    const int fd = ::open("/dev/null", O_RDONLY);
+    if (fd >= 0 && ::close(fd) == 0) {
+      ++board.opened;
+    } else {
+      ++board.failed;
+    }
+  }
+}
+
+class SupervisorTest : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_NE(board = make_board(), nullptr); }
+  void TearDown() override {
+    board->stop = true;
+    if (service > 0) {
+      ::kill(service, SIGKILL);
+      ::waitpid(service, nullptr, 0);
+    }
+    ::munmap(board, sizeof(Board));
+  }
+  // A supervisor in a process of its own, as `unclosed run` is one.
+  pid_t supervise_elsewhere() {
+    Fd listener = listener_of(service, *board);
+    if (!listener.valid()) return -1;
+    const pid_t pid = ::fork();
+    if (pid != 0) return pid;
+    auto supervisor = Supervisor::start(std::move(listener), {});
+    board->go = supervisor.has_value();
+    for (;;) ::pause();
+  }
+  bool works_on() {
+    const uint64_t before = board->opened;
+    return wait_until([&] { return board->opened > before + 100; }) && board->failed == 0;
+  }
+
+  Board* board = nullptr;
+  pid_t service = -1;
+};
+
+TEST_F(SupervisorTest, calls_go_on_and_are_told) {
+  service = start_service(*board, [] {
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    ::send(fd, "x", 1, MSG_NOSIGNAL);
+    ::close(fd);
+  });
+  auto supervisor = Supervisor::start(listener_of(service, *board), {.stack_budget = 0});
+  ASSERT_TRUE(supervisor) << supervisor.error().context;
+  board->go = true;
+  ASSERT_TRUE(wait_until([&] { return supervisor->held() == static_cast<uint32_t>(service); }));
+  const auto calls = supervisor->collect();
+  ASSERT_EQ(calls.size(), 4U);
+  EXPECT_EQ(calls[0].number, __NR_socket);
+  EXPECT_EQ(calls[0].process, static_cast<uint32_t>(service));
+  EXPECT_GT(calls[0].stack.bytes.size(), 64U);
+  EXPECT_EQ(calls[1].kind, CallKind::kSends);
+  EXPECT_TRUE(calls[1].on.socket);
+  EXPECT_NE(calls[1].on.inode, 0U);
+  EXPECT_EQ(calls[2].kind, CallKind::kCloses);
+  EXPECT_EQ(calls[2].on.inode, calls[1].on.inode);
+  EXPECT_EQ(calls[3].kind, CallKind::kEnds);
+  supervisor->let_held_go();
+  EXPECT_EQ(::waitpid(service, nullptr, 0), service);
+  service = -1;
+}
+
+TEST_F(SupervisorTest, a_service_outlives_its_killed_supervisor) {
+  service = start_service(*board, [this] { open_forever(*board); });
+  const pid_t supervisor = supervise_elsewhere();
+  ASSERT_GT(supervisor, 0);
+  ASSERT_TRUE(works_on());
+  ::kill(supervisor, SIGKILL);
+  ::waitpid(supervisor, nullptr, 0);
+  EXPECT_TRUE(works_on());
+}
+
+TEST_F(SupervisorTest, a_service_goes_on_while_its_supervisor_is_stopped) {
+  service = start_service(*board, [this] { open_forever(*board); });
+  const pid_t supervisor = supervise_elsewhere();
+  ASSERT_GT(supervisor, 0);
+  ASSERT_TRUE(works_on());
+  ::kill(supervisor, SIGSTOP);
+  std::this_thread::sleep_for(milliseconds(20));
+  EXPECT_TRUE(works_on());
+  ::kill(supervisor, SIGCONT);
+  EXPECT_TRUE(works_on());
+  ::kill(supervisor, SIGKILL);
+  ::waitpid(supervisor, nullptr, 0);
+}
+
+TEST_F(SupervisorTest, a_service_outlives_the_look) {
+  service = start_service(*board, [this] { open_forever(*board); });
+  {
+    auto supervisor = Supervisor::start(listener_of(service, *board), {});
+    ASSERT_TRUE(supervisor) << supervisor.error().context;
+    board->go = true;
+    ASSERT_TRUE(works_on());
+  }
+  EXPECT_TRUE(works_on());
+}
+
+}  // namespace
+}  // namespace unclosed

@@ -1,0 +1,338 @@
+#include "collect/seccomp/tracker.h"
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace unclosed {
+namespace {
+
+constexpr size_t kMostLoose = 4096;
+// Ids of connections that no look ever saw; the others are numbered by who looks.
+constexpr uint64_t kOwnGeneration = uint64_t{1} << 63;
+
+bool gives_socket(int number) {
+  return number == __NR_socket || number == __NR_accept || number == __NR_accept4 ||
+         number == __NR_socketpair;
+}
+bool accepts(int number) { return number == __NR_accept || number == __NR_accept4; }
+bool copies(int number) {
+  return number == __NR_dup || number == __NR_dup2 || number == __NR_dup3 || number == __NR_fcntl;
+}
+
+Kind kind_given(int number, const std::array<uint64_t, 2>& arguments) {
+  switch (number) {
+    case __NR_socket:
+    case __NR_socketpair:
+      if (arguments[0] == AF_UNIX) return Kind::kUnix;
+      if (arguments[0] == AF_NETLINK) return Kind::kNetlink;
+      if (arguments[0] != AF_INET && arguments[0] != AF_INET6) return Kind::kOther;
+      return (arguments[1] & 0xf) == SOCK_STREAM  ? Kind::kTcp
+             : (arguments[1] & 0xf) == SOCK_DGRAM ? Kind::kUdp
+                                                  : Kind::kOther;
+    case __NR_open:
+    case __NR_openat:
+    case __NR_openat2:
+    case __NR_creat:
+      return Kind::kFile;
+    case __NR_pipe:
+    case __NR_pipe2:
+      return Kind::kPipe;
+    case __NR_eventfd:
+    case __NR_eventfd2:
+      return Kind::kEventfd;
+    case __NR_epoll_create:
+    case __NR_epoll_create1:
+      return Kind::kEpoll;
+    case __NR_timerfd_create:
+      return Kind::kTimerfd;
+    case __NR_signalfd:
+    case __NR_signalfd4:
+      return Kind::kSignalfd;
+    case __NR_inotify_init:
+    case __NR_inotify_init1:
+      return Kind::kInotify;
+    case __NR_memfd_create:
+      return Kind::kMemfd;
+    case __NR_pidfd_open:
+      return Kind::kPidfd;
+    default:
+      return Kind::kOther;
+  }
+}
+
+// Whether an opening can have given what a look shows.
+bool fits(int number, const std::array<uint64_t, 2>& arguments, const ConnectionFacts& facts) {
+  if (copies(number)) return !is_socket(facts.kind);
+  if (accepts(number)) return is_socket(facts.kind) && facts.role != Role::kListener;
+  const Kind given = kind_given(number, arguments);
+  if (given == Kind::kFile)
+    return facts.kind == Kind::kFile || facts.kind == Kind::kFifo || facts.kind == Kind::kMemfd ||
+           facts.kind == Kind::kOther;
+  return given == facts.kind || (given == Kind::kOther && gives_socket(number));
+}
+
+}  // namespace
+
+Tracker::Key Tracker::key_of(const TracedCall& traced) {
+  if (traced.call.on.socket) return {traced.call.on.inode, {}};
+  return {0, {traced.process, traced.call.fd}};
+}
+
+void Tracker::tell_opening(Story& story, const Opening& opening) {
+  ConnectionFacts& facts = story.facts;
+  story.opening_known = true;
+  facts.opener = opening.process;
+  facts.opened = opening.use;
+  facts.before_attach = false;
+  if (accepts(opening.number)) {
+    facts.role = Role::kServer;
+    const auto listener = x_stories.find({opening.arguments[1], {}});
+    if (listener != x_stories.end()) {
+      facts.kind = listener->second.facts.kind;
+      facts.local = listener->second.facts.local;
+    } else if (!story.looked_at) {
+      facts.kind = Kind::kTcp;
+    }
+  } else if (!story.looked_at) {
+    facts.kind = kind_given(opening.number, opening.arguments);
+  }
+}
+
+// Several openings may be meant; they tell something where all have the same stack.
+template <class Fits>
+std::optional<size_t> only_one(const std::vector<StackId>& stacks, Fits fits_at) {
+  std::optional<size_t> found;
+  for (size_t i = stacks.size(); i-- > 0;) {
+    if (!fits_at(i)) continue;
+    if (found && stacks[*found] != stacks[i]) return std::nullopt;
+    found = i;
+  }
+  return found;
+}
+
+std::optional<Tracker::Opening> Tracker::opening_for(const TracedCall& traced) {
+  const bool socket = traced.call.on.socket;
+  const bool connects = traced.call.kind == CallKind::kConnects;
+  const auto could = [&](const Opening& opening) {
+    if (gives_socket(opening.number) != socket) return false;
+    return !connects || opening.number == __NR_socket;
+  };
+  // The same thread, and nothing in between: its own.
+  const auto own = x_last.find(traced.call.thread);
+  if (own != x_last.end() && own->second.process == traced.process && could(own->second)) {
+    const Opening opening = own->second;
+    x_last.erase(own);
+    return opening;
+  }
+  std::vector<Opening> all = x_loose[traced.process];
+  for (const auto& [thread, opening] : x_last) {
+    if (opening.process == traced.process && thread != traced.call.thread) all.push_back(opening);
+  }
+  std::vector<StackId> stacks;
+  for (const Opening& opening : all) stacks.push_back(opening.use.stack);
+  const auto found = only_one(stacks, [&](size_t i) { return could(all[i]); });
+  if (!found) return std::nullopt;
+  return all[*found];
+}
+
+std::optional<Tracker::Opening> Tracker::opening_for(const ConnectionFacts& facts,
+                                                     const ProcessId& process) {
+  std::vector<Opening> all;
+  const auto loose = x_loose.find(process);
+  if (loose != x_loose.end()) all = loose->second;
+  for (const auto& [thread, opening] : x_last) {
+    if (opening.process == process) all.push_back(opening);
+  }
+  std::vector<StackId> stacks;
+  for (const Opening& opening : all) stacks.push_back(opening.use.stack);
+  const auto found =
+      only_one(stacks, [&](size_t i) { return fits(all[i].number, all[i].arguments, facts); });
+  if (!found) return std::nullopt;
+  return all[*found];
+}
+
+// A number that was closed and is named again is open on something else. What it was before is told
+// under an id of its own.
+bool Tracker::replaced(Story& story, bool socket) {
+  if (socket || !story.closed) return false;
+  x_keys.erase(story.facts.id);
+  story.facts.id.generation = kOwnGeneration | ++x_generation;
+  x_gone.push_back({story.closed->at, story.facts, *story.closed});
+  story = {};
+  return true;
+}
+
+Tracker::Story& Tracker::story_of(const TracedCall& traced) {
+  const Key key = key_of(traced);
+  const auto known = x_stories.find(key);
+  if (known != x_stories.end() && !replaced(known->second, traced.call.on.socket)) {
+    return known->second;
+  }
+  Story& story = x_stories[key];
+  story.facts.inode = traced.call.on.inode;
+  story.facts.id = {traced.call.on.inode ^ static_cast<uint64_t>(traced.call.fd) << 48,
+                    kOwnGeneration | ++x_generation};
+  story.facts.opener = traced.process;
+  story.facts.opened.at = traced.use.at;
+  story.look = x_looks;
+  if (const auto opening = opening_for(traced)) tell_opening(story, *opening);
+  ++x_opened;
+  return story;
+}
+
+void Tracker::note_send(Story& story, const TracedCall& traced) {
+  ConnectionFacts& facts = story.facts;
+  const Use& use = traced.use;
+  ++facts.request_count;
+  facts.last_send = use.at;
+  if (facts.role == Role::kUnknown && facts.peer.known()) facts.role = Role::kClient;
+  const bool by_known = !traced.goroutines || use.by.goroutine != 0;
+  if (!by_known) {
+    // Which goroutine it was is not known, so neither is which request before was its own: a stack
+    // alone may end in a helper that everybody shares, and would blame it.
+    facts.requests = {Use{kNoStack, use.at, use.by}, std::nullopt, std::nullopt};
+    facts.tenure.reset();
+    facts.opening_in_tenure = false;
+    return;
+  }
+  const bool first = facts.tenure_count == 0;
+  if (!facts.tenure || !facts.tenure->by.same_as(use.by)) {
+    facts.tenure = Use{kNoStack, use.at, use.by};
+    ++facts.tenure_count;
+    facts.opening_in_tenure = first && story.opening_known && facts.opened.by.same_as(use.by);
+  }
+  auto& last = facts.requests;
+  if (last[0] && last[0]->stack == use.stack) {
+    last[0] = use;
+  } else if (last[1] && last[1]->stack == use.stack) {
+    last[1] = std::exchange(last[0], use);
+  } else {
+    last = {use, last[0], last[1]};
+  }
+}
+
+void Tracker::note(const TracedCall& traced) {
+  const Call& call = traced.call;
+  if (call.kind == CallKind::kConnects || call.kind == CallKind::kCopies ||
+      call.kind == CallKind::kSends || call.kind == CallKind::kCloses) {
+    Story& story = story_of(traced);
+    story.closed.reset();
+    if (call.kind == CallKind::kSends) note_send(story, traced);
+    if (call.kind == CallKind::kCopies) story.facts.duplicated = traced.use;
+    if (call.kind == CallKind::kCloses) story.closed = traced.use;
+    if (call.kind == CallKind::kConnects) {
+      story.facts.role = Role::kClient;
+      if (call.peer.known()) story.facts.peer = call.peer;
+      if (!call.peer_name.empty()) story.facts.name = call.peer_name;
+    }
+  }
+  // What this thread opened before and did not name now is somewhere in its process's table.
+  const auto own = x_last.find(call.thread);
+  if (own != x_last.end()) {
+    auto& loose = x_loose[own->second.process];
+    if (loose.size() >= kMostLoose) loose.erase(loose.begin(), loose.begin() + kMostLoose / 2);
+    loose.push_back(own->second);
+    x_last.erase(own);
+  }
+  if (call.kind != CallKind::kOpens && call.kind != CallKind::kCopies) return;
+  if (call.number == __NR_dup2 || call.number == __NR_dup3) {
+    const int onto = static_cast<int>(call.arguments[1]);
+    forget_numbers(traced.process, onto, onto);
+  }
+  Opening opening{call.number, call.arguments, traced.process, traced.use};
+  if (accepts(call.number)) opening.arguments[1] = call.on.inode;  // the listener
+  x_last[call.thread] = opening;
+}
+
+void Tracker::forget_numbers(const ProcessId& process, int first, int last) {
+  const auto from = x_stories.lower_bound({0, {process, first}});
+  const auto to = x_stories.upper_bound({0, {process, last}});
+  for (auto entry = from; entry != to; ++entry) x_keys.erase(entry->second.facts.id);
+  x_stories.erase(from, to);
+}
+
+void Tracker::put_into(ConnectionFacts& facts, const Story& story) const {
+  const ConnectionFacts& told = story.facts;
+  if (story.opening_known) {
+    facts.opened = told.opened;
+    facts.opener = told.opener;
+    facts.before_attach = false;
+  }
+  if (facts.role == Role::kUnknown) facts.role = told.role;
+  if (!facts.peer.known() && facts.state != TcpState::kListen) facts.peer = told.peer;
+  facts.duplicated = told.duplicated;
+  facts.requests = told.requests;
+  facts.tenure = told.tenure;
+  facts.opening_in_tenure = told.opening_in_tenure;
+  facts.request_count = told.request_count;
+  facts.tenure_count = told.tenure_count;
+  if (told.last_send && (!facts.last_send || *told.last_send > *facts.last_send)) {
+    facts.last_send = told.last_send;
+  }
+}
+
+void Tracker::complete(ConnectionFacts& facts, const std::vector<Descriptor>& descriptors,
+                       Instant began) {
+  if (descriptors.empty()) return;
+  const bool socket = is_socket(facts.kind);
+  const Key key = socket ? Key{facts.inode, {}} : Key{0, descriptors.front()};
+  const auto known = x_stories.find(key);
+  Story& story = known != x_stories.end() ? known->second : x_stories[key];
+  if (story.closed && story.closed->at < began) replaced(story, socket);
+  if (!story.opening_known && !story.looked_at) {
+    const auto opening = opening_for(facts, descriptors.front().process);
+    if (opening && opening->use.at <= began) tell_opening(story, *opening);
+    if (known == x_stories.end()) ++x_opened;
+  }
+  if (story.closed && story.closed->at < began) story.closed.reset();  // another refers to it still
+  put_into(facts, story);
+  story.facts = facts;
+  story.looked_at = true;
+  story.look = x_looks;
+  x_keys[facts.id] = key;
+}
+
+std::optional<Closed> Tracker::closed(const ConnectionId& id) {
+  const auto key = x_keys.find(id);
+  if (key == x_keys.end()) return std::nullopt;
+  const auto story = x_stories.find(key->second);
+  std::optional<Closed> answer;
+  if (story != x_stories.end() && story->second.facts.id == id) {
+    if (story->second.closed) {
+      answer = Closed{story->second.closed->at, story->second.facts, *story->second.closed};
+    }
+    x_stories.erase(story);
+  }
+  x_keys.erase(key);
+  return answer;
+}
+
+std::vector<Closed> Tracker::finish_look(Instant began) {
+  std::vector<Closed> gone = std::exchange(x_gone, {});
+  x_closed_unseen += gone.size();
+  for (auto entry = x_stories.begin(); entry != x_stories.end();) {
+    Story& story = entry->second;
+    const bool later = story.closed ? story.closed->at >= began : story.facts.opened.at >= began;
+    if (story.look == x_looks && (story.looked_at || later)) {
+      ++entry;
+      continue;
+    }
+    if (story.closed && !later) {
+      gone.push_back({story.closed->at, story.facts, *story.closed});
+      ++x_closed_unseen;
+    }
+    const bool keep = later;
+    x_keys.erase(story.facts.id);
+    entry = keep ? std::next(entry) : x_stories.erase(entry);
+  }
+  ++x_looks;
+  for (auto& [process, loose] : x_loose) {
+    std::erase_if(loose, [&](const Opening& opening) { return opening.use.at < began; });
+  }
+  return gone;
+}
+
+}  // namespace unclosed

@@ -1,0 +1,81 @@
+// What the calls of a service tell of its connections: who opened each, who sent on it last, who
+// closed it. A call does not tell which number it gave: that is learnt from the next call that
+// names a number nobody knew, or from the next look at the tables; where several openings could be
+// meant and their stacks differ, the connection has no opening stack, never a guessed one. Pure;
+// one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "collect/seccomp/call.h"
+#include "model/connection.h"
+#include "model/record.h"
+
+namespace unclosed {
+
+// A call whose stack was walked.
+struct TracedCall {
+  Call call;  // without its stack's bytes
+  ProcessId process;
+  Use use;
+  bool goroutines = false;  // a Go process: a thread alone does not tell who it is
+};
+
+class Tracker {
+ public:
+  void note(const TracedCall& traced);
+
+  // Of a connection that is open in a look that began at `began`: adds what is known to its facts.
+  void complete(ConnectionFacts& facts, const std::vector<Descriptor>& descriptors, Instant began);
+  // Of one that was open at an earlier look and is no longer: how it was closed.
+  std::optional<Closed> closed(const ConnectionId& id);
+  // Of those that came and went between two looks. At the end of a look that began at `began`.
+  std::vector<Closed> finish_look(Instant began);
+  // The process has ended, or runs another program: what its numbers meant is over.
+  void forget_numbers(const ProcessId& process, int first, int last);
+
+  uint64_t opened() const { return x_opened; }
+  uint64_t closed_unseen() const { return x_closed_unseen; }
+
+ private:
+  // A socket by its inode, anything else by process and number.
+  struct Key {
+    uint64_t inode = 0;
+    Descriptor place;
+    auto operator<=>(const Key&) const = default;
+  };
+  struct Opening {
+    int number = 0;
+    std::array<uint64_t, 2> arguments{};
+    ProcessId process;
+    Use use;
+  };
+  struct Story {
+    ConnectionFacts facts;  // as of the last look; before that what the calls told
+    bool opening_known = false, looked_at = false;
+    std::optional<Use> closed;
+    uint64_t look = 0;
+  };
+
+  bool replaced(Story& story, bool socket);
+  static Key key_of(const TracedCall& traced);
+  Story& story_of(const TracedCall& traced);
+  void tell_opening(Story& story, const Opening& opening);
+  std::optional<Opening> opening_for(const TracedCall& traced);
+  std::optional<Opening> opening_for(const ConnectionFacts& facts, const ProcessId& process);
+  void note_send(Story& story, const TracedCall& traced);
+  void put_into(ConnectionFacts& facts, const Story& story) const;
+
+  std::map<Key, Story> x_stories;
+  std::unordered_map<ConnectionId, Key, ConnectionIdHash> x_keys;
+  std::unordered_map<uint32_t, Opening> x_last;  // by thread: its last call, if that was an opening
+  std::map<ProcessId, std::vector<Opening>> x_loose;  // whose number is not known yet
+  std::vector<Closed> x_gone;
+  uint64_t x_looks = 1, x_generation = 0, x_opened = 0, x_closed_unseen = 0;
+};
+
+}  // namespace unclosed

@@ -1,0 +1,158 @@
+#include "collect/seccomp/tracker.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+namespace unclosed {
+namespace {
+
+const ProcessId kService{42, 7};
+
+// A service's calls, one after the other, each a millisecond after the last.
+class Calls {
+ public:
+  TracedCall made(CallKind kind, int number, uint32_t thread, StackId stack) {
+    TracedCall traced;
+    traced.call.kind = kind;
+    traced.call.number = number;
+    traced.call.thread = thread;
+    traced.call.at = now();
+    traced.process = kService;
+    traced.use = {stack, traced.call.at, {thread, 0}};
+    return traced;
+  }
+  void opens(int number, uint32_t thread, StackId stack) {
+    auto traced = made(CallKind::kOpens, number, thread, stack);
+    traced.call.arguments = {AF_INET, SOCK_STREAM};
+    tracker.note(traced);
+  }
+  void names(CallKind kind, uint32_t thread, uint64_t inode, StackId stack, int fd = 5) {
+    auto traced = made(kind, __NR_sendto, thread, stack);
+    traced.call.fd = fd;
+    traced.call.on = {true, inode != 0, inode};
+    tracker.note(traced);
+  }
+  Instant now() { return {++x_milliseconds * 1'000'000}; }
+  ConnectionFacts look(uint64_t inode, int fd = 5, Kind kind = Kind::kTcp) {
+    const Instant began = now();
+    ConnectionFacts facts;
+    facts.id = {inode, 1};
+    facts.kind = kind;
+    facts.inode = inode;
+    facts.before_attach = true;
+    tracker.complete(facts, {{kService, fd}}, began);
+    gone = tracker.finish_look(began);
+    return facts;
+  }
+
+  Tracker tracker;
+  std::vector<Closed> gone;
+
+ private:
+  int64_t x_milliseconds = 0;
+};
+
+TEST(Tracker, an_opening_is_known_by_the_next_call_of_its_thread) {
+  Calls calls;
+  calls.opens(__NR_socket, 1, 100);
+  calls.opens(__NR_socket, 2, 200);
+  calls.names(CallKind::kConnects, 2, 888, 201);
+  calls.names(CallKind::kConnects, 1, 777, 101);
+  const auto facts = calls.look(777);
+  EXPECT_EQ(facts.opened.stack, 100U);
+  EXPECT_EQ(facts.role, Role::kClient);
+  EXPECT_FALSE(facts.before_attach);
+}
+
+TEST(Tracker, two_openings_that_could_be_meant_leave_the_stack_open) {
+  Calls calls;
+  calls.opens(__NR_socket, 1, 100);
+  calls.opens(__NR_socket, 2, 200);
+  EXPECT_EQ(calls.look(777).opened.stack, kNoStack);
+}
+
+TEST(Tracker, two_openings_by_the_same_code_are_one) {
+  Calls calls;
+  calls.opens(__NR_socket, 1, 100);
+  calls.opens(__NR_socket, 2, 100);
+  EXPECT_EQ(calls.look(777).opened.stack, 100U);
+}
+
+TEST(Tracker, another_thread_may_use_it_first) {
+  Calls calls;
+  calls.opens(__NR_accept4, 1, 100);
+  calls.names(CallKind::kSends, 2, 777, 300);
+  const auto facts = calls.look(777);
+  EXPECT_EQ(facts.opened.stack, 100U);
+  EXPECT_EQ(facts.role, Role::kServer);
+  ASSERT_TRUE(facts.requests[0]);
+  EXPECT_EQ(facts.requests[0]->stack, 300U);
+  EXPECT_FALSE(facts.opening_in_tenure);
+}
+
+TEST(Tracker, the_last_requests_with_different_stacks_are_kept) {
+  Calls calls;
+  calls.opens(__NR_socket, 1, 100);
+  calls.names(CallKind::kSends, 1, 777, 300);
+  calls.names(CallKind::kSends, 1, 777, 300);
+  calls.names(CallKind::kSends, 2, 777, 400);
+  const auto facts = calls.look(777);
+  EXPECT_EQ(facts.requests[0]->stack, 400U);
+  EXPECT_EQ(facts.requests[1]->stack, 300U);
+  EXPECT_EQ(facts.request_count, 3U);
+  EXPECT_EQ(facts.tenure_count, 2U);
+}
+
+TEST(Tracker, one_that_came_and_went_between_two_looks_is_told) {
+  Calls calls;
+  calls.opens(__NR_socket, 1, 100);
+  calls.names(CallKind::kConnects, 1, 777, 101);
+  calls.names(CallKind::kCloses, 1, 777, 102);
+  calls.look(1);
+  ASSERT_EQ(calls.gone.size(), 1U);
+  EXPECT_EQ(calls.gone[0].facts.opened.stack, 100U);
+  EXPECT_EQ(calls.gone[0].closed_by.stack, 102U);
+  EXPECT_EQ(calls.gone[0].facts.kind, Kind::kTcp);
+}
+
+TEST(Tracker, a_closed_number_that_is_named_again_is_another_file) {
+  Calls calls;
+  calls.opens(__NR_openat, 1, 100);
+  calls.names(CallKind::kCloses, 1, 0, 101);
+  calls.opens(__NR_openat, 1, 200);
+  const auto facts = calls.look(0, 5, Kind::kFile);
+  EXPECT_EQ(facts.opened.stack, 200U);
+  ASSERT_EQ(calls.gone.size(), 1U);
+  EXPECT_EQ(calls.gone[0].facts.opened.stack, 100U);
+}
+
+TEST(Tracker, one_that_another_process_still_holds_is_not_closed) {
+  Calls calls;
+  calls.opens(__NR_socket, 1, 100);
+  calls.names(CallKind::kConnects, 1, 777, 101);
+  calls.names(CallKind::kCloses, 1, 777, 102);
+  const auto facts = calls.look(777);
+  EXPECT_TRUE(calls.gone.empty());
+  EXPECT_FALSE(calls.tracker.closed(facts.id));
+}
+
+TEST(Tracker, a_goroutine_that_is_not_known_is_not_blamed) {
+  Calls calls;
+  calls.opens(__NR_socket, 1, 100);
+  for (const StackId stack : {300U, 400U}) {
+    auto traced = calls.made(CallKind::kSends, __NR_write, 1, stack);
+    traced.call.fd = 5;
+    traced.call.on = {true, true, 777};
+    traced.goroutines = true;
+    calls.tracker.note(traced);
+  }
+  const auto facts = calls.look(777);
+  EXPECT_FALSE(facts.tenure);
+  ASSERT_TRUE(facts.requests[0]);
+  EXPECT_EQ(facts.requests[0]->stack, kNoStack);
+  EXPECT_FALSE(facts.requests[1]);
+}
+
+}  // namespace
+}  // namespace unclosed
