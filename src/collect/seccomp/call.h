@@ -17,6 +17,8 @@ struct OpenOn {
   bool known = false;
   bool socket = false;
   uint64_t inode = 0;  // of a socket
+  Kind kind = Kind::kOther;
+  std::string name;  // path of a file
 };
 
 // The top of a thread's stack, and where it stood.
@@ -35,6 +37,7 @@ struct Call {
   std::array<uint64_t, 2> arguments{};  // the first two
   Endpoint peer;                        // of connect
   std::string peer_name;                // of connect to a unix socket
+  std::string path;                     // that open and its kin are given
   uint64_t goroutine = 0;               // 0: not one, or not known
   bool stack_left_out = false;
   StackCopy stack;

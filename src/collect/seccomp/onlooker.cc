@@ -14,6 +14,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "collect/procfs/descriptor_table.h"
+
 namespace unclosed {
 namespace {
 
@@ -93,14 +95,20 @@ uint32_t Onlooker::process_of(uint32_t id) {
 }
 
 OpenOn Onlooker::open_on(uint32_t process, int fd) const {
-  std::array<char, 64> path{}, link{};
+  std::array<char, 64> path{};
+  std::array<char, 1024> link;
   *fmt::format_to_n(path.data(), path.size() - 1, "/proc/{}/fd/{}", process, fd).out = '\0';
   const ssize_t size = ::readlink(path.data(), link.data(), link.size());
   if (size <= 0) return {};
   const std::string_view text(link.data(), static_cast<size_t>(size));
-  OpenOn on{true, false, 0};
+  OpenOn on;
+  on.known = true;
   constexpr std::string_view kSocket = "socket:[";
-  if (!text.starts_with(kSocket)) return on;
+  if (!text.starts_with(kSocket)) {
+    on.kind = kind_of_link(text);
+    if (text.starts_with('/')) on.name = text;
+    return on;
+  }
   on.socket = true;
   std::from_chars(text.data() + kSocket.size(), text.data() + text.size(), on.inode);
   return on;
@@ -132,6 +140,12 @@ StackCopy Onlooker::stack(uint32_t id) {
   copy.pc = where->second;
   copy.bytes.assign(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(got));
   return copy;
+}
+
+void Onlooker::read_path(uint64_t at, Call& call) const {
+  std::array<char, 512> bytes;
+  const size_t got = read_memory(call.process, at, bytes.data(), bytes.size());
+  call.path.assign(bytes.data(), strnlen(bytes.data(), got));
 }
 
 void Onlooker::read_address(uint64_t at, uint64_t size, Call& call) const {

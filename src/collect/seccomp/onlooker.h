@@ -24,6 +24,8 @@ class Onlooker {
   OpenOn listener(uint32_t process, int fd);
   // Empty bytes: it could not be read.
   StackCopy stack(uint32_t thread);
+  // The path that an open is given.
+  void read_path(uint64_t at, Call& call) const;
   // The address that connect is given, into the call's peer.
   void read_address(uint64_t at, uint64_t size, Call& call) const;
 

@@ -63,18 +63,24 @@ Kind kind_given(int number, const std::array<uint64_t, 2>& arguments) {
   }
 }
 
-// Whether an opening can have given what a look shows.
-bool fits(int number, const std::array<uint64_t, 2>& arguments, const ConnectionFacts& facts) {
-  if (copies(number)) return !is_socket(facts.kind);
-  if (accepts(number)) return is_socket(facts.kind) && facts.role != Role::kListener;
-  const Kind given = kind_given(number, arguments);
-  if (given == Kind::kFile)
-    return facts.kind == Kind::kFile || facts.kind == Kind::kFifo || facts.kind == Kind::kMemfd ||
-           facts.kind == Kind::kOther;
-  return given == facts.kind || (given == Kind::kOther && gives_socket(number));
-}
+std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 }  // namespace
+
+// Whether an opening can have given what is seen.
+bool Tracker::fits(const Opening& opening, Kind kind, Role role, const std::string& name) {
+  if (copies(opening.number)) return !is_socket(kind);
+  if (accepts(opening.number)) return is_socket(kind) && role != Role::kListener;
+  const Kind given = kind_given(opening.number, opening.arguments);
+  if (given == Kind::kFile) {
+    const bool kinds = kind == Kind::kFile || kind == Kind::kFifo || kind == Kind::kOther;
+    // A link that was opened has another name than what it leads to: then nothing is known.
+    return kinds &&
+           (name.empty() || opening.path.empty() || file_name(name) == file_name(opening.path));
+  }
+  return given == kind ||
+         (given == Kind::kOther && gives_socket(opening.number) && is_socket(kind));
+}
 
 Tracker::Key Tracker::key_of(const TracedCall& traced) {
   if (traced.call.on.socket) return {traced.call.on.inode, {}};
@@ -108,7 +114,7 @@ std::optional<size_t> only_one(const std::vector<StackId>& stacks, Fits fits_at)
   for (size_t i = stacks.size(); i-- > 0;) {
     if (!fits_at(i)) continue;
     if (found && stacks[*found] != stacks[i]) return std::nullopt;
-    found = i;
+    if (!found) found = i;
   }
   return found;
 }
@@ -117,8 +123,10 @@ std::optional<Tracker::Opening> Tracker::opening_for(const TracedCall& traced) {
   const bool socket = traced.call.on.socket;
   const bool connects = traced.call.kind == CallKind::kConnects;
   const auto could = [&](const Opening& opening) {
-    if (gives_socket(opening.number) != socket) return false;
-    return !connects || opening.number == __NR_socket;
+    if (!socket) {
+      return fits(opening, traced.call.on.kind, Role::kUnknown, traced.call.on.name);
+    }
+    return connects ? opening.number == __NR_socket : gives_socket(opening.number);
   };
   // The same thread, and nothing in between: its own.
   const auto own = x_last.find(traced.call.thread);
@@ -149,7 +157,7 @@ std::optional<Tracker::Opening> Tracker::opening_for(const ConnectionFacts& fact
   std::vector<StackId> stacks;
   for (const Opening& opening : all) stacks.push_back(opening.use.stack);
   const auto found =
-      only_one(stacks, [&](size_t i) { return fits(all[i].number, all[i].arguments, facts); });
+      only_one(stacks, [&](size_t i) { return fits(all[i], facts.kind, facts.role, facts.name); });
   if (!found) return std::nullopt;
   return all[*found];
 }
@@ -242,7 +250,7 @@ void Tracker::note(const TracedCall& traced) {
     const int onto = static_cast<int>(call.arguments[1]);
     forget_numbers(traced.process, onto, onto);
   }
-  Opening opening{call.number, call.arguments, traced.process, traced.use};
+  Opening opening{call.number, call.arguments, traced.process, traced.use, call.path};
   if (accepts(call.number)) opening.arguments[1] = call.on.inode;  // the listener
   x_last[call.thread] = opening;
 }
@@ -269,9 +277,10 @@ void Tracker::put_into(ConnectionFacts& facts, const Story& story) const {
   facts.opening_in_tenure = told.opening_in_tenure;
   facts.request_count = told.request_count;
   facts.tenure_count = told.tenure_count;
-  if (told.last_send && (!facts.last_send || *told.last_send > *facts.last_send)) {
-    facts.last_send = told.last_send;
-  }
+  // The kernel tells times of TCP in steps of some ms, for sends and receives alike: a finer time
+  // of the send alone would make its answer look older. Of other kinds no receive is known at all:
+  // whoever sent last is taken for waiting, and never for idle.
+  if (facts.kind != Kind::kTcp && told.last_send) facts.last_send = told.last_send;
 }
 
 void Tracker::complete(ConnectionFacts& facts, const std::vector<Descriptor>& descriptors,

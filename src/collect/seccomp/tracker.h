@@ -53,6 +53,7 @@ class Tracker {
     std::array<uint64_t, 2> arguments{};
     ProcessId process;
     Use use;
+    std::string path;
   };
   struct Story {
     ConnectionFacts facts;  // as of the last look; before that what the calls told
@@ -62,6 +63,7 @@ class Tracker {
   };
 
   bool replaced(Story& story, bool socket);
+  static bool fits(const Opening& opening, Kind kind, Role role, const std::string& name);
   static Key key_of(const TracedCall& traced);
   Story& story_of(const TracedCall& traced);
   void tell_opening(Story& story, const Opening& opening);

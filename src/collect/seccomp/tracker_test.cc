@@ -30,7 +30,7 @@ class Calls {
   void names(CallKind kind, uint32_t thread, uint64_t inode, StackId stack, int fd = 5) {
     auto traced = made(kind, __NR_sendto, thread, stack);
     traced.call.fd = fd;
-    traced.call.on = {true, inode != 0, inode};
+    traced.call.on = {true, inode != 0, inode, inode != 0 ? Kind::kOther : Kind::kFile, {}};
     tracker.note(traced);
   }
   Instant now() { return {++x_milliseconds * 1'000'000}; }
@@ -127,6 +127,17 @@ TEST(Tracker, a_closed_number_that_is_named_again_is_another_file) {
   EXPECT_EQ(calls.gone[0].facts.opened.stack, 100U);
 }
 
+TEST(Tracker, a_number_is_matched_by_what_it_is_open_on) {
+  Calls calls;
+  calls.opens(__NR_openat, 1, 100);
+  calls.opens(__NR_eventfd2, 1, 200);
+  calls.opens(__NR_epoll_create1, 1, 300);
+  calls.names(CallKind::kCloses, 1, 0, 101);  // of the file
+  calls.look(1);
+  ASSERT_EQ(calls.gone.size(), 1U);
+  EXPECT_EQ(calls.gone[0].facts.opened.stack, 100U);
+}
+
 TEST(Tracker, one_that_another_process_still_holds_is_not_closed) {
   Calls calls;
   calls.opens(__NR_socket, 1, 100);
@@ -143,7 +154,7 @@ TEST(Tracker, a_goroutine_that_is_not_known_is_not_blamed) {
   for (const StackId stack : {300U, 400U}) {
     auto traced = calls.made(CallKind::kSends, __NR_write, 1, stack);
     traced.call.fd = 5;
-    traced.call.on = {true, true, 777};
+    traced.call.on = {true, true, 777, Kind::kOther, {}};
     traced.goroutines = true;
     calls.tracker.note(traced);
   }
