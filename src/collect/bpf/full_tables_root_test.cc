@@ -28,6 +28,7 @@ class NoCode final : public CodeSource {
   }
   const ModuleCode& code(ModuleId) override { return x_code; }
   std::optional<uint64_t> bias(ModuleId, const Mapping&) override { return std::nullopt; }
+  std::optional<UnwindRow> go_row(ModuleId, ElfAddr) override { return std::nullopt; }
 
  private:
   ModuleCode x_code;
