@@ -137,6 +137,23 @@ TEST_P(GoNames, stacks_are_named_as_go_names_them) {
   EXPECT_GT(stacks, 15U);
 }
 
+TEST_P(GoNames, frames_are_stepped_by_their_sizes) {
+  const Module* module = x_modules.find(x_id);
+  ASSERT_TRUE(module != nullptr && module->go);
+  const auto row_of = [&](const char* function, uint64_t behind) -> std::optional<UnwindRow> {
+    const auto entry = module->go->function_address(function);
+    return entry ? x_modules.go_row(x_id, ElfAddr{*entry + behind}) : std::nullopt;
+  };
+  // At its entry a function has nothing on the stack but the return address.
+  EXPECT_EQ(row_of("main.main", 0), (UnwindRow{0, 1, 0, UnwindType::kRsp}));
+  EXPECT_EQ(row_of("runtime.goexit", 1), (UnwindRow{0, kOutermost, 0, UnwindType::kEnd}));
+  EXPECT_EQ(row_of("runtime.mcall", 0), (UnwindRow{0, 0, 0, UnwindType::kEnd}));
+  EXPECT_FALSE(x_modules.go_row(x_id, ElfAddr{1}));
+  const auto& go = x_modules.code(x_id).go;
+  ASSERT_TRUE(go);
+  EXPECT_TRUE(go->all_goroutines);
+}
+
 TEST_P(GoNames, any_address_is_named_as_go_names_it) {
   std::istringstream lines(x_lines);
   size_t compared = 0;

@@ -83,6 +83,15 @@ class Cases(unittest.TestCase):
                     if choice.get("blame", "line") is not None:
                         self.assertIn(choice["marker"], known, path)
 
+    def test_a_rung_that_sees_less_has_expectations_of_its_own(self):
+        expected = {"kind": "tcp", "marker": "m", "function": "f", "seccomp": {"blame": None}}
+        self.assertEqual(expectation.on_rung(expected, "bpf").get("blame", "line"), "line")
+        self.assertIsNone(expectation.on_rung(expected, "seccomp")["blame"])
+        missed = {"findings": [{"kind": "unix", "marker": "m", "function": "f", "seccomp": {"missed": "why"}}]}
+        folder = pathlib.Path(__file__).parent / "cases"
+        self.assertEqual(expectation.complaints_about_leak({"rung": "seccomp"}, missed, folder, {}), [])
+        self.assertTrue(expectation.complaints_about_leak({"rung": "bpf"}, missed, folder, {}))
+
 
 class Situations(unittest.TestCase):
     REPORT = {"groups": [{"diagnosis": "unknown"}], "limits": [{"diagnosis": "slow"}],
