@@ -133,7 +133,8 @@ void Blamer::learn_dispatchers() {
   for (const auto& [key, cohort] : x_scene.histories.cohorts) {
     for (const auto& sample : cohort.samples) add(sample.facts);
   }
-  if (ways.size() < kFewWays) return;
+  x_few_ways = ways.size() < kFewWays;
+  if (x_few_ways) return;
   std::map<FunctionId, std::pair<size_t, std::set<FunctionId>>> passing;
   for (const auto& [way, yes] : ways) {
     std::set<FunctionId> counted;
@@ -411,6 +412,7 @@ Blamer::CloseSite Blamer::close_site(const StackView& view, size_t place,
   const FunctionId helper = view.own[place].function;
   CloseSite site;
   uint64_t here = 0;
+  uint64_t used = 0;
   uint64_t all = 0;
   std::map<size_t, uint64_t> votes;
   for (const auto& [key, closing] : healthy.closings) {
@@ -419,6 +421,7 @@ Blamer::CloseSite Blamer::close_site(const StackView& view, size_t place,
     if (!shares) continue;
     all += closing.count;
     if (passes(*closing.closed, helper)) here += closing.count;
+    if (passes(*closing.used, helper)) used += closing.count;
     const size_t length = common_length(view, *closing.closed);
     if (length == 0) continue;
     // What one branch of main opens and another closes is not main's.
@@ -428,6 +431,7 @@ Blamer::CloseSite Blamer::close_site(const StackView& view, size_t place,
     }
   }
   site.here = here > 0 && here * 2 >= all;
+  site.left_behind = used == 0 && all >= kManyHealthy;
   for (const auto& [where, count] : votes) {
     const double needed = where > place ? kMost : kSome;
     if (static_cast<double>(count) >= needed * static_cast<double>(all)) site.place = where;
@@ -445,6 +449,9 @@ Blamer::Choice Blamer::compare(const Tenure& tenure, Choice common, const Health
     common.rule += "; siblings are closed in the same function";
     return common;
   }
+  // Siblings went on from the common frame before they were closed: those that are left stayed in
+  // it. Where many ways are known, what is above it may be a dispatcher, and is passed over anyway.
+  if (x_few_ways && site.left_behind) return common;
   const auto apart = discriminating(view, common.place, healthy);
   if (site.place && *site.place < common.place && (!apart || *site.place >= *apart)) {
     return at_close;
@@ -454,14 +461,6 @@ Blamer::Choice Blamer::compare(const Tenure& tenure, Choice common, const Health
             0.9};
   }
   return common;
-}
-
-std::optional<Blamed> Blamer::by_ancestry(const ConnectionFacts& facts) const {
-  const auto starter = x_ancestry.of(facts);
-  if (!starter || dispatches(starter->frame->function)) return std::nullopt;
-  return Blamed{starter->frame->function, site_of(*starter->frame->frame), starter->role,
-                "ancestry: started the goroutine or thread, whose stack is library code alone",
-                0.6};
 }
 
 std::optional<Blamed> Blamer::blame(const Member& member) const {

@@ -99,6 +99,7 @@ class Blamer {
                                        const Healthy& healthy) const;
   struct CloseSite {
     bool here = false;            // siblings are closed below the frame
+    bool left_behind = false;     // no sibling that was closed was last used below it
     std::optional<size_t> place;  // the deepest frame of the view in which they are closed
   };
   CloseSite close_site(const StackView& view, size_t place, const Healthy& healthy) const;
@@ -111,6 +112,7 @@ class Blamer {
     std::map<StackId, uint64_t> before, opened;
   };
   std::set<FunctionId> x_dispatchers;
+  bool x_few_ways = false;  // too few ways to a last use are known to tell a dispatcher
   std::map<StackId, Habit> x_habits;
   std::set<StackId> x_left_requests;     // made in the last tenure of candidates
   std::set<FunctionId> x_alive_senders;  // alone on the stack of a connection in use

@@ -95,4 +95,12 @@ std::string Blamer::why_not(const Member& member) const {
   return "no stack of it was taken; a longer window, or a larger `--budget`, would name it";
 }
 
+std::optional<Blamed> Blamer::by_ancestry(const ConnectionFacts& facts) const {
+  const auto starter = x_ancestry.of(facts);
+  if (!starter || dispatches(starter->frame->function)) return std::nullopt;
+  return Blamed{starter->frame->function, site_of(*starter->frame->frame), starter->role,
+                "ancestry: started the goroutine or thread, whose stack is library code alone",
+                0.6};
+}
+
 }  // namespace unclosed

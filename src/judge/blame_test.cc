@@ -186,6 +186,20 @@ TEST(Blame, older_ones_join_a_finding_that_looks_like_them) {
   EXPECT_EQ(finding.evidence.back().kind, "older-matched");
 }
 
+// Two ways to a last use are too few to tell that `publish` leads to everybody.
+TEST(Blame, those_that_never_got_beyond_the_helper_are_the_helpers) {
+  Street street;
+  for (int i = 0; i < 6; ++i) {
+    leaked(street, 1 + i, "main>publish>Connect>dial>lib:connect",
+           {"main>publish>Connect>ask>lib:write"}, 7 + static_cast<uint64_t>(i));
+  }
+  for (int i = 0; i < 20; ++i) {
+    healthy(street, 20 + i, "main>publish>Connect>dial>lib:connect",
+            "main>publish>send>ask>lib:write", "main>publish>Close>lib:close");
+  }
+  EXPECT_EQ(only_finding(street).blame->site.function, "Connect");
+}
+
 TEST(Blame, a_dispatcher_on_all_ways_owns_nothing) {
   Street street;
   // One thread: what came before the leaking use was another caller's.
