@@ -189,13 +189,19 @@ TEST(Blame, older_ones_join_a_finding_that_looks_like_them) {
 // Two ways to a last use are too few to tell that `publish` leads to everybody.
 TEST(Blame, those_that_never_got_beyond_the_helper_are_the_helpers) {
   Street street;
-  for (int i = 0; i < 6; ++i) {
-    leaked(street, 1 + i, "main>publish>Connect>dial>lib:connect",
-           {"main>publish>Connect>ask>lib:write"}, 7 + static_cast<uint64_t>(i));
+  const std::string dial = "main>publish>Connect>dial>lib:connect";
+  const std::string hello = "main>publish>Connect>ask>lib:write";
+  for (uint64_t i = 0; i < 6; ++i) {
+    leaked(street, 1 + static_cast<double>(i), dial, {hello}, 7 + i).opening_in_tenure = true;
   }
-  for (int i = 0; i < 20; ++i) {
-    healthy(street, 20 + i, "main>publish>Connect>dial>lib:connect",
-            "main>publish>send>ask>lib:write", "main>publish>Close>lib:close");
+  for (uint64_t i = 0; i < 20; ++i) {
+    const double when = 20 + static_cast<double>(i);
+    auto& facts = street.open(kTcp, kClient, when, dial);
+    facts.opened.by.goroutine = 1000 + i;
+    facts.opening_in_tenure = true;
+    street.ask(facts, when + 0.1, hello, 1000 + i);
+    street.ask(facts, when + 0.2, "main>publish>send>ask>lib:write", 1000 + i);
+    street.closed(facts, when + 0.3, "main>publish>Close>lib:close");
   }
   EXPECT_EQ(only_finding(street).blame->site.function, "Connect");
 }
