@@ -382,7 +382,7 @@ void BpfCollector::State::tell_the_dead(RecordSink& sink) {
     keep_stacks(record, handed);
     sink.accept(Seen{now, facts(record, handed, nullptr), {{opener_of(record), record.fd}}});
   });
-  ended = true;
+  ended = targets.empty();
 }
 
 void BpfCollector::State::note_unused(const uc_record& record) {
@@ -460,7 +460,12 @@ Status BpfCollector::scan(RecordSink& sink) {
   state.kernel.drain(handle);  // closes that happened while the tables were read
   state.tell_ended(sink, monotonic_now());
   for (const ProcessId& target : state.targets) state.probes.arm(target, state.proc);
-  if (state.targets.empty()) {
+  // An exit closes one descriptor after the other, without calls: what is gone then was open at the
+  // end.
+  const bool ending =
+      std::any_of(state.targets.begin(), state.targets.end(),
+                  [&](const ProcessId& target) { return state.proc.ending(target); });
+  if (state.targets.empty() || ending) {
     state.last = before;
     state.tell_the_dead(sink);
   }
@@ -468,7 +473,7 @@ Status BpfCollector::scan(RecordSink& sink) {
   const Instant now = monotonic_now();
   state.tell_losses(sink, now);
   sink.accept(ScanEnd{now, state.kernel.counter(UC_OPENED), state.kernel.counter(UC_CLOSED_COUNT)});
-  if (!state.ended) state.reap_unseen();
+  if (!state.ended && !ending) state.reap_unseen();
   state.make_room_for_stacks();
   for (const auto& change : state.watch.end_scan())
     state.kernel.watch_site(change.site, change.watched ? Watch::kYes : Watch::kNo);

@@ -105,6 +105,7 @@ class Child {
     ASSERT_EQ(::send(x_ends[0], &byte, 1, 0), 1);
     ASSERT_EQ(::recv(x_ends[0], &byte, 1, 0), 1);
   }
+  void tell() { EXPECT_EQ(::send(x_ends[0], "", 1, 0), 1); }
   pid_t pid() const { return x_pid; }
 
  private:
@@ -414,6 +415,28 @@ TEST_F(BpfCollectorTest, what_a_process_had_open_when_it_ended_is_still_told) {
   EXPECT_EQ(traced, 1);
   EXPECT_EQ(book.closed.size(), 1U);
   EXPECT_NE(pid, 0);
+}
+
+// An exit takes milliseconds, during which the process is alive and its table empties.
+TEST_F(BpfCollectorTest, a_scan_during_an_exit_loses_nothing) {
+  constexpr int kOpen = 4000;
+  for (int round = 0; round < 8; ++round) {
+    Child child({[] {
+                   for (int i = 0; i < kOpen; ++i) ::eventfd(0, 0);
+                 },
+                 [] { _exit(0); }});
+    book = {};
+    attach(child);
+    child.step();
+    scan();
+    child.tell();
+    while (!collector->ended()) ASSERT_TRUE(collector->scan(book));
+    int open = 0;
+    for (const auto& [id, seen] : book.open)
+      open += seen.facts.kind == Kind::kEventfd && !seen.facts.before_attach;
+    EXPECT_EQ(open, kOpen);
+    SetUp();
+  }
 }
 
 TEST_F(BpfCollectorTest, every_event_of_a_storm_is_counted) {

@@ -17,6 +17,8 @@ struct CloseDirectory {
   void operator()(DIR* directory) const { ::closedir(directory); }
 };
 
+}  // namespace
+
 // The name is in parentheses and may itself hold parentheses, spaces and newlines: the last ')'
 // ends it.
 Result<ProcessStat> parse_stat(std::string_view text) {
@@ -34,6 +36,7 @@ Result<ProcessStat> parse_stat(std::string_view text) {
     if (word.empty()) return corrupt("stat of a process ends early");
     if (field == 3) stat.state = word.front();
     if (field == 4) stat.parent = number<pid_t>(word).value_or(0);
+    if (field == 9) stat.flags = number<uint32_t>(word).value_or(0);
     if (field == 20) stat.threads = number<int>(word).value_or(0);
     if (field == 22) {
       const auto ticks = number<uint64_t>(word);
@@ -43,8 +46,6 @@ Result<ProcessStat> parse_stat(std::string_view text) {
   }
   return stat;
 }
-
-}  // namespace
 
 std::string_view next_word(std::string_view& rest) {
   const size_t start = std::min(rest.find_first_not_of(" \t"), rest.size());

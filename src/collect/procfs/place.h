@@ -38,6 +38,7 @@ struct ProcessStat {
   std::string comm;
   char state = '?';
   pid_t parent = 0;
+  uint32_t flags = 0;
   int threads = 0;
   uint64_t start_ticks = 0;
 };
@@ -47,6 +48,7 @@ struct ProcessPlace {
   Fd directory;
   ProcessStat stat;
 };
+Result<ProcessStat> parse_stat(std::string_view text);
 Result<ProcessPlace> open_number(const std::string& root, pid_t pid);
 // kGone when the number is another process's by now.
 Result<ProcessPlace> open_process(const std::string& root, const ProcessId& process);

@@ -182,6 +182,21 @@ bool ProcFs::alive(const ProcessId& process) const {
   return place->stat.state != 'Z' || place->stat.threads > 1;
 }
 
+bool ProcFs::ending(const ProcessId& process) const {
+  constexpr uint32_t kExiting = 0x4;  // PF_EXITING, include/linux/sched.h
+  const auto place = open_process(x_root, process);
+  if (!place) return true;
+  if ((place->stat.flags & kExiting) == 0) return false;
+  const auto threads = numbered_entries(place->directory.get(), "task");
+  if (!threads) return true;
+  return std::all_of(threads->begin(), threads->end(), [&](int thread) {
+    const auto name = fmt::format("task/{}/stat", thread);
+    const auto text = read_at(place->directory.get(), name.c_str());
+    const auto stat = text ? parse_stat(*text) : Result<ProcessStat>(text.error());
+    return !stat || (stat->flags & kExiting) != 0;
+  });
+}
+
 Result<ProcessInfo> ProcFs::info(const ProcessId& process) const {
   const auto place = open_process(x_root, process);
   if (!place) return place.error();

@@ -41,6 +41,9 @@ class ProcFs {
   Instant started(const ProcessId& process) const;
   // True while the process with exactly this start time exists and one of its threads runs.
   bool alive(const ProcessId& process) const;
+  // True when it is gone, or all its threads are on their way out: its descriptors go without
+  // calls.
+  bool ending(const ProcessId& process) const;
   // Everything shown of a process; secrets (passwords in DSNs and flags, tokens) are cut from the
   // command. `runtime` is left empty: it is read from the binary.
   Result<ProcessInfo> info(const ProcessId& process) const;
