@@ -127,7 +127,8 @@ class Run:
     @staticmethod
     def find(program):
         if program == "python3":
-            return sys.executable
+            # Debian's, which every user may run and which has its drivers.
+            return "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
         return servers.find(program)
 
     def prepare(self):
@@ -373,6 +374,19 @@ def options():
     return chosen
 
 
+def come_within_reach():
+    """Cases that run as nobody need this tree within nobody's reach: where it is not, we go on in a mount of it that is."""
+    seen = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "test", "-r", __file__],
+                          stderr=subprocess.DEVNULL, check=False)
+    if seen.returncode == 0 or os.geteuid() != 0 or os.environ.get("UNCLOSED_E2E_WITHIN_REACH"):
+        return
+    place = tempfile.mkdtemp(prefix="unclosed-tree-")
+    os.chmod(place, 0o755)
+    os.environ["UNCLOSED_E2E_WITHIN_REACH"] = "1"
+    os.execvp("unshare", ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" "$1" && place=$1 && shift 2 && '
+                          'exec python3 -B "$place/tests/e2e/run.py" "$@"', str(ROOT), place, "-", *sys.argv[1:]])
+
+
 def main():
     chosen = options()
     selected = [case for case in cases.load(HERE / "cases")
@@ -384,6 +398,7 @@ def main():
     if not selected:
         print(f"no case is named like {' or '.join(chosen.names)}", file=sys.stderr)
         return 2
+    come_within_reach()
     if not os.access(chosen.program, os.X_OK):
         print(f"{chosen.program} is not there: run scripts/build first", file=sys.stderr)
         return 2
