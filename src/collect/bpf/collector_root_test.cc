@@ -21,23 +21,10 @@
 #include <thread>
 
 #include "collect/bpf/collector.h"
+#include "collect/bpf/no_code.h"
 
 namespace unclosed {
 namespace {
-
-// Knows no code at all: stacks are walked by frame pointers, frames have no module.
-class NoCode final : public CodeSource {
- public:
-  Result<ModuleId> open_module(const ProcessId&, const Mapping&) override {
-    return Error{ErrorKind::kUnsupported, "no code", {}};
-  }
-  const ModuleCode& code(ModuleId) override { return x_code; }
-  std::optional<uint64_t> bias(ModuleId, const Mapping&) override { return std::nullopt; }
-  std::optional<UnwindRow> go_row(ModuleId, ElfAddr) override { return std::nullopt; }
-
- private:
-  ModuleCode x_code;
-};
 
 // Folds records as the simplest of all ledgers.
 class Book final : public RecordSink {

@@ -17,22 +17,10 @@
 #include <utility>
 
 #include "collect/bpf/collector.h"
+#include "collect/bpf/no_code.h"
 
 namespace unclosed {
 namespace {
-
-class NoCode final : public CodeSource {
- public:
-  Result<ModuleId> open_module(const ProcessId&, const Mapping&) override {
-    return Error{ErrorKind::kUnsupported, "no code", {}};
-  }
-  const ModuleCode& code(ModuleId) override { return x_code; }
-  std::optional<uint64_t> bias(ModuleId, const Mapping&) override { return std::nullopt; }
-  std::optional<UnwindRow> go_row(ModuleId, ElfAddr) override { return std::nullopt; }
-
- private:
-  ModuleCode x_code;
-};
 
 class Book final : public RecordSink {
  public:
@@ -226,21 +214,24 @@ std::optional<unsigned> number_of(const RawStack& stack) {
 TEST_F(FullTables, stacks_make_room_and_none_is_wrong) {
   constexpr unsigned kPaths = 4000, kKept = 40;
   settings.most_stacks = 512;
-  Child child({[] {
-    for (unsigned i = 0; i < kPaths; ++i) {
-      const int fd = path<kBits>(i);
-      if (i % (kPaths / kKept) == 0) {
-        ::dup2(fd, 300 + static_cast<int>(i / (kPaths / kKept)));
+  // So few at a time that each scan finds room for those of the next.
+  constexpr unsigned kAtATime = 32;
+  std::vector<std::function<void()>> steps;
+  for (unsigned from = 0; from < kPaths; from += kAtATime) {
+    steps.emplace_back([from] {
+      for (unsigned i = from; i < from + kAtATime; ++i) {
+        const int fd = path<kBits>(i);
+        if (i % (kPaths / kKept) == 0) ::dup2(fd, 300 + static_cast<int>(i / (kPaths / kKept)));
+        ::close(fd);
       }
-      ::close(fd);
-      if (i % 64 == 0) ::usleep(20'000);
-    }
-  }});
+    });
+  }
+  Child child(steps);
   attach(child);
-  child.begin();
-  while (!child.done(std::chrono::milliseconds(10))) scan();
-  child.finish();
-  scan();
+  for (size_t i = 0; i < steps.size(); ++i) {
+    child.step();
+    scan();
+  }
   unsigned right = 0, without = 0;
   for (unsigned i = 0; i < kKept; ++i) {
     const Seen* seen = book.at(300 + static_cast<int>(i));
