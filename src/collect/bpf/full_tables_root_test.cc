@@ -71,22 +71,10 @@ class Child {
   }
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
-  void begin() {
+  void step() {
     char byte = 0;
     ASSERT_EQ(::send(x_ends[0], &byte, 1, 0), 1);
-  }
-  void finish() {
-    char byte = 0;
     ASSERT_EQ(::recv(x_ends[0], &byte, 1, 0), 1);
-  }
-  void step() { begin(), finish(); }
-  // Done within a moment?
-  bool done(Duration wait) {
-    timeval patience{0, std::chrono::duration_cast<std::chrono::microseconds>(wait).count()};
-    fd_set ready;
-    FD_ZERO(&ready);
-    FD_SET(x_ends[0], &ready);
-    return ::select(x_ends[0] + 1, &ready, nullptr, nullptr, &patience) == 1;
   }
   pid_t pid() const { return x_pid; }
 
