@@ -1,0 +1,66 @@
+// Goroutines of one process at one moment, whoever told of them: a profile, the log of a panic, or
+// the process's own memory. A source that does not say something leaves it absent: goroutine
+// profiles of counts know neither ids nor states nor times. Value types; any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/stack.h"
+
+namespace unclosed {
+
+// How long goroutines of a group have been waiting. The runtime counts whole minutes in its dumps,
+// and from the first garbage collection that saw them wait: a lower bound.
+struct WaitSeconds {
+  double min = 0, max = 0;
+  bool operator==(const WaitSeconds&) const = default;
+};
+
+// Goroutines that do the same: equal stacks, state and creator.
+struct GoroutineGroup {
+  uint64_t count = 0;
+  // In the runtime's words of any release, without scan and lock marks: "IO wait", "chan receive",
+  // "select", "sync.Mutex.Lock", "running"; "" where the source does not say.
+  std::string state;
+  std::optional<WaitSeconds> wait;  // absent: under a minute, or the source does not say
+  std::vector<NamedFrame> stack;    // innermost first
+  Truncation truncated = Truncation::kNone;
+  std::optional<NamedFrame> created_by;  // the go statement that started them
+  // Its ancestors beyond that, where GODEBUG=tracebackancestors told them; innermost first.
+  std::vector<std::vector<NamedFrame>> ancestors;
+  // Goroutines that ran these go statements, where all of the group have the same; 0: not known.
+  uint64_t parent = 0;
+  uint64_t locked_to_thread = 0;  // of `count`
+  std::vector<uint64_t> ids;      // the first few; empty: the source does not say
+  std::optional<int64_t> growth;  // against the first capture; absent: there was only one
+};
+
+// The frame that waits (the innermost outside of the runtime and of package sync), by index into
+// the stack; nullopt: no such frame.
+std::optional<size_t> blocked_at(const GoroutineGroup& group);
+// The innermost frame of the user's own code; nullopt: there is none.
+std::optional<size_t> own_frame(const GoroutineGroup& group);
+
+// A site that allocates, from a heap profile.
+struct AllocationSite {
+  std::vector<NamedFrame> stack;  // innermost first
+  int64_t in_use_bytes = 0, in_use_objects = 0, allocated_bytes = 0, allocated_objects = 0;
+  std::optional<int64_t> growth_bytes;  // of in_use_bytes, against the first capture
+};
+
+struct GoroutineCapture {
+  std::string source;  // a file's name, a URL without secrets, or "pid 4242"
+  std::string rung;    // "pprof", "log" or "memory"
+  std::string go;      // "go1.26.8"; "" when not known
+  uint64_t goroutines = 0;
+  std::vector<GoroutineGroup> groups;  // largest first; with growth: the most grown first
+  std::vector<AllocationSite> allocations;
+  std::optional<uint64_t> damaged_at;     // byte offset from which the source could not be read
+  std::optional<double> seconds_between;  // of two captures
+  std::vector<std::string> notes;         // what was not seen, in sentences
+};
+
+}  // namespace unclosed
