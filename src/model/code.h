@@ -6,10 +6,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
+#include "model/go_runtime.h"
 #include "model/process.h"
 #include "model/stack.h"
 
@@ -57,11 +61,14 @@ struct UnwindTable {
 // Where a Go binary keeps what the kernel side reads (offsets by release, checked against DWARF
 // where present).
 struct GoLayout {
-  std::string version;        // "go1.26.8"
-  uint32_t goid_offset = 0;   // in runtime.g
-  uint32_t gopc_offset = 0;   // likewise: behind the go statement that started it
-  int32_t g_tls_offset = -8;  // of the pointer to g from the thread's fs base
-  // The slice of pointers to every g; nullopt: not found.
+  std::string version;                     // "go1.26.8"
+  uint32_t goid_offset = 0;                // in runtime.g
+  uint32_t gopc_offset = 0;                // likewise: behind the go statement that started it
+  int32_t g_tls_offset = -8;               // of the pointer to g from the thread's fs base
+  std::pair<ElfAddr, ElfAddr> text;        // start and end of Go's own code
+  std::optional<ElfAddr> module_data;      // runtime.moduledata; nullopt: not found
+  std::optional<GoRuntimeLayout> runtime;  // nullopt: a release that is not known
+  // The slice of pointers to every g, as the code that adds to it says; nullopt: not found.
   std::optional<ElfAddr> all_goroutines;
   // Code that makes system calls without a frame of its own: the return address is at *(rsp).
   std::vector<std::pair<ElfAddr, ElfAddr>> frameless;
@@ -111,6 +118,12 @@ class CodeSource {
   // The row of Go's own code at `pc`, from the linker's table of frame sizes: stepped by rsp alone,
   // where rbp is not known. nullopt: no Go function is there, or its size is not known.
   virtual std::optional<UnwindRow> go_row(ModuleId module, ElfAddr pc) = 0;
+  // The address of an ELF symbol (of a variable, too); nullopt: none of this name, or stripped.
+  virtual std::optional<ElfAddr> symbol(ModuleId module, std::string_view name) = 0;
+  // Start and end of the Go functions of these names, known in stripped files as well; nullopt for
+  // each that the binary has not. One search through all its functions.
+  virtual std::vector<std::optional<std::pair<ElfAddr, ElfAddr>>> go_functions(
+      ModuleId module, std::span<const std::string_view> names) = 0;
 };
 
 }  // namespace unclosed

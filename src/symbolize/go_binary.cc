@@ -8,6 +8,8 @@
 #include <set>
 #include <unordered_map>
 
+#include "symbolize/go_layouts.h"
+
 namespace unclosed {
 namespace {
 
@@ -111,7 +113,7 @@ std::optional<TableAt> find_table(const ElfFile& elf, std::vector<std::string>& 
 std::optional<uint8_t> wrapper_id(std::string_view version) {
   const auto minor = go_minor(version);
   if (!minor) return std::nullopt;
-  if (*minor < 18 || *minor > kNewestGo) return std::nullopt;
+  if (*minor < kOldestGo || *minor > kNewestGo) return std::nullopt;
   return static_cast<uint8_t>(*minor <= 21 ? 21 : *minor <= 24 ? 22 : 23);
 }
 
@@ -122,23 +124,6 @@ bool shows_wrappers(std::string_view callee) {
 }
 
 }  // namespace
-
-std::optional<uint32_t> go_goid_offset(int minor) {
-  // runtime.g.goid, from the DWARF of one build of each release (amd64).
-  static constexpr std::array<uint32_t, kNewestGo - 18 + 1> kOffsets = {
-      /*1.18*/ 152, 152, 152, 152, 152, /*1.23*/ 160, 160, /*1.25*/ 152, 152};
-  if (minor < 18 || minor > kNewestGo) return std::nullopt;
-  return kOffsets[static_cast<size_t>(minor - 18)];
-}
-
-std::optional<uint32_t> go_gopc_offset(int minor) {
-  // runtime.g.gopc, likewise.
-  static constexpr std::array<uint32_t, kNewestGo - 18 + 1> kOffsets = {
-      /*1.18*/ 296, 296, 296,          /*1.21*/ 280, 280,
-      /*1.23*/ 288, 288, /*1.25*/ 280, /*1.26*/ 288};
-  if (minor < 18 || minor > kNewestGo) return std::nullopt;
-  return kOffsets[static_cast<size_t>(minor - 18)];
-}
 
 std::optional<GoBinary::ModuleData> GoBinary::find_module_data(const ElfFile& elf,
                                                                uint64_t table_address,
@@ -157,7 +142,8 @@ std::optional<GoBinary::ModuleData> GoBinary::find_module_data(const ElfFile& el
     return bytes ? load<uint64_t>(*bytes, offset).value_or(0) : 0;
   };
   const bool old = table.magic() == GoPclntab::kMagic118;
-  ModuleData data{word(kTextAt), word(kTextEndAt), word(old ? kInlineDataAt118 : kInlineDataAt120)};
+  ModuleData data{*at, word(kTextAt), word(kTextEndAt),
+                  word(old ? kInlineDataAt118 : kInlineDataAt120)};
   if (word(0) != table_address || data.text == 0 || data.text_end <= data.text) return std::nullopt;
   return data;
 }
@@ -172,6 +158,7 @@ std::optional<GoBinary> GoBinary::open(const ElfFile& elf, std::vector<std::stri
   if (data) {
     binary.x_text = data->text;
     binary.x_text_end = data->text_end;
+    binary.x_module_data = ElfAddr{data->address};
     binary.x_inline_data = elf.at_address(data->inline_data).value_or(Bytes());
   } else {
     const ElfSection* text = elf.section(".text");
@@ -221,6 +208,20 @@ std::optional<uint64_t> GoBinary::function_address(std::string_view name) const 
     if (function && function->name == name) return x_text + function->entry;
   }
   return std::nullopt;
+}
+
+std::vector<std::optional<std::pair<ElfAddr, ElfAddr>>> GoBinary::functions(
+    std::span<const std::string_view> names) const {
+  std::vector<std::optional<std::pair<ElfAddr, ElfAddr>>> found(names.size());
+  for (uint64_t i = 0; i < x_table.function_count(); ++i) {
+    const auto function = x_table.function(i);
+    const auto name =
+        function ? std::find(names.begin(), names.end(), function->name) : names.end();
+    if (name == names.end()) continue;
+    found[static_cast<size_t>(name - names.begin())] = {ElfAddr{x_text + function->entry},
+                                                        ElfAddr{x_text + function->end}};
+  }
+  return found;
 }
 
 std::optional<UnwindRow> GoBinary::row_at(ElfAddr pc) const {
@@ -335,15 +336,16 @@ GoLayout GoBinary::layout(const ElfFile& elf, std::vector<std::string>& notes) c
   GoLayout layout;
   layout.version = x_build.version;
   const auto minor = go_minor(x_build.version);
-  auto goid = minor ? go_goid_offset(*minor) : std::nullopt;
-  if (!goid) {
-    goid = go_goid_offset(kNewestGo);
+  layout.runtime = minor ? go_runtime_layout(*minor) : std::nullopt;
+  layout.goid_offset = layout.runtime.value_or(*go_runtime_layout(kNewestGo)).g_id;
+  if (!layout.runtime) {
     notes.push_back(
         fmt::format("Go release '{}' is not known: read as 1.{}", x_build.version, kNewestGo));
   }
-  layout.goid_offset = *goid;
   // Of a release that is not known nobody can say where a goroutine was started.
-  layout.gopc_offset = minor ? go_gopc_offset(*minor).value_or(0) : 0;
+  layout.gopc_offset = layout.runtime ? layout.runtime->g_go_pc : 0;
+  layout.text = {ElfAddr{x_text}, ElfAddr{x_text_end}};
+  layout.module_data = x_module_data;
   layout.g_tls_offset = tls_offset(elf);
   layout.frameless = frameless_stubs(elf);
   layout.all_goroutines = all_goroutines(elf);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,12 +45,17 @@ class GoBinary {
   // size is not known. Where a stack begins is an end, and so is a switch to another stack.
   std::optional<UnwindRow> row_at(ElfAddr pc) const;
 
+  // Start and end of each function of these names, in their order; nullopt where there is none. One
+  // search through all.
+  std::vector<std::optional<std::pair<ElfAddr, ElfAddr>>> functions(
+      std::span<const std::string_view> names) const;
+
   // For the walker: release, goid, TLS, syscall stubs.
   GoLayout layout(const ElfFile& elf, std::vector<std::string>& notes) const;
 
  private:
   struct ModuleData {
-    uint64_t text = 0, text_end = 0, inline_data = 0;
+    uint64_t address = 0, text = 0, text_end = 0, inline_data = 0;
   };
   GoBinary(GoPclntab table) : x_table(table) {}
   static std::optional<ModuleData> find_module_data(const ElfFile& elf, uint64_t table_address,
@@ -62,14 +68,9 @@ class GoBinary {
   GoPclntab x_table;
   GoBuildInfo x_build;
   uint64_t x_text = 0, x_text_end = 0;
+  std::optional<ElfAddr> x_module_data;
   Bytes x_inline_data;                  // go:func.*; empty: inlined calls cannot be named
   std::optional<uint8_t> x_wrapper_id;  // FuncIDWrapper of this release
 };
-
-// Offsets in runtime.g for a release; nullopt: unknown release.
-std::optional<uint32_t> go_goid_offset(int minor);
-std::optional<uint32_t> go_gopc_offset(int minor);
-// The newest release that the tables know.
-inline constexpr int kNewestGo = 26;
 
 }  // namespace unclosed

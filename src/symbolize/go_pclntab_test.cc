@@ -7,6 +7,7 @@
 
 #include "symbolize/go_binary.h"
 #include "symbolize/go_build_info.h"
+#include "symbolize/go_layouts.h"
 
 namespace unclosed {
 namespace {
@@ -128,18 +129,17 @@ TEST(GoBuildInfo, packages_are_told_from_function_names) {
   EXPECT_EQ(go_minor("devel +abc"), std::nullopt);
 }
 
-TEST(GoBinary, goid_is_known_for_each_release_of_the_table) {
-  EXPECT_EQ(go_goid_offset(18), 152U);
-  EXPECT_EQ(go_goid_offset(22), 152U);
-  EXPECT_EQ(go_goid_offset(23), 160U);
-  EXPECT_EQ(go_goid_offset(24), 160U);
-  EXPECT_EQ(go_goid_offset(25), 152U);
-  EXPECT_EQ(go_goid_offset(26), 152U);
-  EXPECT_EQ(go_goid_offset(27), std::nullopt);
-  EXPECT_EQ(go_gopc_offset(20), 296U);
-  EXPECT_EQ(go_gopc_offset(22), 280U);
-  EXPECT_EQ(go_gopc_offset(26), 288U);
-  EXPECT_EQ(go_gopc_offset(27), std::nullopt);
+TEST(GoLayouts, each_release_of_the_table_has_its_offsets) {
+  const auto goid = [](int minor) { return go_runtime_layout(minor).value().g_id; };
+  EXPECT_EQ(goid(18), 152U);
+  EXPECT_EQ(goid(23), 160U);
+  EXPECT_EQ(goid(26), 152U);
+  EXPECT_EQ(go_runtime_layout(20)->g_go_pc, 296U);
+  EXPECT_EQ(go_runtime_layout(22)->g_go_pc, 280U);
+  EXPECT_EQ(go_runtime_layout(20)->g_parent, 0U);
+  EXPECT_EQ(go_runtime_layout(21)->g_parent, 272U);
+  EXPECT_EQ(go_runtime_layout(17), std::nullopt);
+  EXPECT_EQ(go_runtime_layout(27), std::nullopt);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "symbolize/go_layouts.h"
 #include "symbolize/go_prologue.h"
 
 namespace unclosed {
@@ -172,7 +173,7 @@ Functions find_functions(const GoBinary& binary) {
 // Whether the layout is known for what the binary was built from; else why not.
 std::optional<std::string> unknown_release(const Entry& entry, const GoBuildInfo& build) {
   const auto go = go_minor(build.version);
-  if (!go || *go < 18 || *go > kNewestGo)
+  if (!go || *go < kOldestGo || *go > kNewestGo)
     return fmt::format("Go release '{}' is not known", build.version);
   if (entry.releases.module.empty()) return std::nullopt;
   const auto module =

@@ -193,4 +193,18 @@ std::optional<UnwindRow> ModuleStore::go_row(ModuleId id, ElfAddr pc) {
   return module != nullptr && module->go ? module->go->row_at(pc) : std::nullopt;
 }
 
+std::optional<ElfAddr> ModuleStore::symbol(ModuleId id, std::string_view name) {
+  const Module* module = find(id);
+  const auto address = module != nullptr ? module->elf.symbol(name) : std::nullopt;
+  return address ? std::optional(ElfAddr{*address}) : std::nullopt;
+}
+
+std::vector<std::optional<std::pair<ElfAddr, ElfAddr>>> ModuleStore::go_functions(
+    ModuleId id, std::span<const std::string_view> names) {
+  const Module* module = find(id);
+  if (module == nullptr || !module->go)
+    return std::vector<std::optional<std::pair<ElfAddr, ElfAddr>>>(names.size());
+  return module->go->functions(names);
+}
+
 }  // namespace unclosed

@@ -40,6 +40,9 @@ class ModuleStore : public CodeSource {
   const ModuleCode& code(ModuleId module) override;
   std::optional<uint64_t> bias(ModuleId module, const Mapping& mapping) override;
   std::optional<UnwindRow> go_row(ModuleId module, ElfAddr pc) override;
+  std::optional<ElfAddr> symbol(ModuleId module, std::string_view name) override;
+  std::vector<std::optional<std::pair<ElfAddr, ElfAddr>>> go_functions(
+      ModuleId module, std::span<const std::string_view> names) override;
 
   // A file outside of any process, e.g. of a recording that is read elsewhere.
   Result<ModuleId> open_file(const std::string& path);

@@ -14,6 +14,11 @@ class NoCode final : public CodeSource {
   const ModuleCode& code(ModuleId) override { return x_code; }
   std::optional<uint64_t> bias(ModuleId, const Mapping&) override { return std::nullopt; }
   std::optional<UnwindRow> go_row(ModuleId, ElfAddr) override { return std::nullopt; }
+  std::optional<ElfAddr> symbol(ModuleId, std::string_view) override { return std::nullopt; }
+  std::vector<std::optional<std::pair<ElfAddr, ElfAddr>>> go_functions(
+      ModuleId, std::span<const std::string_view> names) override {
+    return std::vector<std::optional<std::pair<ElfAddr, ElfAddr>>>(names.size());
+  }
 
  private:
   ModuleCode x_code;

@@ -1,0 +1,34 @@
+// Where the structures of Go's runtime and standard library keep what is read from a process's
+// memory: offsets of one release on amd64. symbolize/go_layouts holds them for each release. They
+// are those of ordinary builds: GOEXPERIMENT can move fields, so whoever reads checks what it
+// reads. Value types; any thread.
+#pragma once
+
+#include <cstdint>
+
+namespace unclosed {
+
+// Offsets in bytes, named after the type and the field. In every release g begins with the bounds
+// of its stack.
+struct GoRuntimeLayout {
+  // runtime.g
+  uint32_t g_size = 0, g_m = 0, g_sched_sp = 0, g_sched_pc = 0, g_syscall_sp = 0, g_syscall_pc = 0;
+  uint32_t g_status = 0, g_id = 0, g_wait_since = 0, g_wait_reason = 0;
+  uint32_t g_parent = 0;  // 0: this release has none
+  uint32_t g_go_pc = 0, g_start_pc = 0, g_waiting = 0, g_locked_m = 0;
+  // runtime.m, runtime.sudog
+  uint32_t m_thread = 0, sudog_channel = 0, sudog_next_of_g = 0;
+  // runtime.hchan
+  uint32_t channel_count = 0, channel_buffer = 0, channel_element_size = 0;
+  // runtime.moduledata: where ranges begin; the end follows each beginning.
+  uint32_t module_noptrdata = 0, module_data = 0, module_bss = 0, module_noptrbss = 0;
+  uint32_t module_types = 0, module_next = 0;
+  // runtime.pollDesc, internal/poll.FD
+  uint32_t poll_size = 0, poll_fd = 0, poll_reader = 0, poll_writer = 0, poll_closing = 0,
+           poll_self = 0;
+  uint32_t file_number = 0, file_poll = 0;
+
+  bool operator==(const GoRuntimeLayout&) const = default;
+};
+
+}  // namespace unclosed

@@ -1,0 +1,70 @@
+#include "symbolize/go_layouts.h"
+
+namespace unclosed {
+namespace {
+
+using L = GoRuntimeLayout;
+using Offsets = std::array<int32_t, kGoReleases>;
+
+constexpr Offsets same(int32_t offset) {
+  Offsets all{};
+  all.fill(offset);
+  return all;
+}
+
+// clang-format off
+constexpr std::array kFields = {
+    //                                                                  1.18 1.19 1.20 1.21 1.22 1.23 1.24 1.25 1.26
+    GoField{"runtime.g", "", &L::g_size,                               {392, 392, 392, 408, 424, 432, 440, 440, 456}},
+    GoField{"runtime.g", "m", &L::g_m,                                 same(48)},
+    GoField{"runtime.g", "sched.sp", &L::g_sched_sp,                   same(56)},
+    GoField{"runtime.g", "sched.pc", &L::g_sched_pc,                   same(64)},
+    GoField{"runtime.g", "syscallsp", &L::g_syscall_sp,                {112, 112, 112, 112, 112, 112, 112, 104, 104}},
+    GoField{"runtime.g", "syscallpc", &L::g_syscall_pc,                {120, 120, 120, 120, 120, 120, 120, 112, 112}},
+    GoField{"runtime.g", "atomicstatus", &L::g_status,                 {144, 144, 144, 144, 144, 152, 152, 144, 144}},
+    GoField{"runtime.g", "goid", &L::g_id,                             {152, 152, 152, 152, 152, 160, 160, 152, 152}},
+    GoField{"runtime.g", "waitsince", &L::g_wait_since,                {168, 168, 168, 168, 168, 176, 176, 168, 168}},
+    GoField{"runtime.g", "waitreason", &L::g_wait_reason,              {176, 176, 176, 176, 176, 184, 184, 176, 176}},
+    GoField{"runtime.g", "lockedm", &L::g_locked_m,                    {232, 232, 232, 208, 208, 216, 216, 208, 208}},
+    GoField{"runtime.g", "parentGoid", &L::g_parent,                   { -1,  -1,  -1, 272, 272, 280, 280, 272, 280}},
+    GoField{"runtime.g", "gopc", &L::g_go_pc,                          {296, 296, 296, 280, 280, 288, 288, 280, 288}},
+    GoField{"runtime.g", "startpc", &L::g_start_pc,                    {312, 312, 312, 296, 296, 304, 304, 296, 304}},
+    GoField{"runtime.g", "waiting", &L::g_waiting,                     {328, 328, 328, 312, 312, 320, 320, 312, 320}},
+    GoField{"runtime.m", "procid", &L::m_thread,                       { 72,  72,  72,  72,  72,  72,  72,  64,  64}},
+    GoField{"runtime.sudog", "waitlink", &L::sudog_next_of_g,          { 64,  64,  64,  64,  64,  64,  64,  64,  72}},
+    GoField{"runtime.sudog", "c", &L::sudog_channel,                   { 80,  80,  80,  80,  80,  80,  80,  80,  88}},
+    GoField{"runtime.hchan", "qcount", &L::channel_count,              same(0)},
+    GoField{"runtime.hchan", "buf", &L::channel_buffer,                same(16)},
+    GoField{"runtime.hchan", "elemsize", &L::channel_element_size,     same(24)},
+    GoField{"runtime.moduledata", "noptrdata", &L::module_noptrdata,   same(192)},
+    GoField{"runtime.moduledata", "data", &L::module_data,             same(208)},
+    GoField{"runtime.moduledata", "bss", &L::module_bss,               same(224)},
+    GoField{"runtime.moduledata", "noptrbss", &L::module_noptrbss,     same(240)},
+    GoField{"runtime.moduledata", "types", &L::module_types,           {280, 280, 296, 296, 296, 296, 296, 296, 296}},
+    GoField{"runtime.moduledata", "next", &L::module_next,             {544, 544, 560, 584, 584, 576, 576, 576, 584}},
+    GoField{"runtime.pollDesc", "", &L::poll_size,                     {240, 240, 240, 248, 248, 280, 280, 296, 296}},
+    GoField{"runtime.pollDesc", "fd", &L::poll_fd,                     same(8)},
+    GoField{"runtime.pollDesc", "rg", &L::poll_reader,                 { 24,  24,  24,  32,  32,  32,  32,  32,  32}},
+    GoField{"runtime.pollDesc", "wg", &L::poll_writer,                 { 32,  32,  32,  40,  40,  40,  40,  40,  40}},
+    GoField{"runtime.pollDesc", "closing", &L::poll_closing,           { 48,  48,  48,  56,  56,  56,  56,  56,  56}},
+    GoField{"runtime.pollDesc", "self", &L::poll_self,                 {232, 232, 232, 240, 240, 272, 272, 288, 288}},
+    GoField{"internal/poll.FD", "Sysfd", &L::file_number,              same(16)},
+    GoField{"internal/poll.FD", "pd", &L::file_poll,                   { 24,  24,  24,  32,  32,  32,  32,  32,  32}},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const GoField> go_fields() { return kFields; }
+
+std::optional<GoRuntimeLayout> go_runtime_layout(int minor) {
+  if (minor < kOldestGo || minor > kNewestGo) return std::nullopt;
+  GoRuntimeLayout layout;
+  for (const GoField& field : kFields) {
+    const int32_t offset = field.offsets[static_cast<size_t>(minor - kOldestGo)];
+    layout.*field.place = offset < 0 ? 0 : static_cast<uint32_t>(offset);
+  }
+  return layout;
+}
+
+}  // namespace unclosed
