@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "model/go_memory.h"
 #include "model/stack.h"
 
 namespace unclosed {
@@ -79,6 +80,7 @@ struct GoroutineCapture {
   std::vector<ContentionSite> contentions;
   std::optional<uint64_t> damaged_at;     // byte offset from which the source could not be read
   std::optional<double> seconds_between;  // of two captures
+  std::optional<GoMemory> memory;         // of a live process; absent: another source
   std::vector<std::string> notes;         // what was not seen, in sentences
 };
 

@@ -202,6 +202,12 @@ std::vector<GoFrame> GoBinary::frames_at(uint64_t address, std::string_view call
   return frames;
 }
 
+std::optional<std::string_view> GoBinary::function_at(uint64_t address) const {
+  if (address < x_text || address >= x_text_end) return std::nullopt;
+  const auto function = x_table.find(address - x_text);
+  return function ? std::optional(function->name) : std::nullopt;
+}
+
 std::optional<uint64_t> GoBinary::function_address(std::string_view name) const {
   for (uint64_t i = 0; i < x_table.function_count(); ++i) {
     const auto function = x_table.function(i);

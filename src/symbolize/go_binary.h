@@ -38,6 +38,8 @@ class GoBinary {
   // The calls at `address` (of the call itself, not behind it), wrappers left out as
   // runtime.Callers does. Empty: no Go function is there. `callee` is the frame below, for that.
   std::vector<GoFrame> frames_at(uint64_t address, std::string_view callee) const;
+  // The name of the function that holds `address`, of a wrapper too; nullopt: none does.
+  std::optional<std::string_view> function_at(uint64_t address) const;
   // The address of a function; nullopt: none of this name. A search through all.
   std::optional<uint64_t> function_address(std::string_view name) const;
 

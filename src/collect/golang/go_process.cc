@@ -166,7 +166,7 @@ Status GoProcess::find_all_goroutines(const GoLayout& layout) {
   if (!by_content) return by_content.error();
   if (by_content->empty()) return refuse("nothing in its variables looks like one");
   if (by_code) {
-    if (std::find(by_content->begin(), by_content->end(), *by_code) == by_content->end())
+    if (!std::binary_search(by_content->begin(), by_content->end(), *by_code))
       return refuse("its content and the code that uses it differ");
     return check(*by_code);
   }

@@ -129,8 +129,10 @@ Look Reader::look_at(uint64_t address, size_t raw) const {
   LiveGoroutine& live = look.live;
   look.status_word = load<uint32_t>(g, x_layout.g_status).value_or(0);
   const auto status = goroutine_status(look.status_word);
-  look.readable = status.has_value() && *status != GoroutineStatus::kCopying;
+  look.readable = status.has_value() && *status != GoroutineStatus::kCopying &&
+                  (look.status_word & kScanned) == 0;
   live.status = status.value_or(GoroutineStatus::kCopying);
+  live.leaked = (look.status_word & ~kScanned) == kLeakedWord;
   live.address = address;
   live.id = word(x_layout.g_id);
   live.parent = x_layout.g_parent != 0 ? word(x_layout.g_parent) : 0;

@@ -23,6 +23,7 @@ struct LiveGoroutine {
   GoroutineStatus status = GoroutineStatus::kRunning;
   uint8_t wait_reason = 0;    // by GoProcess::wait_reason; of what waits
   bool locked = false;        // to its thread
+  bool leaked = false;        // the runtime's own detector found it unreachable (Go 1.26)
   int64_t waiting_since = 0;  // CLOCK_MONOTONIC of the process, or later; 0: not known
   uint64_t go_pc = 0;         // behind the go statement that started it
   uint64_t start_pc = 0;      // of the function it began with

@@ -23,6 +23,10 @@ inline constexpr uint64_t kMostStack = uint64_t{1} << 31;
 // Set beside the state while the collector looks at the stack, which may move meanwhile.
 inline constexpr uint32_t kScanned = 0x1000;
 
+// The number of those that wait for what nobody can give them any more, as the runtime's own
+// detector found (Go 1.26 and newer).
+inline constexpr uint32_t kLeakedWord = 10;
+
 // nullopt: no release has this number.
 constexpr std::optional<GoroutineStatus> goroutine_status(uint32_t word) {
   switch (word & ~kScanned) {
@@ -35,7 +39,7 @@ constexpr std::optional<GoroutineStatus> goroutine_status(uint32_t word) {
     case 3:
       return GoroutineStatus::kSyscall;
     case 4:
-    case 10:  // waits for what nobody can give it any more (1.26)
+    case kLeakedWord:
       return GoroutineStatus::kWaiting;
     case 6:
     case 11:  // kept for a thread of C code (1.26)

@@ -24,7 +24,7 @@ StackWalk::Step StackWalk::look_up(uint64_t pc) const {
   if (row->type == UnwindType::kRsp) {
     step.size = uint32_t{row->cfa} * 8;
   } else {
-    step.end = row->cfa == kOutermost ? End::kOutermost : End::kSwitch;
+    step.end = row->cfa == kOutermost ? End::kBeginning : End::kSwitch;
   }
   return step;
 }

@@ -16,7 +16,7 @@ namespace unclosed {
 class StackWalk {
  public:
   enum class End : uint8_t {
-    kOutermost,  // where stacks of goroutines begin
+    kBeginning,  // where stacks of goroutines begin
     kSwitch,     // the stack was left for another one there (C code that called back)
     kDepth,      // more frames than are kept
     kCopyEnds,   // the copy holds no more

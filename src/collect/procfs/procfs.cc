@@ -226,6 +226,12 @@ Result<std::string> ProcFs::control_groups(const ProcessId& process) const {
   return read_at(place->directory.get(), "cgroup", 1UL << 20);
 }
 
+Result<std::string> ProcFs::system_call(const ProcessId& process, pid_t thread) const {
+  const auto place = open_process(x_root, process);
+  if (!place) return place.error();
+  return read_at(place->directory.get(), fmt::format("task/{}/syscall", thread).c_str(), 4096);
+}
+
 Result<std::vector<Mapping>> ProcFs::mappings(const ProcessId& process) const {
   const auto place = open_process(x_root, process);
   if (!place) return place.error();

@@ -58,6 +58,8 @@ class ProcFs {
   Result<std::vector<int>> descriptors(const ProcessId& process) const;
   // What the descriptor's link says, e.g. "socket:[123]" or a path. kGone: closed in between.
   Result<std::string> link(const ProcessId& process, int fd) const;
+  // What /proc/PID/task/TID/syscall says: number and arguments, or "running".
+  Result<std::string> system_call(const ProcessId& process, pid_t thread) const;
   // All processes that can be listed.
   Result<std::vector<ProcessId>> all() const;
   // What /proc/PID/cgroup says: a line for each hierarchy, "0::/system.slice/nginx.service".

@@ -1,0 +1,57 @@
+// What the memory of a live Go process tells beside its goroutines: who is parked on which
+// descriptor, the pools of database/sql, and the HTTP/1 requests that connections serve. Value
+// types; any thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace unclosed {
+
+// A descriptor and the goroutines that wait on it, by their ids; 0: none does.
+struct ParkedDescriptor {
+  int fd = -1;
+  uint64_t reader = 0, writer = 0;  // by the runtime's poller
+  uint64_t blocked = 0;             // in a system call on it, which holds a thread
+  pid_t thread = 0;                 // that one; 0: none
+  std::string call;                 // its system call
+};
+
+// A pool of database/sql as it stands.
+struct SqlPool {
+  uint64_t address = 0;
+  int64_t max_open = 0;  // 0: not limited
+  int64_t max_idle = 0;
+  int64_t open = 0, in_use = 0, idle = 0;
+  int64_t waits = 0;        // borrows that had to wait, since it was made
+  double wait_seconds = 0;  // and how long together
+  struct Connection {
+    bool in_use = false;
+    std::optional<int> fd;  // absent: not found behind the driver's connection
+  };
+  std::vector<Connection> connections;
+};
+
+// An HTTP/1 request on a connection. Paths are without their query.
+struct HttpRequest {
+  enum class Role : uint8_t { kServing, kAwaiting };  // as server; as client, for the header
+  Role role = Role::kServing;
+  int fd = -1;
+  uint64_t goroutine = 0;  // that serves the connection or reads from it
+  std::string method, path;
+};
+
+struct GoMemory {
+  uint64_t running = 0;                       // goroutines without a stack in memory
+  uint64_t moving = 0;                        // that changed whenever they were read
+  uint64_t hidden = 0;                        // of the runtime itself
+  std::vector<ParkedDescriptor> descriptors;  // ascending
+  std::vector<SqlPool> pools;
+  std::vector<HttpRequest> requests;  // ascending by descriptor
+};
+
+}  // namespace unclosed
