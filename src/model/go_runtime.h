@@ -22,11 +22,17 @@ struct GoRuntimeLayout {
   uint32_t channel_count = 0, channel_buffer = 0, channel_element_size = 0;
   // runtime.moduledata: where ranges begin; the end follows each beginning.
   uint32_t module_noptrdata = 0, module_data = 0, module_bss = 0, module_noptrbss = 0;
-  uint32_t module_types = 0, module_next = 0;
+  uint32_t module_types = 0, module_next = 0, module_type_links = 0, module_itab_links = 0;
   // runtime.pollDesc, internal/poll.FD
   uint32_t poll_size = 0, poll_fd = 0, poll_reader = 0, poll_writer = 0, poll_closing = 0,
            poll_self = 0;
   uint32_t file_number = 0, file_poll = 0;
+  // runtime.mheap, runtime.heapArena, runtime.mspan
+  uint32_t heap_spans = 0, heap_arenas = 0, arena_spans = 0;
+  uint32_t span_size = 0, span_start = 0, span_pages = 0, span_free_index = 0;
+  uint32_t span_elements = 0;  // two bytes behind span_free_index: both are 16 bits wide
+  uint32_t span_element_size = 0, span_class = 0, span_state = 0, span_alloc_bits = 0;
+  uint32_t span_large_type = 0;  // 0: objects of this release do not know their types
 
   bool operator==(const GoRuntimeLayout&) const = default;
 };

@@ -50,6 +50,21 @@ constexpr std::array kFields = {
     GoField{"runtime.pollDesc", "self", &L::poll_self,                 {232, 232, 232, 240, 240, 272, 272, 288, 288}},
     GoField{"internal/poll.FD", "Sysfd", &L::file_number,              same(16)},
     GoField{"internal/poll.FD", "pd", &L::file_poll,                   { 24,  24,  24,  32,  32,  32,  32,  32,  32}},
+    GoField{"runtime.moduledata", "typelinks", &L::module_type_links,  {336, 336, 352, 352, 352, 352, 352, 352, 360}},
+    GoField{"runtime.moduledata", "itablinks", &L::module_itab_links,  {360, 360, 376, 376, 376, 376, 376, 376, 384}},
+    GoField{"runtime.mheap", "allspans", &L::heap_spans,               {65848, 65856, 65824, 65864, 65864, 65864, 65864, 65864, 65864}},
+    GoField{"runtime.mheap", "arenas", &L::heap_arenas,                {65936, 65936, 65904, 65944, 66008, 66008, 66008, 66008, 66008}},
+    GoField{"runtime.heapArena", "spans", &L::arena_spans,             {2097152, 2097152, 1064960, 1064960, 0, 0, 0, 0, 0}},
+    GoField{"runtime.mspan", "", &L::span_size,                        {144, 144, 160, 168, 160, 160, 160, 160, 160}},
+    GoField{"runtime.mspan", "startAddr", &L::span_start,              same(24)},
+    GoField{"runtime.mspan", "npages", &L::span_pages,                 same(32)},
+    GoField{"runtime.mspan", "freeindex", &L::span_free_index,         same(48)},
+    GoField{"runtime.mspan", "nelems", &L::span_elements,              { 56,  56,  56,  56,  50,  50,  50,  50,  50}},
+    GoField{"runtime.mspan", "allocBits", &L::span_alloc_bits,         { 72,  72,  72,  72,  64,  64,  64,  64,  64}},
+    GoField{"runtime.mspan", "spanclass", &L::span_class,              { 98,  98,  98, 106,  98,  98,  98,  98,  98}},
+    GoField{"runtime.mspan", "state", &L::span_state,                  { 99,  99,  99, 107,  99,  99,  99,  99,  99}},
+    GoField{"runtime.mspan", "elemsize", &L::span_element_size,        {104, 104, 104, 112, 104, 104, 104, 104, 104}},
+    GoField{"runtime.mspan", "largeType", &L::span_large_type,         { -1,  -1,  -1,  -1, 152, 152, 152, 152, 152}},
 };
 // clang-format on
 
