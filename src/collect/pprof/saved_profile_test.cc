@@ -116,7 +116,7 @@ TEST(SavedProfile, waits_are_told_in_whole_minutes) {
   };
   const GoroutineGroup consume = of("main.(*queue).consume");
   ASSERT_TRUE(consume.wait);
-  EXPECT_EQ(*consume.wait, (WaitSeconds{60, 60}));
+  EXPECT_EQ(*consume.wait, (WaitSeconds{180, 180}));
   EXPECT_FALSE(of("main.main.func8.1").wait) << "those were started just before";
 }
 
@@ -182,6 +182,7 @@ TEST(SavedProfile, contention_is_told_in_seconds) {
   for (const char* name : {"mutex.txt", "mutex.pb.gz", "block.txt", "block.pb.gz"}) {
     const Captured one = captured(name);
     EXPECT_EQ(one.kind, ProfileKind::kContention) << name;
+    EXPECT_EQ(one.name, std::string(name).substr(0, 5));
     ASSERT_FALSE(one.capture.contentions.empty()) << name;
     const ContentionSite& site = one.capture.contentions.front();
     EXPECT_GT(site.contentions, 0) << name;
@@ -308,13 +309,13 @@ TEST(SavedProfile, a_bomb_is_not_inflated) {
   EXPECT_EQ(result.error().kind, ErrorKind::kLimit);
 }
 
-GoroutineGroup only(const Captured& one, const std::string& function) {
-  for (const GoroutineGroup& group : one.capture.groups)
+GoroutineGroup only(const GoroutineCapture& one, const std::string& function) {
+  for (const GoroutineGroup& group : one.groups)
     if (!group.stack.empty() && group.stack.back().function == function) return group;
   return {};
 }
 
-TEST(Compare, what_grew_comes_first_with_its_course) {
+TEST(Combine, what_grew_comes_first_with_its_course) {
   const std::string head = "goroutine 1 [select]:\nmain.main()\n\t/srv/main.go:1 +0x1\n\n";
   const std::string leak = "goroutine 9 [chan receive]:\nmain.leak()\n\t/srv/main.go:9 +0x1\n\n";
   const auto dump = [&](size_t mains, size_t leaks) {
@@ -324,23 +325,40 @@ TEST(Compare, what_grew_comes_first_with_its_course) {
     auto one = read_profile(ByteSource::of(text), "dump");
     return one ? *std::move(one) : Captured();
   };
-  const Captured first = dump(50, 1), second = dump(40, 7);
-  Captured last = dump(45, 9);
-  compare({&first, &second}, last);
-  EXPECT_EQ(last.capture.growth, 3);
-  EXPECT_EQ(last.capture.groups.front().stack.back().function, "main.leak");
+  const GoroutineCapture last = combine({dump(50, 1), dump(40, 7), dump(45, 9)});
+  EXPECT_EQ(last.goroutines, 54U);
+  EXPECT_EQ(last.growth, 3);
+  EXPECT_EQ(last.groups.front().stack.back().function, "main.leak");
   EXPECT_EQ(only(last, "main.leak").growth, 8);
   EXPECT_EQ(only(last, "main.leak").course, (std::vector<uint64_t>{1, 7, 9}));
   EXPECT_EQ(only(last, "main.main").growth, -5);
 }
 
-TEST(Compare, captures_of_different_forms_have_no_growth_by_stack) {
-  const Captured first = captured("goroutine-go1.26.pb.gz");
-  Captured last = captured("go1.26.txt");
-  compare({&first}, last);
-  EXPECT_TRUE(last.capture.growth);
-  EXPECT_FALSE(last.capture.groups.front().growth);
-  EXPECT_THAT(last.capture.notes, SizeIs(1));
+TEST(Combine, captures_of_different_forms_have_no_growth_by_stack) {
+  const GoroutineCapture last =
+      combine({captured("goroutine-go1.26.pb.gz"), captured("go1.26.txt")});
+  EXPECT_TRUE(last.growth);
+  EXPECT_FALSE(last.groups.front().growth);
+  EXPECT_THAT(last.notes, SizeIs(1));
+}
+
+TEST(Combine, heap_and_contention_go_with_the_goroutines) {
+  const GoroutineCapture all = combine({captured("mutex.pb.gz"), captured("heap-go1.18.pb.gz"),
+                                        captured("block.txt"), captured("goroutineleak.txt"),
+                                        captured("go1.26.txt"), captured("heap-go1.26.pb.gz")});
+  EXPECT_EQ(all.goroutines, captured("go1.26.txt").capture.goroutines);
+  EXPECT_FALSE(all.growth);
+  EXPECT_EQ(all.leaked.front().leaked, all.leaked.front().count);
+  ASSERT_THAT(all.allocations, Not(IsEmpty()));
+  EXPECT_TRUE(all.allocations.front().growth_bytes);
+  EXPECT_TRUE(all.seconds_between) << "both heap profiles say when they were taken";
+  EXPECT_GE(all.contentions.size(), 2U);
+}
+
+TEST(Combine, a_heap_without_a_collection_in_between_says_so) {
+  const auto all = combine({captured("heap-go1.26.pb.gz"), captured("heap-go1.26.pb.gz")});
+  EXPECT_EQ(all.goroutines, 0U);
+  EXPECT_THAT(all.notes, testing::Contains(HasSubstr("no garbage collection")));
 }
 
 }  // namespace
