@@ -58,7 +58,8 @@ class GoMemoryOf : public testing::TestWithParam<Build> {
     std::ofstream(x_folder / "go.mod") << "module example/parked\n\ngo 1.18\n";
     const bool external = std::string(build.flags).find("external") != std::string::npos;
     const std::string go =
-        fmt::format("cd {} && CGO_ENABLED={} GOFLAGS=-mod=mod GOTOOLCHAIN=go{} go ",
+        // Go 1.19 trips over its index of packages in a cache that newer releases use as well.
+        fmt::format("cd {} && CGO_ENABLED={} GODEBUG=goindex=0 GOFLAGS=-mod=mod GOTOOLCHAIN=go{} go ",
                     x_folder.string(), external ? 1 : 0, build.release);
     int status = 0;
     shell(go + "version 2>/dev/null", status);
@@ -165,10 +166,10 @@ TEST_P(GoMemoryOf, goroutines_are_those_of_its_own_dump) {
     }
     EXPECT_EQ(goroutine.parent, trace.parent) << goroutine.id;
     const auto& stack = names.stack(goroutine).frames;
-    // Dumps leave out the middle of deep stacks.
-    const size_t head = trace.truncated == Truncation::kNone ? stack.size() : 40;
+    // Dumps leave out the middle of deep stacks; those before 1.21 end after 100 calls, unsaid.
+    const size_t head = trace.stack.size() > 90 ? 40 : stack.size();
     EXPECT_EQ(shown(stack, 0, head), shown(trace.stack, 0, head)) << goroutine.id;
-    if (trace.truncated == Truncation::kNone) {
+    if (trace.stack.size() <= 90) {
       EXPECT_EQ(stack.size(), trace.stack.size()) << goroutine.id;
     }
     ++compared;

@@ -11,6 +11,7 @@ namespace unclosed {
 // Offsets in bytes, named after the type and the field. In every release g begins with the bounds
 // of its stack.
 struct GoRuntimeLayout {
+  int minor = 0;  // 26 for Go 1.26
   // runtime.g
   uint32_t g_size = 0, g_m = 0, g_sched_sp = 0, g_sched_pc = 0, g_syscall_sp = 0, g_syscall_pc = 0;
   uint32_t g_status = 0, g_id = 0, g_wait_since = 0, g_wait_reason = 0;
@@ -27,6 +28,16 @@ struct GoRuntimeLayout {
   uint32_t poll_size = 0, poll_fd = 0, poll_reader = 0, poll_writer = 0, poll_closing = 0,
            poll_self = 0;
   uint32_t file_number = 0, file_poll = 0;
+  // database/sql.DB and driverConn
+  uint32_t pool_wait_time = 0, pool_free = 0, pool_open = 0, pool_opener = 0, pool_dependents = 0,
+           pool_max_idle = 0, pool_max_open = 0, pool_waits = 0;
+  uint32_t pooled_size = 0, pooled_pool = 0, pooled_driver = 0, pooled_closed = 0,
+           pooled_in_use = 0;
+  // net/http: conn, response, persistConn, requestAndChan, Request; net/url.URL
+  uint32_t server_connection = 0, server_response = 0, response_server = 0, response_request = 0;
+  uint32_t server_response_boxed = 0;  // where older releases have it; 0: not in this one
+  uint32_t client_connection = 0, client_requests = 0, pending_size = 0;
+  uint32_t request_method = 0, request_url = 0, url_path = 0;
   // runtime.mheap, runtime.heapArena, runtime.mspan
   uint32_t heap_spans = 0, heap_arenas = 0, arena_spans = 0;
   uint32_t span_size = 0, span_start = 0, span_pages = 0, span_free_index = 0;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/go_memory.h"
@@ -48,6 +49,27 @@ struct GoroutineGroup {
 std::optional<size_t> blocked_at(const GoroutineGroup& group);
 // The innermost frame of the user's own code; nullopt: there is none.
 std::optional<size_t> own_frame(const GoroutineGroup& group);
+std::optional<size_t> own_frame(const std::vector<NamedFrame>& stack);
+
+// What the goroutines of a group wait in, by state and stack.
+enum class Parked : uint8_t {
+  kNetworkRead,
+  kNetworkWrite,  // also while connecting
+  kAccept,
+  kChannelReceive,
+  kChannelSend,
+  kSelect,
+  kLock,
+  kOthers,  // for others to be done: sync.WaitGroup, sync.Cond
+  kSleep,
+  kSystemCall,
+  kRunning,  // or ready to
+  kOther,    // the runtime's own reasons
+  kUnknown,  // the source does not say
+};
+inline constexpr size_t kParkedKinds = static_cast<size_t>(Parked::kUnknown) + 1;
+Parked parked_in(const GoroutineGroup& group);
+std::string_view to_string(Parked parked);  // "network read"
 
 // A site that allocates, from a heap profile.
 struct AllocationSite {
@@ -72,7 +94,7 @@ struct GoroutineCapture {
   std::string go;      // "go1.26.8"; "" when not known
   uint64_t goroutines = 0;
   std::optional<int64_t> growth;       // of `goroutines`, against the first capture
-  std::vector<GoroutineGroup> groups;  // largest first; with growth: the most grown first
+  std::vector<GoroutineGroup> groups;  // the most grown first, then the largest
   uint64_t others = 0;                 // goroutines in none of `groups`: there were too many kinds
   // What the runtime's own detector found (goroutineleak, Go 1.26 and newer); largest first.
   std::vector<GoroutineGroup> leaked;

@@ -50,6 +50,30 @@ constexpr std::array kFields = {
     GoField{"runtime.pollDesc", "self", &L::poll_self,                 {232, 232, 232, 240, 240, 272, 272, 288, 288}},
     GoField{"internal/poll.FD", "Sysfd", &L::file_number,              same(16)},
     GoField{"internal/poll.FD", "pd", &L::file_poll,                   { 24,  24,  24,  32,  32,  32,  32,  32,  32}},
+    GoField{"database/sql.DB", "waitDuration", &L::pool_wait_time,     same(0)},
+    GoField{"database/sql.DB", "freeConn", &L::pool_free,              same(40)},
+    GoField{"database/sql.DB", "numOpen", &L::pool_open,               { 80,  80,  80,  80,  80,  88,  88,  88,  88}},
+    GoField{"database/sql.DB", "openerCh", &L::pool_opener,            { 88,  88,  88,  88,  88,  96,  96,  96,  96}},
+    GoField{"database/sql.DB", "dep", &L::pool_dependents,             {104, 104, 104, 104, 104, 112, 112, 112, 112}},
+    GoField{"database/sql.DB", "maxIdleCount", &L::pool_max_idle,      {120, 120, 120, 120, 120, 128, 128, 128, 128}},
+    GoField{"database/sql.DB", "maxOpen", &L::pool_max_open,           {128, 128, 128, 128, 128, 136, 136, 136, 136}},
+    GoField{"database/sql.DB", "waitCount", &L::pool_waits,            {160, 160, 160, 160, 160, 168, 168, 168, 168}},
+    GoField{"database/sql.driverConn", "", &L::pooled_size,            {136, 136, 136, 136, 136, 128, 128, 128, 128}},
+    GoField{"database/sql.driverConn", "db", &L::pooled_pool,          same(0)},
+    GoField{"database/sql.driverConn", "ci", &L::pooled_driver,        same(40)},
+    GoField{"database/sql.driverConn", "finalClosed", &L::pooled_closed, same(58)},
+    GoField{"database/sql.driverConn", "inUse", &L::pooled_in_use,     same(72)},
+    GoField{"net/http.conn", "rwc", &L::server_connection,             same(16)},
+    GoField{"net/http.conn", "curReq", &L::server_response,            same(112)},
+    GoField{"net/http.conn", "curReq.v.data", &L::server_response_boxed, {120, 120, -1,  -1,  -1,  -1,  -1,  -1,  -1}},
+    GoField{"net/http.response", "conn", &L::response_server,          same(0)},
+    GoField{"net/http.response", "req", &L::response_request,          same(8)},
+    GoField{"net/http.persistConn", "conn", &L::client_connection,     same(80)},
+    GoField{"net/http.persistConn", "reqch", &L::client_requests,      same(128)},
+    GoField{"net/http.requestAndChan", "", &L::pending_size,           { 48,  48,  48,  48,  48,  40,  40,  40,  40}},
+    GoField{"net/http.Request", "Method", &L::request_method,          same(0)},
+    GoField{"net/http.Request", "URL", &L::request_url,                same(16)},
+    GoField{"net/url.URL", "Path", &L::url_path,                       same(56)},
     GoField{"runtime.moduledata", "typelinks", &L::module_type_links,  {336, 336, 352, 352, 352, 352, 352, 352, 360}},
     GoField{"runtime.moduledata", "itablinks", &L::module_itab_links,  {360, 360, 376, 376, 376, 376, 376, 376, 384}},
     GoField{"runtime.mheap", "allspans", &L::heap_spans,               {65848, 65856, 65824, 65864, 65864, 65864, 65864, 65864, 65864}},
@@ -75,6 +99,7 @@ std::span<const GoField> go_fields() { return kFields; }
 std::optional<GoRuntimeLayout> go_runtime_layout(int minor) {
   if (minor < kOldestGo || minor > kNewestGo) return std::nullopt;
   GoRuntimeLayout layout;
+  layout.minor = minor;
   for (const GoField& field : kFields) {
     const int32_t offset = field.offsets[static_cast<size_t>(minor - kOldestGo)];
     layout.*field.place = offset < 0 ? 0 : static_cast<uint32_t>(offset);

@@ -24,7 +24,6 @@ constexpr int kAttempts = 3;
 struct Look {
   LiveGoroutine live;
   uint32_t status_word = 0;
-  uint64_t pc = 0;
   size_t raw = 0;                  // where its g is in the buffer of goroutines
   size_t copy = 0, copy_size = 0;  // and its stack in the buffer of stacks
   size_t pcs = 0, pc_count = 0;    // in the lists of what was walked
@@ -147,12 +146,12 @@ Look Reader::look_at(uint64_t address, size_t raw) const {
   live.stack_low = word(0);
   live.stack_high = word(8);
   live.sp = word(x_layout.g_sched_sp);
-  look.pc = word(x_layout.g_sched_pc);
+  live.pc = word(x_layout.g_sched_pc);
   bool parked = waits || live.status == GoroutineStatus::kRunnable ||
                 live.status == GoroutineStatus::kPreempted;
   if (live.status == GoroutineStatus::kSyscall) {
     live.sp = word(x_layout.g_syscall_sp);
-    look.pc = word(x_layout.g_syscall_pc);
+    live.pc = word(x_layout.g_syscall_pc);
     parked = live.sp != 0;
   }
   look.has_stack = parked;
@@ -192,7 +191,7 @@ Status Reader::walk_stacks() {
     if (!look.readable || !look.has_stack) continue;
     look.pcs = x_pcs.size();
     look.slots = x_slots.size();
-    look.end = x_walk.walk(look.pc, look.live.sp,
+    look.end = x_walk.walk(look.live.pc, look.live.sp,
                            std::span(x_stack).subspan(look.copy, look.copy_size), x_pcs, x_slots);
     if (look.end == StackWalk::End::kCopyEnds &&
         look.copy_size < look.live.stack_high - look.live.sp) {
@@ -218,7 +217,7 @@ Status Reader::walk_deep(Look& look) {
   if (!got) return got.error();
   look.end = StackWalk::End::kTorn;
   if (!*got) return {};
-  look.end = x_walk.walk(look.pc, look.live.sp, copy, x_pcs, x_slots);
+  look.end = x_walk.walk(look.live.pc, look.live.sp, copy, x_pcs, x_slots);
   if (look.end == StackWalk::End::kCopyEnds && size == kDeepCopy) look.end = StackWalk::End::kDepth;
   look.slot_count = x_slots.size() - look.slots;
   const auto again = x_process.memory().read(look.live.sp, copy);

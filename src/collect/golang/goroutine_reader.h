@@ -28,7 +28,7 @@ struct LiveGoroutine {
   uint64_t go_pc = 0;         // behind the go statement that started it
   uint64_t start_pc = 0;      // of the function it began with
   uint64_t thread = 0;        // address of the m that runs it or is in its system call; 0: none
-  uint64_t sp = 0;            // where its stack was, inside of [stack_low, stack_high)
+  uint64_t pc = 0, sp = 0;    // where it stopped; sp inside of [stack_low, stack_high)
   uint64_t stack_low = 0, stack_high = 0;
   uint32_t stack = kNoGoroutineStack;  // index into GoroutineList::stacks
 };

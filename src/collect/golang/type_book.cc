@@ -17,30 +17,30 @@ constexpr uint64_t kSizeAt = 0, kPointersAt = 8, kHashAt = 16, kFlagsAt = 20, kK
                    kNameAt = 40, kBase = 48, kStructSize = 80, kFieldSize = 24;
 constexpr uint8_t kHasPackage = 1, kExtraStar = 2;
 
-GoKind kind_of(uint8_t number) {
+TypeKind kind_of(uint8_t number) {
   switch (number & 31) {
     case 17:
-      return GoKind::kArray;
+      return TypeKind::kArray;
     case 18:
-      return GoKind::kChannel;
+      return TypeKind::kChannel;
     case 19:
-      return GoKind::kFunction;
+      return TypeKind::kFunction;
     case 20:
-      return GoKind::kInterface;
+      return TypeKind::kInterface;
     case 21:
-      return GoKind::kMap;
+      return TypeKind::kMap;
     case 22:
-      return GoKind::kPointer;
+      return TypeKind::kPointer;
     case 23:
-      return GoKind::kSlice;
+      return TypeKind::kSlice;
     case 24:
-      return GoKind::kString;
+      return TypeKind::kString;
     case 25:
-      return GoKind::kStruct;
+      return TypeKind::kStruct;
     case 26:
-      return GoKind::kUnsafePointer;
+      return TypeKind::kUnsafePointer;
     default:
-      return GoKind::kOther;
+      return TypeKind::kOther;
   }
 }
 
@@ -90,7 +90,7 @@ std::optional<std::string> TypeBook::name_at(uint64_t address) const {
   return std::string(reinterpret_cast<const char*>(text->data()), length);
 }
 
-bool TypeBook::decode_fields(GoType& type) const {
+bool TypeBook::decode_fields(TypeInfo& type) const {
   const auto header = bytes(type.address + kBase + 8, 16);
   if (!header) return false;
   const uint64_t data = load<uint64_t>(*header, 0).value_or(0);
@@ -111,8 +111,8 @@ bool TypeBook::decode_fields(GoType& type) const {
 }
 
 // The runtime's own texts name a package by its last part alone.
-void TypeBook::qualify(GoType& type, uint8_t flags) const {
-  if ((flags & kHasPackage) == 0 || type.kind != GoKind::kStruct) return;
+void TypeBook::qualify(TypeInfo& type, uint8_t flags) const {
+  if ((flags & kHasPackage) == 0 || type.kind != TypeKind::kStruct) return;
   const auto offset = bytes(type.address + kStructSize, 4);
   if (!offset) return;
   const auto path = name_at(x_range.start + load<uint32_t>(*offset, 0).value_or(0));
@@ -121,10 +121,10 @@ void TypeBook::qualify(GoType& type, uint8_t flags) const {
   if (path->ends_with("/" + type.name.substr(0, dot))) type.name = *path + type.name.substr(dot);
 }
 
-std::optional<GoType> TypeBook::decode(uint64_t address) const {
+std::optional<TypeInfo> TypeBook::decode(uint64_t address) const {
   const auto base = address % 8 == 0 ? bytes(address, kBase) : std::nullopt;
   if (!base) return std::nullopt;
-  GoType type;
+  TypeInfo type;
   type.address = address;
   type.size = load<uint64_t>(*base, kSizeAt).value_or(0);
   const uint64_t pointers = load<uint64_t>(*base, kPointersAt).value_or(0);
@@ -142,21 +142,21 @@ std::optional<GoType> TypeBook::decode(uint64_t address) const {
     const auto at = bytes(address + offset, 8);
     return at ? load<uint64_t>(*at, 0).value_or(0) : 0;
   };
-  if (type.kind == GoKind::kMap) {
+  if (type.kind == TypeKind::kMap) {
     type.key = word(kBase);
     type.element = word(kBase + 8);
     type.bucket = word(kBase + 16);
-  } else if (type.kind == GoKind::kStruct) {
+  } else if (type.kind == TypeKind::kStruct) {
     if (!decode_fields(type)) return std::nullopt;
     qualify(type, flags);
   } else {
     type.element = word(kBase);
-    if (type.kind == GoKind::kArray) type.length = word(kBase + 16);
+    if (type.kind == TypeKind::kArray) type.length = word(kBase + 16);
   }
   return type;
 }
 
-const GoType* TypeBook::at(uint64_t address) {
+const TypeInfo* TypeBook::at(uint64_t address) {
   if (!x_range.holds(address)) return nullptr;
   auto known = x_types.find(address);
   if (known == x_types.end()) {
@@ -177,9 +177,9 @@ std::optional<TypeBook::Itab> TypeBook::itab(uint64_t address) {
   std::optional<Itab> found;
   const auto words = x_process->memory().load<Words>(address);
   if (words && *words) {
-    const GoType* inter = at((*words)->interface);
+    const TypeInfo* inter = at((*words)->interface);
     const auto hash = bytes((*words)->type + kHashAt, 4);
-    if (inter != nullptr && inter->kind == GoKind::kInterface && hash &&
+    if (inter != nullptr && inter->kind == TypeKind::kInterface && hash &&
         load<uint32_t>(*hash, 0) == (*words)->hash && at((*words)->type) != nullptr)
       found = Itab{(*words)->interface, (*words)->type};
   }
@@ -187,13 +187,13 @@ std::optional<TypeBook::Itab> TypeBook::itab(uint64_t address) {
   return found;
 }
 
-const GoType* TypeBook::of_interface(uint64_t word) {
-  if (const GoType* type = at(word)) return type;
+const TypeInfo* TypeBook::of_interface(uint64_t word) {
+  if (const TypeInfo* type = at(word)) return type;
   const auto found = itab(word);
   return found ? at(found->type) : nullptr;
 }
 
-const GoType* TypeBook::interface_of(uint64_t word) {
+const TypeInfo* TypeBook::interface_of(uint64_t word) {
   const auto found = itab(word);
   return found ? at(found->interface) : nullptr;
 }
@@ -212,7 +212,7 @@ void TypeBook::find_all() {
     const uint64_t address = todo.back();
     todo.pop_back();
     if (address == 0 || !seen.emplace(address, true).second) continue;
-    const GoType* type = at(address);
+    const TypeInfo* type = at(address);
     if (type == nullptr) continue;
     x_names.emplace(type->name, type);
     for (const uint64_t next : {type->element, type->key, type->bucket}) todo.push_back(next);
@@ -229,46 +229,46 @@ void TypeBook::index() {
   };
   constexpr uint64_t kLargest = 32768, kMostOfAnArray = 16;
   for (const auto& [name, type] : x_names) {
-    if (type->kind != GoKind::kStruct || !type->pointers || type->size > kLargest) continue;
+    if (type->kind != TypeKind::kStruct || !type->pointers || type->size > kLargest) continue;
     std::vector<Part> todo = {{0, type->address, 0}};
     while (!todo.empty()) {
       const Part part = todo.back();
       todo.pop_back();
-      const GoType* inner = at(part.type);
+      const TypeInfo* inner = at(part.type);
       if (inner == nullptr || part.nesting > kMostNesting) continue;
-      if (inner->kind == GoKind::kStruct) {
+      if (inner->kind == TypeKind::kStruct) {
         for (const auto& field : inner->fields)
           todo.push_back({part.offset + field.offset, field.type, part.nesting + 1});
-      } else if (inner->kind == GoKind::kArray) {
-        const GoType* element = at(inner->element);
+      } else if (inner->kind == TypeKind::kArray) {
+        const TypeInfo* element = at(inner->element);
         for (uint64_t i = 0; element != nullptr && i < std::min(inner->length, kMostOfAnArray); ++i)
           todo.push_back({part.offset + i * element->size, inner->element, part.nesting + 1});
-      } else if (inner->kind == GoKind::kPointer) {
+      } else if (inner->kind == TypeKind::kPointer) {
         x_by_word.emplace(key_of(part.offset, inner->element), type);
-      } else if (inner->kind == GoKind::kInterface) {
+      } else if (inner->kind == TypeKind::kInterface) {
         x_by_word.emplace(key_of(part.offset + 8, inner->address), type);
       }
     }
   }
 }
 
-std::vector<const GoType*> TypeBook::named(std::string_view name) {
+std::vector<const TypeInfo*> TypeBook::named(std::string_view name) {
   find_all();
-  std::vector<const GoType*> found;
+  std::vector<const TypeInfo*> found;
   const auto [from, to] = x_names.equal_range(std::string(name));
   for (auto at = from; at != to; ++at) found.push_back(at->second);
   return found;
 }
 
-std::vector<const GoType*> TypeBook::holding(uint64_t size, uint64_t offset, const GoType* target,
-                                             const GoType* interface_of) {
+std::vector<const TypeInfo*> TypeBook::holding(uint64_t size, uint64_t offset, const TypeInfo* target,
+                                             const TypeInfo* interface_of) {
   find_all();
-  std::vector<const GoType*> found;
-  const GoType* word = interface_of != nullptr ? interface_of : target;
+  std::vector<const TypeInfo*> found;
+  const TypeInfo* word = interface_of != nullptr ? interface_of : target;
   if (word == nullptr) return found;
   const auto [from, to] = x_by_word.equal_range(key_of(offset, word->address));
   for (auto at = from; at != to; ++at) {
-    const GoType* type = at->second;
+    const TypeInfo* type = at->second;
     if (type->size <= size && type->size >= least_value(size) &&
         std::find(found.begin(), found.end(), type) == found.end())
       found.push_back(type);
@@ -276,21 +276,21 @@ std::vector<const GoType*> TypeBook::holding(uint64_t size, uint64_t offset, con
   return found;
 }
 
-std::optional<GoPlace> TypeBook::place_at(const GoType& type, uint64_t offset) {
-  GoPlace place{"", type.address};
-  const GoType* now = &type;
+std::optional<TypePlace> TypeBook::place_at(const TypeInfo& type, uint64_t offset) {
+  TypePlace place{"", type.address};
+  const TypeInfo* now = &type;
   for (int depth = 0; depth < kMostNesting && now != nullptr; ++depth) {
     place.type = now->address;
-    if (now->kind == GoKind::kArray) {
-      const GoType* element = at(now->element);
+    if (now->kind == TypeKind::kArray) {
+      const TypeInfo* element = at(now->element);
       if (element == nullptr || element->size == 0 || offset >= now->size) return std::nullopt;
       offset %= element->size;
       place.path += "[]";
       now = element;
-    } else if (now->kind == GoKind::kStruct) {
-      const GoType::Field* inside = nullptr;
+    } else if (now->kind == TypeKind::kStruct) {
+      const TypeInfo::Field* inside = nullptr;
       for (const auto& field : now->fields) {
-        const GoType* inner = at(field.type);
+        const TypeInfo* inner = at(field.type);
         if (inner != nullptr && offset >= field.offset && offset - field.offset < inner->size)
           inside = &field;
       }

@@ -16,7 +16,7 @@
 
 namespace unclosed {
 
-enum class GoKind : uint8_t {
+enum class TypeKind : uint8_t {
   kOther,
   kArray,
   kChannel,
@@ -30,13 +30,13 @@ enum class GoKind : uint8_t {
   kUnsafePointer
 };
 
-struct GoType {
+struct TypeInfo {
   struct Field {
     std::string name;  // "" of an embedded type's: its own name stands in `name`
     uint64_t type = 0, offset = 0;
   };
   uint64_t address = 0;
-  GoKind kind = GoKind::kOther;
+  TypeKind kind = TypeKind::kOther;
   uint64_t size = 0;
   bool pointers = false;
   std::string name;      // with the import path of its package where it is known: "net/http.conn"
@@ -47,7 +47,7 @@ struct GoType {
 };
 
 // A place in a value, as a program would name it.
-struct GoPlace {
+struct TypePlace {
   std::string path;   // "conn.fd"; "" when it is the value itself
   uint64_t type = 0;  // of the word that is there
 };
@@ -57,29 +57,29 @@ class TypeBook {
   static Result<TypeBook> read(GoProcess& process);
 
   // null: no type is there.
-  const GoType* at(uint64_t address);
+  const TypeInfo* at(uint64_t address);
   // The type that an interface's first word tells of, be it an itab or the type itself; null: it is
   // neither.
-  const GoType* of_interface(uint64_t word);
+  const TypeInfo* of_interface(uint64_t word);
   // Types of this name; there may be several.
-  std::vector<const GoType*> named(std::string_view name);
+  std::vector<const TypeInfo*> named(std::string_view name);
   // The field of `type` that holds the word at `offset`; nullopt: none does.
-  std::optional<GoPlace> place_at(const GoType& type, uint64_t offset);
+  std::optional<TypePlace> place_at(const TypeInfo& type, uint64_t offset);
 
   // Structs of which an object of `size` bytes can be made and that have, at `offset`, a pointer to
   // `target`, or, where `interface_of` is not null, an interface of that type.
-  std::vector<const GoType*> holding(uint64_t size, uint64_t offset, const GoType* target,
-                                     const GoType* interface_of);
+  std::vector<const TypeInfo*> holding(uint64_t size, uint64_t offset, const TypeInfo* target,
+                                     const TypeInfo* interface_of);
   // The type of interface that an itab is for; null: it is none.
-  const GoType* interface_of(uint64_t itab);
+  const TypeInfo* interface_of(uint64_t itab);
 
  private:
   explicit TypeBook(GoProcess& process) : x_process(&process) {}
   std::optional<Bytes> bytes(uint64_t address, uint64_t size) const;
   std::optional<std::string> name_at(uint64_t address) const;
-  std::optional<GoType> decode(uint64_t address) const;
-  bool decode_fields(GoType& type) const;
-  void qualify(GoType& type, uint8_t flags) const;
+  std::optional<TypeInfo> decode(uint64_t address) const;
+  bool decode_fields(TypeInfo& type) const;
+  void qualify(TypeInfo& type, uint8_t flags) const;
   void find_all();
   void index();
 
@@ -91,10 +91,10 @@ class TypeBook {
   GoProcess* x_process;
   std::vector<std::byte> x_bytes;  // of x_range
   AddressRange x_range;
-  std::unordered_map<uint64_t, std::optional<GoType>> x_types;
+  std::unordered_map<uint64_t, std::optional<TypeInfo>> x_types;
   std::unordered_map<uint64_t, std::optional<Itab>> x_itabs;
-  std::unordered_multimap<std::string, const GoType*> x_names;
-  std::unordered_multimap<uint64_t, const GoType*> x_by_word;  // structs, by offset and word type
+  std::unordered_multimap<std::string, const TypeInfo*> x_names;
+  std::unordered_multimap<uint64_t, const TypeInfo*> x_by_word;  // structs, by offset and word type
   bool x_all = false;
 };
 

@@ -1,0 +1,3 @@
+module example/layouts
+
+go 1.18
