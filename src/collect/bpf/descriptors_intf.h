@@ -191,7 +191,8 @@ struct uc_range {
   __u32 kind, reserved;
 };
 struct uc_space {
-  __u32 ranges, reserved;
+  __u32 ranges;
+  __u32 version;  // another one at every change; never 0
   struct uc_range range[UC_MAX_RANGES];  // ascending; the rest has start = end = INT64_MAX
 };
 
@@ -254,6 +255,7 @@ enum uc_counter {
   UC_STACKS_TAKEN,
   UC_STACK_NS,            // time spent taking stacks
   UC_STACKS_SAMPLED_OUT,  // by the budget
+  UC_STACKS_AGAIN,        // of those taken: met before, and not walked again
   UC_STACKS_MADE,         // entries made in the table of stacks
   UC_HANDOUT_CALLS,       // calls of probed hand-out functions
   UC_HANDOUT_MISSED,      // of them: that led to no socket

@@ -127,6 +127,7 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   bpf_map__set_max_entries(skeleton->maps.ring, settings.ring_bytes);
   skeleton->rodata->unasked_gap_ns = static_cast<uint64_t>(settings.unasked_gap.count());
   skeleton->rodata->budget_ns = static_cast<uint64_t>(settings.stack_budget.count());
+  skeleton->rodata->typed_reads = has_typed_reads();
   state->entry_probes = settings.entry_probes;
   if (!has_uprobe_multi()) {
     state->entry_probes = EntryProbes::kPerfEvent;
