@@ -255,7 +255,6 @@ enum uc_counter {
   UC_STACKS_TAKEN,
   UC_STACK_NS,            // time spent taking stacks
   UC_STACKS_SAMPLED_OUT,  // by the budget
-  UC_STACKS_AGAIN,        // of those taken: met before, and not walked again
   UC_STACKS_MADE,         // entries made in the table of stacks
   UC_HANDOUT_CALLS,       // calls of probed hand-out functions
   UC_HANDOUT_MISSED,      // of them: that led to no socket

@@ -282,7 +282,6 @@ static __always_inline __u64 known_stack(struct walk *walk, struct uc_target *ta
   note_start(walk, target, started);
   __u64 id = id_of(walk);
   if (!bpf_map_lookup_elem(&stacks, &id)) return 0;
-  count(UC_STACKS_AGAIN, 1);
   return id;
 }
 
