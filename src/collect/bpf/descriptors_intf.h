@@ -192,7 +192,7 @@ struct uc_range {
 };
 struct uc_space {
   __u32 ranges;
-  __u32 version;  // another one at every change; never 0
+  __u32 version;                         // another one at every change; never 0
   struct uc_range range[UC_MAX_RANGES];  // ascending; the rest has start = end = INT64_MAX
 };
 

@@ -14,7 +14,11 @@ const volatile bool typed_reads = false;
 
 void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 
-// The field of an object of the kernel at `address`.
-#define FETCH(type, address, field)                                                                      \
-  (typed_reads ? ((type *)bpf_rdonly_cast((void *)(address), bpf_core_type_id_kernel(type)))->field      \
-               : BPF_CORE_READ((type *)(address), field))
+// The field of an object of the kernel at `address`. The address is taken first: within the macro of libbpf, reading it
+// from a record of ours would be relocated as well.
+#define FETCH(type, address, field)                                                    \
+  ({                                                                                   \
+    type *at_ = (type *)(address);                                                     \
+    typed_reads ? ((type *)bpf_rdonly_cast(at_, bpf_core_type_id_kernel(type)))->field \
+                : BPF_CORE_READ(at_, field);                                           \
+  })
