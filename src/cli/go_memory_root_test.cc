@@ -18,7 +18,9 @@
 #include "cli/goroutine_capture.h"
 #include "cli/goroutine_names.h"
 #include "collect/golang/goroutine_reader.h"
+#include "collect/golang/http_requests.h"
 #include "collect/golang/poll_descriptors.h"
+#include "collect/golang/sql_pools.h"
 #include "collect/pprof/trace.h"
 
 namespace unclosed {
@@ -59,8 +61,9 @@ class GoMemoryOf : public testing::TestWithParam<Build> {
     const bool external = std::string(build.flags).find("external") != std::string::npos;
     const std::string go =
         // Go 1.19 trips over its index of packages in a cache that newer releases use as well.
-        fmt::format("cd {} && CGO_ENABLED={} GODEBUG=goindex=0 GOFLAGS=-mod=mod GOTOOLCHAIN=go{} go ",
-                    x_folder.string(), external ? 1 : 0, build.release);
+        fmt::format(
+            "cd {} && CGO_ENABLED={} GODEBUG=goindex=0 GOFLAGS=-mod=mod GOTOOLCHAIN=go{} go ",
+            x_folder.string(), external ? 1 : 0, build.release);
     int status = 0;
     shell(go + "version 2>/dev/null", status);
     if (status != 0)
@@ -129,6 +132,11 @@ class GoMemoryOf : public testing::TestWithParam<Build> {
   std::string x_address;
   ModuleStore x_modules;
 };
+
+std::string link_of(pid_t process, int fd) {
+  std::error_code fault;
+  return std::filesystem::read_symlink(fmt::format("/proc/{}/fd/{}", process, fd), fault);
+}
 
 std::string shown(const NamedFrame& frame) {
   return fmt::format("{} {}:{}", frame.function, frame.file, frame.line);
@@ -237,6 +245,53 @@ TEST_P(GoMemoryOf, descriptors_name_the_goroutines_that_wait_on_them) {
   const std::string link =
       std::filesystem::read_symlink(fmt::format("/proc/{}/fd/{}", x_child, calls->front().fd));
   EXPECT_TRUE(link.starts_with("pipe:")) << link;
+}
+
+TEST_P(GoMemoryOf, pools_tell_their_counts_and_connections) {
+  GoProcess process = open();
+  const auto list = read_goroutines(process);
+  ASSERT_TRUE(list) << list.error().context;
+  const auto pools = sql_pools(process, *list);
+  ASSERT_TRUE(pools) << pools.error().context;
+  ASSERT_EQ(pools->size(), 1U);
+  const SqlPool& pool = pools->front();
+  EXPECT_EQ(pool.max_open, 3);
+  EXPECT_EQ(pool.max_idle, 2);
+  EXPECT_EQ(pool.open, 3);
+  EXPECT_EQ(pool.in_use, 2);
+  EXPECT_EQ(pool.idle, 1);
+  EXPECT_EQ(pool.waits, 1);
+  EXPECT_GT(pool.wait_seconds, 0.01);
+  EXPECT_LT(pool.wait_seconds, 5);
+  ASSERT_EQ(pool.connections.size(), 3U);
+  std::set<int> numbers;
+  size_t in_use = 0;
+  for (const auto& one : pool.connections) {
+    ASSERT_TRUE(one.fd);
+    EXPECT_TRUE(numbers.insert(*one.fd).second);
+    EXPECT_TRUE(link_of(x_child, *one.fd).starts_with("socket:"));
+    in_use += one.in_use ? 1 : 0;
+  }
+  EXPECT_EQ(in_use, 2U);
+}
+
+TEST_P(GoMemoryOf, requests_are_told_on_both_ends) {
+  GoProcess process = open();
+  const auto list = read_goroutines(process);
+  ASSERT_TRUE(list) << list.error().context;
+  const auto requests = http_requests(process, *list);
+  ASSERT_TRUE(requests) << requests.error().context;
+  ASSERT_EQ(requests->size(), 2U);
+  std::set<HttpRequest::Role> roles;
+  for (const HttpRequest& request : *requests) {
+    EXPECT_EQ(request.method, "PUT");
+    EXPECT_EQ(request.path, "/slow/orders");
+    EXPECT_TRUE(link_of(x_child, request.fd).starts_with("socket:"));
+    EXPECT_NE(request.goroutine, 0U);
+    roles.insert(request.role);
+  }
+  EXPECT_EQ(roles.size(), 2U);
+  EXPECT_NE(requests->front().fd, requests->back().fd);
 }
 
 std::vector<Build> builds() {

@@ -100,6 +100,8 @@ class TextGoroutines {
     leaked();
     allocations();
     contentions();
+    if (x_capture.memory)
+      write_go_memory(*x_capture.memory, x_style.top, x_style.descriptors, x_page);
     foot();
     return x_page.take();
   }
