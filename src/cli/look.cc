@@ -163,6 +163,8 @@ void add_look_options(CLI::App& command, LookOptions& options) {
       ->check(CLI::Validator(checked_moved, ""));
   command.add_flag("--no-probes", options.no_probes,
                    "never put probes on functions of the targets' libraries");
+  command.add_flag("--no-memory", options.no_memory,
+                   "do not read the memory of Go processes to tell who holds a connection");
   command
       .add_option_function<std::string>(
           "--budget",
@@ -194,6 +196,7 @@ int look(SessionSettings settings, const LookOptions& options, const SessionRunn
   settings.stack_budget = options.stack_budget;
   settings.all_connections = options.json && options.all_connections;
   settings.probes = !options.no_probes;
+  settings.memory = !options.no_memory;
   ProgressLine progress(options.quiet ? ProgressLine::Loudness::kQuiet
                                       : ProgressLine::Loudness::kUsual);
   settings.progress = [&progress](const std::string& line, bool final) {

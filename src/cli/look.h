@@ -20,7 +20,7 @@ using SessionRunner =
 
 struct LookOptions {
   std::optional<Duration> window;
-  bool json = false, all_connections = false, quiet = false, no_probes = false;
+  bool json = false, all_connections = false, quiet = false, no_probes = false, no_memory = false;
   std::vector<std::string> fail_on;  // leaking, suspect, incomplete
   std::vector<std::string> own, not_own, source_dirs;
   std::string output, until;

@@ -10,6 +10,7 @@
 
 #include "cli/coverage_notes.h"
 #include "cli/launch.h"
+#include "cli/owners.h"
 #include "cli/port_watch.h"
 #include "cli/watcher.h"
 #include "collect/procfs/procfs.h"
@@ -48,7 +49,8 @@ class Session {
         x_interrupts(interrupts),
         x_modules("/proc"),
         x_symbolizer(x_modules, OwnRules{settings.own, settings.not_own}),
-        x_ledger(monotonic_now()) {}
+        x_ledger(monotonic_now()),
+        x_owners(x_modules, x_symbolizer) {}
 
   Result<SessionResult> run();
 
@@ -66,6 +68,7 @@ class Session {
   Coverage coverage(const Histories& histories, const StackBook& stacks) const;
   void explain_unnamed(Report& report) const;
   Cost cost() const;
+  Judgement judge_with_owners(Histories& histories, const StackBook& stacks);
   SessionResult conclude();
 
   const SessionSettings& x_settings;
@@ -80,6 +83,7 @@ class Session {
   Instant x_started;
   bool x_found = false;
   SaidLeaking x_said;
+  Owners x_owners;
   Instant x_next_judgement{};
   Duration x_attaching{};
   WallClock x_clock;
@@ -183,6 +187,7 @@ void Session::judge_so_far(Instant now) {
             std::any_of(judgement.findings.begin(), judgement.findings.end(),
                         [](const Finding& one) { return one.verdict == Verdict::kLeaking; });
   x_said.note(judgement, now);
+  if (x_settings.memory && !judgement.findings.empty()) x_owners.look(histories.processes, now);
   const int share = waits_for_it ? kJudgeShare : kJudgeShareAside;
   const Duration least =
       from_seconds((waits_for_it ? 1 : 5) * std::min(1.0, x_settings.policy_scale));
@@ -286,6 +291,7 @@ Coverage Session::coverage(const Histories& histories, const StackBook& stacks) 
   coverage.closed = seen.closed;
   coverage.notes = coverage_notes(seen);
   for (const std::string& note : x_collector->notes()) coverage.notes.push_back(note);
+  for (const std::string& note : x_owners.notes()) coverage.notes.push_back(note);
   for (const HandoutProbe& probe : seen.probes) {
     if (probe.armed) coverage.probes.push_back({probe.function, probe.why});
   }
@@ -343,13 +349,28 @@ Cost Session::cost() const {
   return cost;
 }
 
+// What is a finding, or listed in a group, is judged again with what the memory of its process
+// tells.
+Judgement Session::judge_with_owners(Histories& histories, const StackBook& stacks) {
+  Judgement judgement = judge(histories, stacks, policy());
+  if (!x_settings.memory) return judgement;
+  std::set<ConnectionId> asked;
+  for (const auto& list : {judgement.findings, judgement.groups}) {
+    for (const Finding& finding : list) {
+      for (const FoundConnection& one : finding.connections) asked.insert(one.id);
+    }
+  }
+  x_owners.tell(histories, asked);
+  return histories.owners.empty() ? std::move(judgement) : judge(histories, stacks, policy());
+}
+
 SessionResult Session::conclude() {
   const Instant ended = monotonic_now();
-  const Histories histories = std::move(x_ledger).take_histories(ended);
+  Histories histories = std::move(x_ledger).take_histories(ended);
   SessionResult result;
   Report& report = result.report;
   report.stacks = name_stacks(histories);
-  report.judgement = judge(histories, report.stacks, policy());
+  report.judgement = judge_with_owners(histories, report.stacks);
   report.judgement.taken_back = x_said.taken_back(report.judgement, histories);
   explain_unnamed(report);
   report.coverage = coverage(histories, report.stacks);

@@ -36,6 +36,7 @@ struct SessionSettings {
   double stack_budget = 0.02;             // of one core, for all stacks together; 0: no bound
   bool all_connections = false;           // list every one, also of what is no finding
   EntryProbes entry_probes = EntryProbes::kMulti;  // where this kernel has them
+  bool memory = true;  // may read the memory of Go processes, for who holds a connection
   bool probes = true;  // may put entry probes on library functions, where stacks ask for them
   // One line of progress for stderr; `final` lines stay, the others may be overwritten.
   std::function<void(const std::string& line, bool final)> progress;

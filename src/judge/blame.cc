@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "judge/findings.h"
 #include "judge/sender.h"
 
 namespace unclosed {
@@ -464,6 +465,29 @@ Blamer::Choice Blamer::compare(const Tenure& tenure, Choice common, const Health
 }
 
 std::optional<Blamed> Blamer::blame(const Member& member) const {
+  auto blamed = by_stacks(member);
+  return blamed ? blamed : by_holder(member);
+}
+
+// Where no stack names anybody: the goroutine of the service's own that holds the connection now,
+// at the line where it waits. Not one that merely keeps the pool, as main does.
+std::optional<Blamed> Blamer::by_holder(const Member& member) const {
+  constexpr double kCertain = 0.7;
+  constexpr double kLikely = 0.5;
+  const Owner* owner = member.owner.get();
+  if (owner == nullptr || !owner->held || !owner->holder_now || !member.candidate)
+    return std::nullopt;
+  const Holder& holder = owner->held->holder;
+  const auto site = held_by(holder);
+  if (holder.kind != HolderKind::kGoroutine || !site || site->function == "main.main")
+    return std::nullopt;
+  if (owner->user && *owner->user != holder.goroutine) return std::nullopt;
+  return Blamed{0, *site, BlameRole::kHeld,
+                fmt::format("held by a goroutine that is in {}", owner->holder_now->state),
+                holder.certainty == HolderCertainty::kCertain ? kCertain : kLikely};
+}
+
+std::optional<Blamed> Blamer::by_stacks(const Member& member) const {
   const auto& facts = *member.facts;
   Tenure tenure = tenure_of(facts);
   if (tenure.last.view == nullptr) return by_ancestry(facts);

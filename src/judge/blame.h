@@ -83,6 +83,8 @@ class Blamer {
   Tenure tenure_of(const ConnectionFacts& facts) const;
   Stack own(StackId id) const { return {id, x_scene.stacks.own_view(id)}; }
   void learn_dispatchers();
+  std::optional<Blamed> by_stacks(const Member& member) const;
+  std::optional<Blamed> by_holder(const Member& member) const;
   std::optional<Blamed> by_ancestry(const ConnectionFacts& facts) const;
   void learn_habits();
   enum class Before { kRequested, kOpened };

@@ -66,12 +66,21 @@ FoundConnection found(const Scene& scene, const Member& member) {
     connection.last_actor = handed->by;
   }
   connection.opened = facts.opened.stack;
+  connection.owner = member.owner;
   if (facts.first_receive) connection.received = facts.first_receive->stack;
   if (facts.duplicated) connection.duplicated = facts.duplicated->stack;
   return connection;
 }
 
 }  // namespace
+
+std::optional<Site> held_by(const Holder& holder) {
+  if (!holder.own) return std::nullopt;
+  if (holder.kind == HolderKind::kVariable && !holder.name.empty()) return Site{holder.name, "", 0};
+  const auto& frame = holder.own_frame ? holder.own_frame : holder.frame;
+  if (holder.kind != HolderKind::kGoroutine || !frame) return std::nullopt;
+  return site_of(*frame);
+}
 
 Finding describe(const Case& item, size_t most_listed) {
   const Scene& scene = *item.scene;
@@ -83,6 +92,7 @@ Finding describe(const Case& item, size_t most_listed) {
   SiteTally opened;
   SiteTally used;
   SiteTally borrowed;
+  SiteTally held;
   std::map<TcpState, uint64_t> states;
   std::vector<const Member*> open;
   uint64_t came = 0;
@@ -99,6 +109,9 @@ Finding describe(const Case& item, size_t most_listed) {
       const auto* view = scene.stacks.own_view(facts.borrowed[0]->stack);
       if (view != nullptr) borrowed.add(site_of(*view->own.back().frame));
     }
+    if (member->owner != nullptr && member->owner->held) {
+      if (const auto site = held_by(member->owner->held->holder)) held.add(*site);
+    }
     if (member->history == nullptr) continue;
     open.push_back(member);
     finding.count += member->history->stands_for;
@@ -108,6 +121,7 @@ Finding describe(const Case& item, size_t most_listed) {
   finding.all_opened = opened.sorted();
   finding.all_used = used.sorted();
   if (const auto sites = borrowed.sorted(); !sites.empty()) finding.borrowed = sites.front().site;
+  if (const auto sites = held.sorted(); !sites.empty()) finding.held = sites.front().site;
   if (!finding.all_opened.empty()) finding.opened = finding.all_opened.front().site;
   if (!finding.all_used.empty()) finding.used = finding.all_used.front().site;
   finding.states.assign(states.begin(), states.end());

@@ -223,6 +223,7 @@ void Bench::rest() {
       }
     }
     if (auto text = used_again(item)) finding.evidence.push_back(*std::move(text));
+    if (auto text = in_free_list(item)) finding.evidence.push_back(*std::move(text));
     if (item.role == Role::kListener) {
       finding.evidence.push_back(
           {"listener", Family::kAgainst, false, false, "a listener stays open by design"});

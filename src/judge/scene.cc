@@ -233,6 +233,8 @@ void Scene::read(const History& history) {
   member.history = &history;
   std::tie(member.siblings, member.key) = found->second;
   const Siblings& group = siblings[member.siblings];
+  const auto owner = histories.owners.find(facts.id);
+  if (owner != histories.owners.end()) member.owner = owner->second;
   member.tracked = is_socket(facts.kind);
   member.waiting = outstanding(facts, group.answers) && !group.one_way && !handed_back(facts);
   member.idle_since = last_activity(facts).value_or(history.first_seen);
@@ -289,7 +291,10 @@ void Scene::choose_candidate(Member& member) const {
     member.candidate = gone || probes || member.silent;
     return;
   }
-  const bool alone = member.idle > member.settled && !member.waiting && !member.paired;
+  const bool given_back =
+      member.owner != nullptr && member.owner->held && !member.owner->held->free_list.empty();
+  const bool alone =
+      member.idle > member.settled && !member.waiting && !member.paired && !given_back;
   const bool outlived =
       member.age > std::max(policy.settled_floor(), group.outlived.value_or(Duration{}));
   member.candidate = member.tracked ? gone || alone || probes : outlived;

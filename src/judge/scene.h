@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -45,8 +46,9 @@ struct Siblings {
 
 struct Member {
   const ConnectionFacts* facts = nullptr;
-  const History* history = nullptr;  // nullptr: a closed sample
-  const CohortKey* key = nullptr;    // of its raw cohort, as the histories hold it
+  const History* history = nullptr;    // nullptr: a closed sample
+  const CohortKey* key = nullptr;      // of its raw cohort, as the histories hold it
+  std::shared_ptr<const Owner> owner;  // as memory tells; null: nobody asked
   size_t siblings = 0;
   bool tracked = false;    // its use is seen: a socket
   bool waiting = false;    // a request is out, or a client's request is being worked on

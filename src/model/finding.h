@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "model/connection.h"
 #include "model/limit.h"
+#include "model/owner.h"
 #include "model/record.h"
 
 namespace unclosed {
@@ -72,6 +74,7 @@ struct FoundConnection {
   Actor last_actor;
   StackId opened = kNoStack, used = kNoStack, borrowed = kNoStack, received = kNoStack,
           duplicated = kNoStack;
+  std::shared_ptr<const Owner> owner;  // null: not read from memory
 };
 
 // A group of connections with one verdict: blamed function × role × kind × peer.

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -13,6 +14,7 @@
 
 #include "model/connection.h"
 #include "model/limit.h"
+#include "model/owner.h"
 #include "model/record.h"
 
 namespace unclosed {
@@ -133,6 +135,8 @@ struct Histories {
       used_course;  // descriptors per process, per scan
   std::map<ProcessId, ProcessInfo> processes;
   std::map<ProcessId, Instant> ended;  // processes that are gone
+  // Whom connections belong to, of those that somebody asked for; read at the end, from memory.
+  std::map<ConnectionId, std::shared_ptr<const Owner>> owners;
   std::vector<LimitUse> limits;        // latest reading of each
   // Readings of the limits that are not counted in descriptors, oldest first.
   std::map<LimitKey, std::vector<std::pair<Instant, uint64_t>>> limit_course;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "report/frame_json.h"
+#include "report/owner_json.h"
 
 namespace unclosed {
 namespace {
@@ -118,6 +119,7 @@ Json connection_json(const FoundConnection& connection, StackTable& stacks) {
                     {"borrowed", stacks.index_of(connection.borrowed)},
                     {"received", stacks.index_of(connection.received)},
                     {"duplicated", stacks.index_of(connection.duplicated)}};
+  json["owner"] = owner_json(connection.owner.get());
   return json;
 }
 

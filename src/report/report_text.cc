@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "report/owner_json.h"
 #include "report/printable.h"
 #include "report/text_page.h"
 #include "report/text_words.h"
@@ -318,6 +319,10 @@ void TextReport::samples(const Finding& finding) {
       parts.push_back(fmt::format("thread {}", one.last_actor.thread));
     }
     x_page.item(2, shown == 1 ? "oldest" : "", fmt::format("{}", fmt::join(parts, " · ")));
+    if (one.owner != nullptr) {
+      if (const auto owner = owner_words(*one.owner); !owner.empty())
+        x_page.item(2, "", fmt::format("  {}", fmt::join(owner, "; ")));
+    }
   }
   const auto all = finding.connections.size();
   if (all > kMostSamples)

@@ -27,6 +27,8 @@ std::optional<Evidence> never_closed_here(const Case& item);
 std::optional<Evidence> rising_floor(const Case& item);
 // owner
 std::optional<Evidence> closed_by_parent(const Case& item);
+std::optional<Evidence> owner_gone(const Case& item);
+std::optional<Evidence> holder_stuck(const Case& item);
 // collector
 std::optional<Evidence> closed_by_collector(const Case& item);
 // against
@@ -34,6 +36,7 @@ std::optional<Evidence> bounded_count(const Case& item);
 std::optional<Evidence> peer_restarted(const Case& item);
 std::optional<Evidence> heartbeat(const Case& item);
 std::optional<Evidence> used_again(const Case& item);
+std::optional<Evidence> in_free_list(const Case& item);
 
 // Whether the peers of most members went within one short burst: a restart of the peer, not many
 // separate ends.

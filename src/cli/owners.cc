@@ -1,0 +1,215 @@
+#include "cli/owners.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "cli/goroutine_names.h"
+#include "cli/holder_names.h"
+#include "collect/golang/holders.h"
+#include "collect/golang/http_requests.h"
+#include "collect/golang/poll_descriptors.h"
+#include "model/goroutine.h"
+
+namespace unclosed {
+namespace {
+
+constexpr size_t kMostPlaces = 200'000;  // goroutines whose places are remembered
+constexpr size_t kMostAsked = 5'000;     // descriptors of one process whose holders are looked for
+
+bool is_go(const ProcessInfo& info) { return info.runtime.starts_with("go"); }
+
+// What one look at a process found, by descriptor and by goroutine.
+class Moment {
+ public:
+  Moment(GoProcess& process, const GoroutineList& list, GoroutineNames& names)
+      : x_process(process), x_list(list), x_names(names) {}
+
+  Status read() {
+    auto polled = poll_descriptors(x_process);
+    if (!polled) return polled.error();
+    for (const PollDescriptor& one : *polled) {
+      if (one.reader != 0) add(one.fd, one.reader, DescriptorWaiter::For::kRead);
+      if (one.writer != 0) add(one.fd, one.writer, DescriptorWaiter::For::kWrite);
+    }
+    auto calls = blocking_calls(x_process, x_list);
+    if (!calls) return calls.error();
+    for (const BlockingCall& call : *calls) {
+      auto& waiter = add(call.fd, call.goroutine, DescriptorWaiter::For::kCall);
+      waiter.thread = call.thread;
+      waiter.call = call.call;
+    }
+    auto requests = http_requests(x_process, x_list);
+    if (!requests) return requests.error();
+    for (HttpRequest& request : *requests) x_requests.emplace(request.fd, std::move(request));
+    return {};
+  }
+
+  // nullopt: it has ended. `bound`: for how long it is known not to have moved, in seconds.
+  std::optional<GoroutineNow> goroutine(uint64_t id, double bound) const {
+    const LiveGoroutine* found = find(id);
+    if (found == nullptr) return std::nullopt;
+    GoroutineNow now;
+    now.id = id;
+    now.state = x_names.state(*found);
+    now.wait_seconds = waiting(*found);
+    if (bound > now.wait_seconds.value_or(0)) now.wait_seconds = bound;
+    const auto& stack = x_names.stack(*found).frames;
+    auto at = own_frame(stack);
+    now.own = at.has_value();
+    if (!at) at = blocked_at(stack);
+    if (at) now.at = stack[*at];
+    return now;
+  }
+  const LiveGoroutine* find(uint64_t id) const {
+    const auto& all = x_list.goroutines;
+    const auto at =
+        std::lower_bound(all.begin(), all.end(), id,
+                         [](const LiveGoroutine& one, uint64_t value) { return one.id < value; });
+    return at != all.end() && at->id == id ? &*at : nullptr;
+  }
+  // Whether an id that is not there belongs to a goroutine that has ended: not where some were
+  // moving whenever they were read.
+  bool knows_all() const { return x_list.moving == 0; }
+  std::vector<DescriptorWaiter> waiters(int fd) const {
+    const auto found = x_waiters.find(fd);
+    return found == x_waiters.end() ? std::vector<DescriptorWaiter>() : found->second;
+  }
+  std::optional<HttpRequest> request(int fd) const {
+    const auto found = x_requests.find(fd);
+    return found == x_requests.end() ? std::nullopt : std::optional(found->second);
+  }
+
+ private:
+  std::optional<double> waiting(const LiveGoroutine& one) const {
+    if (one.waiting_since <= 0 || one.waiting_since >= x_list.read_at) return std::nullopt;
+    return static_cast<double>(x_list.read_at - one.waiting_since) / 1e9;
+  }
+  DescriptorWaiter& add(int fd, uint64_t id, DescriptorWaiter::For what) {
+    DescriptorWaiter& waiter = x_waiters[fd].emplace_back();
+    waiter.goroutine = id;
+    waiter.what = what;
+    if (const auto now = goroutine(id, 0)) {
+      waiter.wait_seconds = now->wait_seconds;
+      waiter.at = now->at;
+    }
+    return waiter;
+  }
+
+  GoProcess& x_process;
+  const GoroutineList& x_list;
+  GoroutineNames& x_names;
+  std::unordered_map<int, std::vector<DescriptorWaiter>> x_waiters;
+  std::unordered_map<int, HttpRequest> x_requests;
+};
+
+// Who was handed the connection last, where that was seen, else who made the last request; nullopt:
+// not known.
+std::optional<uint64_t> user_of(const ConnectionFacts& facts) {
+  for (const auto& use : {facts.borrowed[0], facts.requests[0]}) {
+    if (use) return use->by.goroutine == 0 ? std::nullopt : std::optional(use->by.goroutine);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void Owners::note(const ProcessId& process, const GoroutineList& list, Instant now) {
+  auto& known = x_places[process];
+  std::unordered_map<uint64_t, Place> fresh;
+  if (list.goroutines.size() > kMostPlaces) {
+    known.clear();
+    return;
+  }
+  for (const LiveGoroutine& one : list.goroutines) {
+    if (one.status != GoroutineStatus::kWaiting) continue;
+    const auto before = known.find(one.id);
+    const bool stayed =
+        before != known.end() && before->second.pc == one.pc && before->second.sp == one.sp;
+    fresh.emplace(one.id, Place{one.pc, one.sp, stayed ? before->second.since : now});
+  }
+  known = std::move(fresh);
+}
+
+void Owners::look(const std::map<ProcessId, ProcessInfo>& processes, Instant now) {
+  for (const auto& [id, info] : processes) {
+    if (!is_go(info)) continue;
+    auto process = GoProcess::open(id, x_modules);
+    if (!process) continue;
+    if (const auto list = read_goroutines(*process)) note(id, *list, now);
+  }
+}
+
+Status Owners::tell_of(GoProcess& process, Histories& histories,
+                       const std::vector<const History*>& asked) {
+  const auto list = read_goroutines(process);
+  if (!list) return list.error();
+  note(process.process(), *list, histories.now);
+  const auto& places = x_places[process.process()];
+  GoroutineNames names(process, *list, x_modules, x_symbolizer);
+  Moment moment(process, *list, names);
+  if (auto read = moment.read(); !read) return read;
+  const auto goroutine = [&](uint64_t id) {
+    const auto place = places.find(id);
+    return moment.goroutine(
+        id, place == places.end() ? 0 : seconds(histories.now - place->second.since));
+  };
+  std::map<int, std::shared_ptr<Owner>> by_fd;
+  std::vector<int> fds;
+  for (const History* history : asked) {
+    auto owner = std::make_shared<Owner>();
+    for (const Descriptor& descriptor : history->descriptors) {
+      if (descriptor.process != process.process()) continue;
+      by_fd.emplace(descriptor.fd, owner);
+      if (is_socket(history->facts.kind) && fds.size() < kMostAsked) fds.push_back(descriptor.fd);
+      owner->waiters = moment.waiters(descriptor.fd);
+      owner->request = moment.request(descriptor.fd);
+      break;
+    }
+    if (const auto user = user_of(history->facts)) {
+      auto now = goroutine(*user);
+      // A goroutine of a library that sends for others uses nothing itself.
+      const bool uses = now ? now->own : moment.knows_all();
+      if (uses) owner->user = user;
+      if (uses) owner->user_now = std::move(now);
+    }
+    histories.owners[history->facts.id] = owner;
+  }
+  if (fds.empty()) return {};
+  HolderNamesOf holder_names(process, x_modules, x_symbolizer);
+  auto held = holders_of(process, *list, fds, holder_names);
+  if (!held) return held.error();
+  for (Held& one : held->held) {
+    const auto found = by_fd.find(one.fd);
+    if (found == by_fd.end()) continue;
+    Owner& owner = *found->second;
+    if (one.holder.kind == HolderKind::kGoroutine)
+      owner.holder_now = goroutine(one.holder.goroutine);
+    owner.held = std::move(one);
+  }
+  return process.still_there();
+}
+
+void Owners::tell(Histories& histories, const std::set<ConnectionId>& asked) {
+  std::map<ProcessId, std::vector<const History*>> by_process;
+  for (const History& history : histories.open) {
+    if (!asked.contains(history.facts.id) || history.descriptors.empty()) continue;
+    by_process[history.descriptors.front().process].push_back(&history);
+  }
+  for (const auto& [id, connections] : by_process) {
+    const auto info = histories.processes.find(id);
+    if (info == histories.processes.end() || !is_go(info->second) || histories.ended.contains(id))
+      continue;
+    auto process = GoProcess::open(id, x_modules);
+    const Status told =
+        process ? tell_of(*process, histories, connections) : Status(process.error());
+    if (told) continue;
+    for (const History* one : connections) histories.owners.erase(one->facts.id);
+    x_notes.push_back(fmt::format("who holds what in process {} was not read from its memory: {}",
+                                  id.pid, told.error().context));
+  }
+}
+
+}  // namespace unclosed

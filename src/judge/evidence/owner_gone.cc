@@ -1,0 +1,56 @@
+// Whoever used the connection last has ended, no goroutine with own code reaches it, and no pool
+// has it to give. What a package variable holds may be in a pool that is not known here, and does
+// not count.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "judge/evidence/evidence.h"
+
+namespace unclosed {
+namespace {
+
+bool led_to_by_a_library(const Holder& holder) {
+  switch (holder.kind) {
+    case HolderKind::kGarbage:
+    case HolderKind::kRuntime:
+      return true;
+    case HolderKind::kGoroutine:
+      return !holder.own;        // of the library, for the connection alone
+    case HolderKind::kVariable:  // a pool, maybe one that is not known here
+    case HolderKind::kUnknown:
+      return false;
+  }
+  return false;
+}
+
+// Every way that was found leads from a library.
+bool nobody_has_it(const Held& held) {
+  return held.free_list.empty() && led_to_by_a_library(held.holder) &&
+         std::all_of(held.others.begin(), held.others.end(), led_to_by_a_library);
+}
+
+}  // namespace
+
+std::optional<Evidence> owner_gone(const Case& item) {
+  size_t gone = 0;
+  size_t garbage = 0;
+  for (const auto* member : item.members) {
+    const Owner* owner = member->owner.get();
+    if (owner == nullptr || !owner->user || owner->user_now || !owner->held) continue;
+    if (!nobody_has_it(*owner->held) || member->waiting || member->idle <= item.settled) continue;
+    ++gone;
+    garbage += owner->held->holder.kind == HolderKind::kGarbage ? 1 : 0;
+  }
+  if (gone == 0) return std::nullopt;
+  std::string text = fmt::format(
+      "the goroutines that used {} of {} last have ended, none of the service's own reaches them, "
+      "and no pool has them to give",
+      gone, item.members.size());
+  if (garbage > 0)
+    text +=
+        fmt::format("; nothing refers to {} of them any more: a collection closes them", garbage);
+  return Evidence{"owner-gone", Family::kOwner, true, false, std::move(text)};
+}
+
+}  // namespace unclosed

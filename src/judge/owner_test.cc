@@ -1,0 +1,141 @@
+// Evidence of who owns a connection, on cases that leak and on their healthy counterparts.
+#include <gtest/gtest.h>
+
+#include "judge/street.h"
+
+namespace unclosed {
+namespace {
+
+const std::string kDial = "main>serve>lib:connect";
+
+const Evidence* find(const std::vector<Finding>& findings, std::string_view kind) {
+  for (const auto& finding : findings) {
+    for (const auto& evidence : finding.evidence) {
+      if (evidence.kind == kind) return &evidence;
+    }
+  }
+  return nullptr;
+}
+
+NamedFrame frame(const char* function, bool own) { return {function, "app.go", 12, "app", own}; }
+
+Held held(HolderKind kind, bool own) {
+  Held held;
+  held.holder.kind = kind;
+  held.holder.own = own;
+  held.holder.name = kind == HolderKind::kVariable ? "main.sessions" : "";
+  if (kind == HolderKind::kGoroutine) held.holder.frame = frame("main.worker", own);
+  held.holder.goroutine = kind == HolderKind::kGoroutine ? 7 : 0;
+  return held;
+}
+
+GoroutineNow waits(const char* state, double seconds) {
+  return {7, state, seconds, frame("main.worker", true), true};
+}
+
+// Ten connections with unread answers, one every three seconds, each with an owner of this kind.
+Street left_alone(const Owner& owner, int count = 10) {
+  Street street;
+  for (int i = 0; i < count; ++i) {
+    auto& facts = street.open(Kind::kTcp, Role::kClient, 1 + 3 * i, kDial);
+    facts.id.object += static_cast<uint64_t>(i) * 100;
+    street.last().facts = facts;
+    street.ask(street.last().facts, 1.1 + 3 * i, "main>serve>lib:write");
+    street.last().facts.recv_queue = 100;
+    street.last().unread_since = Street::at(1.2 + 3 * i);
+    street.histories.owners[street.last().facts.id] = std::make_shared<Owner>(owner);
+  }
+  return street;
+}
+
+TEST(OwnerGone, ended_goroutines_and_nobody_that_refers_to_it_is_evidence) {
+  Owner owner;
+  owner.user = 7;
+  owner.held = held(HolderKind::kGarbage, false);
+  const auto judgement = left_alone(owner).judge();
+  const auto* found = find(judgement.findings, "owner-gone");
+  ASSERT_TRUE(found);
+  EXPECT_NE(found->text.find("a collection closes them"), std::string::npos) << found->text;
+  EXPECT_EQ(found->family, Family::kOwner);
+}
+
+TEST(OwnerGone, a_goroutine_of_a_library_alone_owns_nothing) {
+  Owner owner;
+  owner.user = 7;
+  owner.held = held(HolderKind::kGoroutine, false);
+  EXPECT_TRUE(find(left_alone(owner).judge().findings, "owner-gone"));
+}
+
+TEST(OwnerGone, one_that_still_runs_or_that_the_service_keeps_is_none) {
+  Owner alive;
+  alive.user = 7;
+  alive.user_now = waits("IO wait", 1);
+  alive.held = held(HolderKind::kGarbage, false);
+  EXPECT_FALSE(find(left_alone(alive).judge().findings, "owner-gone"));
+  Owner kept;
+  kept.user = 7;
+  kept.held = held(HolderKind::kVariable, true);
+  const auto judgement = left_alone(kept).judge();
+  EXPECT_FALSE(find(judgement.findings, "owner-gone"));
+  ASSERT_FALSE(judgement.findings.empty());
+  EXPECT_EQ(judgement.findings[0].held, (Site{"main.sessions", "", 0}));
+}
+
+TEST(InFreeList, what_a_pool_has_to_give_is_not_left_alone) {
+  Owner owner;
+  owner.user = 7;
+  owner.held = held(HolderKind::kGarbage, false);
+  owner.held->free_list = "database/sql.DB.freeConn";
+  Street street = left_alone(owner);
+  for (auto& history : street.histories.open) history.facts.recv_queue = 0;
+  const auto judgement = street.judge();
+  EXPECT_TRUE(judgement.findings.empty());
+  EXPECT_TRUE(find(judgement.groups, "in-free-list"));
+}
+
+TEST(HolderStuck, a_goroutine_that_waits_for_something_else_for_long_is_evidence) {
+  Owner owner;
+  owner.user = 7;
+  owner.user_now = owner.holder_now = waits("chan receive", 300);
+  owner.held = held(HolderKind::kGoroutine, true);
+  const auto judgement = left_alone(owner).judge();
+  const auto* found = find(judgement.findings, "holder-stuck");
+  ASSERT_TRUE(found);
+  EXPECT_NE(found->text.find("in chan receive at main.worker:12, longest 300 s"), std::string::npos)
+      << found->text;
+  EXPECT_EQ(judgement.findings[0].held->function, "main.worker");
+}
+
+TEST(HolderStuck, one_that_waits_for_the_answer_or_only_a_moment_is_none) {
+  Owner owner;
+  owner.user = 7;
+  owner.held = held(HolderKind::kGoroutine, true);
+  owner.user_now = owner.holder_now = waits("IO wait", 300);
+  EXPECT_FALSE(find(left_alone(owner).judge().findings, "holder-stuck"));
+  owner.user_now = owner.holder_now = waits("chan receive", 2);
+  EXPECT_FALSE(find(left_alone(owner).judge().findings, "holder-stuck"));
+}
+
+TEST(Held, where_no_stack_names_anybody_the_goroutine_that_holds_it_is_blamed) {
+  Owner owner;
+  owner.user = 7;
+  owner.user_now = owner.holder_now = waits("chan receive", 300);
+  owner.held = held(HolderKind::kGoroutine, true);
+  Street street;
+  for (int i = 0; i < 10; ++i) {
+    auto& facts = street.open(Kind::kTcp, Role::kClient, 1 + 3 * i, "lib:run>lib:connect");
+    facts.id.object += static_cast<uint64_t>(i) * 100;
+    street.ask(facts, 1.1 + 3 * i, "lib:run>lib:write");
+    facts.recv_queue = 100;
+    street.last().unread_since = Street::at(1.2 + 3 * i);
+    street.histories.owners[facts.id] = std::make_shared<Owner>(owner);
+  }
+  const auto judgement = street.judge();
+  ASSERT_FALSE(judgement.findings.empty());
+  ASSERT_TRUE(judgement.findings[0].blame);
+  EXPECT_EQ(judgement.findings[0].blame->role, BlameRole::kHeld);
+  EXPECT_EQ(judgement.findings[0].blame->site.function, "main.worker");
+}
+
+}  // namespace
+}  // namespace unclosed
