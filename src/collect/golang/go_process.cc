@@ -125,10 +125,29 @@ Status GoProcess::read_module_data(uint64_t address) {
     const auto read = range(offset, *into);
     if (!read) return read;
   }
+  x_module_data = address;
   const auto next = x_memory.load<uint64_t>(address + x_layout.module_next);
   if (next && next->value_or(0) != 0)
     x_notes.push_back("code of plugins is shown by address only: just the main module is read");
   return {};
+}
+
+template <class T>
+std::vector<T> GoProcess::module_list(uint32_t offset) {
+  constexpr uint64_t kMost = 1 << 22;
+  const auto slice = x_memory.load<GoSlice>(x_module_data + offset);
+  if (!slice || !*slice || (*slice)->length > kMost) return {};
+  std::vector<T> list((*slice)->length);
+  const auto got = x_memory.read((*slice)->data, std::as_writable_bytes(std::span(list)));
+  return got && *got ? list : std::vector<T>();
+}
+
+std::vector<int32_t> GoProcess::type_links() {
+  return module_list<int32_t>(x_layout.module_type_links);
+}
+
+std::vector<uint64_t> GoProcess::method_tables() {
+  return module_list<uint64_t>(x_layout.module_itab_links);
 }
 
 std::optional<uint64_t> GoProcess::symbol(std::string_view name) const {

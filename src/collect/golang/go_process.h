@@ -60,6 +60,10 @@ class GoProcess {
   const Variables& variables() const { return x_variables; }
   // Types, as the runtime describes them, and the constants beside them.
   AddressRange types() const { return x_types; }
+  // The linker's lists of types (offsets into types()) and of the tables of methods that interface
+  // values begin with (addresses); empty where they cannot be read.
+  std::vector<int32_t> type_links();
+  std::vector<uint64_t> method_tables();
   // Where a variable of this name lies; nullopt: none, or the binary is stripped.
   std::optional<uint64_t> symbol(std::string_view name) const;
   // Where the code of Go functions lies, stripped or not; nullopt for those that it has not.
@@ -85,6 +89,8 @@ class GoProcess {
   Status find_all_goroutines(const GoLayout& layout);
   Status check(uint64_t all);
   void read_wait_reasons();
+  template <class T>
+  std::vector<T> module_list(uint32_t offset);
 
   RemoteMemory x_memory;
   CodeSource* x_code;
@@ -95,7 +101,7 @@ class GoProcess {
   GoRuntimeLayout x_layout;
   AddressRange x_text, x_types;
   Variables x_variables;
-  uint64_t x_all = 0;
+  uint64_t x_all = 0, x_module_data = 0;
   std::vector<std::string> x_reasons, x_notes;
 };
 

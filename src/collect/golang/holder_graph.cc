@@ -18,11 +18,10 @@ constexpr uint64_t kWord = 8;
 }  // namespace
 
 HolderGraph::HolderGraph(GoProcess& process, const HeapMap& map, const GoroutineList& list,
-                         CountsVariable counts, const HolderSettings& settings)
+                         const HolderSettings& settings)
     : x_process(process),
       x_map(map),
       x_list(list),
-      x_counts(std::move(counts)),
       x_settings(settings),
       x_taken(process.memory(), map) {}
 
@@ -153,7 +152,7 @@ void HolderGraph::hit(const Group& group, const Piece& piece, uint64_t value, ui
       return;
     }
     case Source::kVariables:
-      if (!descriptor && x_counts(word)) root(target, RootPlace::Kind::kVariable, 0, word);
+      if (!descriptor) root(target, RootPlace::Kind::kVariable, 0, word);
       return;
     case Source::kStacks:
       if (!descriptor) root(target, RootPlace::Kind::kStack, piece.from, word);

@@ -5,9 +5,8 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <memory>
-#include <string>
+#include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "collect/golang/goroutine_reader.h"
@@ -56,11 +55,8 @@ class HolderGraph {
     RootPlace place;
   };
 
-  // Whether a variable at this address counts: bookkeeping of the runtime does not.
-  using CountsVariable = std::function<bool(uint64_t)>;
-
   HolderGraph(GoProcess& process, const HeapMap& map, const GoroutineList& list,
-              CountsVariable counts, const HolderSettings& settings);
+              const HolderSettings& settings);
 
   // Looks for what leads to these: the first objects of the graph, in their order.
   Status build(const std::vector<PollDescriptor>& descriptors);
@@ -112,7 +108,6 @@ class HolderGraph {
   GoProcess& x_process;
   const HeapMap& x_map;
   const GoroutineList& x_list;
-  CountsVariable x_counts;
   HolderSettings x_settings;
   TakenObjects x_taken;
   TargetFilter x_filter;

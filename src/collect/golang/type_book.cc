@@ -205,7 +205,7 @@ void TypeBook::find_all() {
   std::vector<uint64_t> todo;
   const auto links = x_process->type_links();
   for (const int32_t offset : links) todo.push_back(x_range.start + static_cast<uint32_t>(offset));
-  for (const uint64_t one : x_process->itabs())
+  for (const uint64_t one : x_process->method_tables())
     if (const auto found = itab(one)) todo.push_back(found->type);
   std::unordered_map<uint64_t, bool> seen;
   while (!todo.empty() && seen.size() < kMostKnown) {
@@ -260,16 +260,15 @@ std::vector<const TypeInfo*> TypeBook::named(std::string_view name) {
   return found;
 }
 
-std::vector<const TypeInfo*> TypeBook::holding(uint64_t size, uint64_t offset, const TypeInfo* target,
-                                             const TypeInfo* interface_of) {
+std::vector<const TypeInfo*> TypeBook::holding(uint64_t size, uint64_t header, uint64_t offset,
+                                               const TypeInfo& word) {
   find_all();
   std::vector<const TypeInfo*> found;
-  const TypeInfo* word = interface_of != nullptr ? interface_of : target;
-  if (word == nullptr) return found;
-  const auto [from, to] = x_by_word.equal_range(key_of(offset, word->address));
+  const auto [from, to] = x_by_word.equal_range(key_of(offset, word.address));
   for (auto at = from; at != to; ++at) {
     const TypeInfo* type = at->second;
-    if (type->size <= size && type->size >= least_value(size) &&
+    const uint64_t taken = type->size + header;
+    if (taken <= size && taken >= least_value(size) &&
         std::find(found.begin(), found.end(), type) == found.end())
       found.push_back(type);
   }

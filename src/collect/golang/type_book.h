@@ -66,10 +66,10 @@ class TypeBook {
   // The field of `type` that holds the word at `offset`; nullopt: none does.
   std::optional<TypePlace> place_at(const TypeInfo& type, uint64_t offset);
 
-  // Structs of which an object of `size` bytes can be made and that have, at `offset`, a pointer to
-  // `target`, or, where `interface_of` is not null, an interface of that type.
-  std::vector<const TypeInfo*> holding(uint64_t size, uint64_t offset, const TypeInfo* target,
-                                     const TypeInfo* interface_of);
+  // Structs that fill an object of `size` bytes, of which the first `header` are not theirs, and
+  // that have at `offset` a pointer to `word`, or an interface value of that type.
+  std::vector<const TypeInfo*> holding(uint64_t size, uint64_t header, uint64_t offset,
+                                       const TypeInfo& word);
   // The type of interface that an itab is for; null: it is none.
   const TypeInfo* interface_of(uint64_t itab);
 

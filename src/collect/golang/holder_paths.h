@@ -1,0 +1,54 @@
+// HolderPaths: of all ways from roots to objects in a graph the one that says most: short ones, from
+// a variable or a frame of the user's own rather than from a library or the runtime. Pure over the
+// graph; one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "collect/golang/holder_graph.h"
+
+namespace unclosed {
+
+// From the root on: the first link starts at the root's object.
+struct HolderPath {
+  uint32_t root = 0;             // index into the graph's roots
+  std::vector<uint32_t> links;   // indexes into the graph's links; the last leads to the descriptor
+  uint32_t cost = 0;
+};
+
+class HolderPaths {
+ public:
+  // `costs`: of each root, what keeps it from being told of; a link costs one.
+  HolderPaths(const HolderGraph& graph, std::vector<uint32_t> costs);
+
+  // The best way to an object; nullopt: no root leads there.
+  std::optional<HolderPath> to(uint32_t object) const;
+  // Ways from further roots near the object, best first; without that of `best`.
+  std::vector<HolderPath> others(uint32_t object, const HolderPath& best, size_t most) const;
+  // Takes links and roots away, which were found not to hold, and finds the best ways anew.
+  void drop(const std::vector<uint32_t>& links, const std::vector<uint32_t>& roots);
+
+  // Links that lead to an object, by index.
+  std::span<const uint32_t> into(uint32_t object) const;
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+  struct Best {
+    uint32_t cost = kNone;
+    uint32_t link = kNone;  // by which it is reached; kNone: by `root`
+    uint32_t root = kNone;
+  };
+  void find();
+
+  const HolderGraph& x_graph;
+  std::vector<uint32_t> x_costs;
+  std::vector<bool> x_lost_links, x_lost_roots;
+  std::vector<Best> x_best;
+  std::vector<uint32_t> x_into, x_into_from;  // links by target, and where those of each begin
+  std::vector<std::pair<uint32_t, uint32_t>> x_roots_of;  // object and root
+  std::vector<uint32_t> x_from;               // where the links of each holder begin
+};
+
+}  // namespace unclosed

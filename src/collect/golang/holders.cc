@@ -1,0 +1,294 @@
+#include "collect/golang/holders.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <unordered_map>
+
+#include "base/bytes.h"
+#include "collect/golang/free_lists.h"
+#include "collect/golang/holder_paths.h"
+#include "collect/golang/object_types.h"
+#include "collect/golang/root_places.h"
+#include "collect/golang/type_book.h"
+
+namespace unclosed {
+namespace {
+
+constexpr int kAttempts = 4;             // at ways that hold when they are read again
+constexpr size_t kMostLevels = 12;       // from a descriptor to the pool that keeps it
+constexpr size_t kMostNear = 96;         // objects on the way
+constexpr size_t kMostCrowd = 24;        // links of one of them
+constexpr std::array<std::string_view, 2> kFiles = {"net.netFD", "os.file"};
+
+// Parts of maps, as the compiler and the runtime name them.
+bool inside_of_map(std::string_view type) {
+  for (const std::string_view part :
+       {"map.bucket[", "map.group[", "noalg.map.", "map.hdr[", "map.table[", "internal/runtime/maps.",
+        "maps.", "runtime.hmap", "table<", "group<", "bucket<", "hash<"}) {
+    if (type.starts_with(part)) return true;
+  }
+  return false;
+}
+
+// From the graph of holders to what is told of each descriptor.
+class Telling {
+ public:
+  Telling(GoProcess& process, const GoroutineList& list, const HeapMap& map,
+          const HolderGraph& graph, HolderNames& names)
+      : x_process(process), x_graph(graph), x_roots(process, list, names), x_map(map) {}
+
+  Status prepare();
+  Status tell(uint32_t descriptor, size_t most_others, Held& held);
+  // Ways that hold still, one for each of the first `count` objects.
+  Status settle(size_t count);
+  uint64_t changed() const { return x_changed; }
+
+ private:
+  Result<bool> check(const std::vector<uint32_t>& objects);
+  bool points_at(uint64_t value, uint32_t object) const;
+  Holder holder_of(const HolderPath& path);
+  std::vector<HeldStep> chain_of(const HolderPath& path);
+  std::string free_list_of(uint32_t descriptor);
+  bool in_list(uint32_t link, uint32_t below, const FreeList& list);
+
+  GoProcess& x_process;
+  const HolderGraph& x_graph;
+  RootPlaces x_roots;
+  const HeapMap& x_map;
+  std::optional<TypeBook> x_book;
+  std::unique_ptr<HolderPaths> x_paths;
+  std::unique_ptr<ObjectTypes> x_types;
+  std::vector<std::optional<HolderPath>> x_best;
+  uint64_t x_changed = 0;
+};
+
+Status Telling::prepare() {
+  auto book = TypeBook::read(x_process);
+  if (!book) return book.error();
+  x_book.emplace(std::move(*book));
+  std::vector<uint32_t> costs;
+  costs.reserve(x_graph.roots().size());
+  for (const auto& root : x_graph.roots()) {
+    const auto cost = x_roots.cost(root.place);
+    if (!cost) return cost.error();
+    costs.push_back(*cost);
+  }
+  x_paths = std::make_unique<HolderPaths>(x_graph, std::move(costs));
+  x_types = std::make_unique<ObjectTypes>(x_process, x_map, x_graph, *x_paths, *x_book);
+  return {};
+}
+
+bool Telling::points_at(uint64_t value, uint32_t object) const {
+  const auto& at = x_graph.objects()[object];
+  return value >= at.address && value - at.address < at.size;
+}
+
+// Reads every link of the best ways of these again; false: some had changed and were dropped.
+Result<bool> Telling::check(const std::vector<uint32_t>& objects) {
+  std::vector<uint32_t> links, roots;
+  for (const uint32_t object : objects) {
+    if (!x_best[object]) continue;
+    links.insert(links.end(), x_best[object]->links.begin(), x_best[object]->links.end());
+    roots.push_back(x_best[object]->root);
+  }
+  for (auto* list : {&links, &roots}) {
+    std::sort(list->begin(), list->end());
+    list->erase(std::unique(list->begin(), list->end()), list->end());
+  }
+  std::vector<uint64_t> values(links.size() + roots.size());
+  std::vector<RemoteMemory::Piece> pieces;
+  const auto add = [&](uint64_t word) {
+    pieces.push_back({word, std::as_writable_bytes(std::span(values).subspan(pieces.size(), 1))});
+  };
+  for (const uint32_t link : links) add(x_graph.links()[link].word);
+  for (const uint32_t root : roots) add(x_graph.roots()[root].place.word);
+  const auto read = x_process.memory().read(pieces);
+  if (!read) return read.error();
+  std::vector<uint32_t> lost_links, lost_roots;
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    const bool link = i < links.size();
+    const uint32_t target = link ? x_graph.links()[links[i]].target
+                                 : x_graph.roots()[roots[i - links.size()]].target;
+    bool holds = pieces[i].got && points_at(values[i], target);
+    if (!link && holds) {
+      const auto still = x_roots.still(x_graph.roots()[roots[i - links.size()]].place);
+      if (!still) return still.error();
+      holds = *still;
+    }
+    if (holds) continue;
+    if (link)
+      lost_links.push_back(links[i]);
+    else
+      lost_roots.push_back(roots[i - links.size()]);
+  }
+  x_changed += lost_links.size() + lost_roots.size();
+  if (lost_links.empty() && lost_roots.empty()) return true;
+  x_paths->drop(lost_links, lost_roots);
+  return false;
+}
+
+Status Telling::settle(size_t count) {
+  std::vector<uint32_t> objects(count);
+  for (uint32_t i = 0; i < count; ++i) objects[i] = i;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    x_best.assign(count, std::nullopt);
+    for (const uint32_t object : objects) x_best[object] = x_paths->to(object);
+    const auto held = check(objects);
+    if (!held) return held.error();
+    if (*held) return {};
+  }
+  // What never stands still is not told as fact.
+  x_best.assign(count, std::nullopt);
+  return {};
+}
+
+std::vector<HeldStep> Telling::chain_of(const HolderPath& path) {
+  if (!path.links.empty()) {
+    x_types->assume(x_graph.links()[path.links.back()].holder, kFiles);
+    for (size_t i = path.links.size(); i-- > 0;) x_types->learn(path.links[i]);
+  }
+  std::vector<HeldStep> chain;
+  for (size_t i = 0; i < path.links.size(); ++i) {
+    const auto& link = x_graph.links()[path.links[i]];
+    const auto known = x_types->of(link.holder);
+    HeldStep step;
+    step.size = x_graph.objects()[link.holder].size;
+    if (known.type != nullptr) {
+      step.type = (known.many ? "[]" : "") + known.type->name;
+      step.inner = known.many || inside_of_map(known.type->name) ||
+                   known.type->kind == TypeKind::kPointer;
+      if (const auto place = x_types->field_of(path.links[i]); place && !step.inner)
+        step.field = place->path;
+    }
+    chain.push_back(std::move(step));
+  }
+  // The runtime's own end of it goes without saying behind a connection that is known.
+  if (chain.size() > 1 && !chain[chain.size() - 2].type.empty() && !chain[chain.size() - 2].inner) {
+    chain.back().inner = true;
+  }
+  return chain;
+}
+
+Holder Telling::holder_of(const HolderPath& path) {
+  Holder holder = x_roots.holder(x_graph.roots()[path.root].place);
+  holder.chain = chain_of(path);
+  return holder;
+}
+
+// Whether the link from a typed object leads into this list, and what is below it is in the list
+// still: a slice keeps pointers behind its length.
+bool Telling::in_list(uint32_t index, uint32_t below, const FreeList& list) {
+  const auto& link = x_graph.links()[index];
+  const auto known = x_types->of(link.holder);
+  if (known.type == nullptr || known.many) return false;
+  const std::string_view name = known.type->name;
+  if (name != list.type &&
+      !(name.starts_with(list.type) && name.substr(list.type.size()).starts_with("[")))
+    return false;
+  const auto place = x_types->field_of(index);
+  if (!place || (place->path != list.field && !place->path.starts_with(std::string(list.field) + ".")))
+    return false;
+  const TypeInfo* type = x_book->at(place->type);
+  if (type == nullptr || type->kind != TypeKind::kSlice) return true;
+  const auto slice = x_process.memory().load<GoSlice>(link.word);
+  const TypeInfo* element = x_book->at(type->element);
+  if (!slice || !*slice || element == nullptr || below >= x_graph.links().size()) return false;
+  const uint64_t word = x_graph.links()[below].word;
+  return word >= (*slice)->data && word - (*slice)->data < (*slice)->length * element->size;
+}
+
+// Upwards from the descriptor, as far as a pool may be.
+std::string Telling::free_list_of(uint32_t descriptor) {
+  struct Near {
+    uint32_t object = 0, link = UINT32_MAX, level = 0;
+  };
+  std::vector<Near> near = {{descriptor, UINT32_MAX, 0}};
+  std::vector<uint32_t> seen = {descriptor};
+  for (size_t i = 0; i < near.size() && near.size() < kMostNear; ++i) {
+    const Near one = near[i];
+    const auto links = x_paths->into(one.object);
+    if (one.level >= kMostLevels || links.size() > kMostCrowd) continue;
+    for (const uint32_t link : links) {
+      const uint32_t holder = x_graph.links()[link].holder;
+      if (one.level == 0) x_types->assume(holder, kFiles);
+      x_types->learn(link);
+      for (const FreeList& list : free_lists()) {
+        if (in_list(link, one.link, list))
+          return std::string(list.type) + "." + std::string(list.field);
+      }
+      if (std::find(seen.begin(), seen.end(), holder) != seen.end()) continue;
+      seen.push_back(holder);
+      near.push_back({holder, link, one.level + 1});
+    }
+  }
+  return {};
+}
+
+Status Telling::tell(uint32_t descriptor, size_t most_others, Held& held) {
+  held.free_list = free_list_of(descriptor);
+  if (x_best[descriptor]) {
+    held.holder = holder_of(*x_best[descriptor]);
+    for (const HolderPath& path : x_paths->others(descriptor, *x_best[descriptor], most_others)) {
+      held.others.push_back(holder_of(path));
+    }
+    return {};
+  }
+  if (x_paths->into(descriptor).empty()) {
+    held.why = "no object of the heap has it: it is not open any more, or memory changed meanwhile";
+  } else if (x_graph.complete() && x_changed == 0) {
+    held.holder.kind = HolderKind::kGarbage;
+    held.holder.certainty = HolderCertainty::kLikely;
+    held.why = "nothing that runs and no variable leads to it: the next collection frees it";
+  } else {
+    held.why = "what leads to it was not followed to its end, or changed meanwhile";
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<HeldReport> holders_of(GoProcess& process, const GoroutineList& list,
+                              std::span<const int> fds, HolderNames& names,
+                              const HolderSettings& settings) {
+  auto polled = poll_descriptors(process);
+  if (!polled) return polled.error();
+  std::vector<int> wanted(fds.begin(), fds.end());
+  std::sort(wanted.begin(), wanted.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+  std::erase_if(*polled, [&](const PollDescriptor& one) {
+    return !std::binary_search(wanted.begin(), wanted.end(), one.fd);
+  });
+  const auto map = HeapMap::read(process);
+  if (!map) return map.error();
+  HolderGraph graph(process, *map, list, settings);
+  auto done = graph.build(*polled);
+  if (!done) return done.error();
+  Telling telling(process, list, *map, graph, names);
+  done = telling.prepare();
+  if (done) done = telling.settle(polled->size());
+  if (!done) return done.error();
+  HeldReport report;
+  uint32_t next = 0;
+  for (const int fd : wanted) {
+    Held& held = report.held.emplace_back();
+    held.fd = fd;
+    if (next < polled->size() && (*polled)[next].fd == fd) {
+      done = telling.tell(next++, settings.most_others, held);
+      if (!done) return done.error();
+    } else {
+      held.why = "the runtime's poller does not have it: it is not open, or used without the poller";
+    }
+  }
+  report.objects = graph.objects().size();
+  report.bytes_read = graph.bytes_read();
+  report.passes = graph.passes();
+  report.left_out = graph.left_out();
+  report.complete = graph.complete();
+  report.changed = telling.changed();
+  const auto still = process.still_there();
+  if (!still) return still.error();
+  return report;
+}
+
+}  // namespace unclosed
