@@ -119,7 +119,8 @@ void SampleTable::fill(ProfileKind kind, const Names& names, Captured& into) con
     into.values.emplace_back(entry.key, weight(kind, entry.values));
   }
   std::sort(into.values.begin(), into.values.end());
-  const size_t named = std::min(rows.size(), kMostNamed);
+  const size_t named =
+      std::min(rows.size(), kind == ProfileKind::kGoroutines ? kMostGroups : kMostSites);
   std::partial_sort(rows.begin(), rows.begin() + static_cast<ptrdiff_t>(named), rows.end(),
                     [kind](const Entry* a, const Entry* b) {
                       const int64_t of_a = weight(kind, a->values), of_b = weight(kind, b->values);

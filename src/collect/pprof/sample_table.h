@@ -15,7 +15,7 @@ namespace unclosed {
 class SampleTable {
  public:
   static constexpr size_t kMostKeys = 2 << 20;
-  static constexpr size_t kMostNamed = 10'000;
+  static constexpr size_t kMostGroups = 10'000, kMostSites = 2'000;  // that are named
   // kGoroutines: count. kHeap: allocated objects, allocated bytes, objects and bytes in use.
   // kContention: contentions, nanoseconds of delay.
   using Values = std::array<int64_t, 4>;
