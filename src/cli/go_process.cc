@@ -126,7 +126,8 @@ Captured captured(GoroutineCapture capture) {
   one.name = "goroutine";
   one.form = "memory";
   for (const GoroutineGroup& group : capture.groups)
-    one.values[group.key] += static_cast<int64_t>(group.count);
+    one.values.emplace_back(group.key, static_cast<int64_t>(group.count));
+  std::sort(one.values.begin(), one.values.end());
   one.capture = std::move(capture);
   return one;
 }
