@@ -84,12 +84,16 @@ Status add_descriptors(GoProcess& process, const GoroutineList& list, const Goro
 
 Result<GoroutineCapture> capture_once(GoProcess& process, ModuleStore& modules,
                                       Symbolizer& symbolizer) {
+  const Instant begun = monotonic_now();
   const auto list = read_goroutines(process);
   if (!list) return list.error();
   GoroutineNames names(process, *list, modules, symbolizer);
   GoroutineCapture capture = capture_goroutines(process, *list, names);
+  const Instant grouped = monotonic_now();
   const auto added = add_descriptors(process, *list, names, *capture.memory);
   if (!added) return added.error();
+  capture.memory->cost.goroutines = seconds(grouped - begun);
+  capture.memory->cost.descriptors = seconds(monotonic_now() - grouped);
   auto pools = sql_pools(process, *list);
   if (!pools) return pools.error();
   capture.memory->pools = std::move(*pools);
@@ -126,7 +130,8 @@ Captured captured(GoroutineCapture capture) {
   one.name = "goroutine";
   one.form = "memory";
   for (const GoroutineGroup& group : capture.groups)
-    one.values[group.key] += static_cast<int64_t>(group.count);
+    one.values.emplace_back(group.key, static_cast<int64_t>(group.count));
+  std::sort(one.values.begin(), one.values.end());
   one.capture = std::move(capture);
   return one;
 }
@@ -138,16 +143,21 @@ Result<GoroutineCapture> capture_process(const GoProcessSettings& settings) {
   if (!found) return found.error();
   ModuleStore modules;
   Symbolizer symbolizer(modules, settings.rules);
+  const Instant begun = monotonic_now();
   auto process = open_any(*found, modules);
   if (!process) return process.error();
+  const double opened = seconds(monotonic_now() - begun);
   auto first = capture_once(*process, modules, symbolizer);
-  if (!first || !settings.window) return first;
+  if (!first) return first;
+  first->memory->cost.open = opened;
+  if (!settings.window) return first;
   const Instant before = monotonic_now();
   wait(*settings.window, settings.interrupt);
   auto last = capture_once(*process, modules, symbolizer);
   if (!last) return last;
   const double between = seconds(monotonic_now() - before);
   auto memory = std::move(last->memory);
+  memory->cost.open = opened;
   const std::string source = last->source, rung = last->rung, go = last->go;
   std::vector<Captured> both;
   both.push_back(captured(std::move(*first)));

@@ -62,10 +62,18 @@ struct HttpRequest {
 };
 std::string_view to_string(HttpRequest::Role role);
 
+// What reading took, in seconds: nothing of the process waited for it.
+struct GoMemoryCost {
+  double open = 0;         // finding everything, once
+  double goroutines = 0;   // reading and naming them
+  double descriptors = 0;  // who is parked on which
+};
+
 struct GoMemory {
-  uint64_t running = 0;                       // goroutines without a stack in memory
-  uint64_t moving = 0;                        // that changed whenever they were read
-  uint64_t hidden = 0;                        // of the runtime itself
+  uint64_t running = 0;  // goroutines without a stack in memory
+  uint64_t moving = 0;   // that changed whenever they were read
+  uint64_t hidden = 0;   // of the runtime itself
+  GoMemoryCost cost;
   std::vector<ParkedDescriptor> descriptors;  // ascending
   std::vector<SqlPool> pools;
   std::vector<HttpRequest> requests;  // ascending by descriptor

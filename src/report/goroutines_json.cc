@@ -58,6 +58,12 @@ Json contention_json(const ContentionSite& site) {
           {"stack", frames_json(site.stack)}};
 }
 
+Json cost_json(const GoMemoryCost& cost) {
+  return {{"open_seconds", rounded(cost.open)},
+          {"goroutines_seconds", rounded(cost.goroutines)},
+          {"descriptors_seconds", rounded(cost.descriptors)}};
+}
+
 Json descriptor_json(const ParkedDescriptor& descriptor) {
   Json waiters = Json::array();
   for (const DescriptorWaiter& waiter : descriptor.waiters) {
@@ -154,6 +160,7 @@ std::string goroutines_json(const GoroutineCapture& capture) {
        {"running", memory ? Json(memory->running) : Json()},
        {"moving", memory ? Json(memory->moving) : Json()},
        {"of_the_runtime", memory ? Json(memory->hidden) : Json()},
+       {"cost", memory ? cost_json(memory->cost) : Json()},
        {"notes", capture.notes}});
   add_list("groups", capture.groups, group_json, out);
   add_list("leaked", capture.leaked, group_json, out);

@@ -79,6 +79,8 @@ func start(n int) {
 	go once.Do(func() { inlined(c) })
 }
 
+var dialled []net.Conn // kept: the collector closes connections that nobody has
+
 func connections(n int) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -94,9 +96,11 @@ func connections(n int) {
 		}
 	}()
 	for i := 0; i < n; i++ {
-		if _, err := net.Dial("tcp", listener.Addr().String()); err != nil {
+		connection, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
 			panic(err)
 		}
+		dialled = append(dialled, connection)
 	}
 	pool(listener.Addr().String())
 }
