@@ -189,6 +189,13 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
       owner.holder_now = goroutine(one.holder.goroutine);
     owner.held = std::move(one);
   }
+  std::unordered_map<uint64_t, uint64_t> held_by;
+  for (const auto& [fd, owner] : by_fd) {
+    if (owner->held) ++held_by[owner->held->holder.goroutine];
+  }
+  for (const auto& [fd, owner] : by_fd) {
+    if (owner->held) owner->held_alike = held_by[owner->held->holder.goroutine];
+  }
   return process.still_there();
 }
 

@@ -481,7 +481,8 @@ std::optional<Blamed> Blamer::by_holder(const Member& member) const {
   const auto site = held_by(holder);
   if (holder.kind != HolderKind::kGoroutine || !site || site->function == "main.main")
     return std::nullopt;
-  if (owner->user && *owner->user != holder.goroutine) return std::nullopt;
+  // Where nobody saw it being used, a goroutine that holds this one alone.
+  if (owner->user ? *owner->user != holder.goroutine : owner->held_alike != 1) return std::nullopt;
   return Blamed{0, *site, BlameRole::kHeld,
                 fmt::format("held by a goroutine that is in {}", owner->holder_now->state),
                 holder.certainty == HolderCertainty::kCertain ? kCertain : kLikely};

@@ -135,6 +135,11 @@ TEST(Held, where_no_stack_names_anybody_the_goroutine_that_holds_it_is_blamed) {
   ASSERT_TRUE(judgement.findings[0].blame);
   EXPECT_EQ(judgement.findings[0].blame->role, BlameRole::kHeld);
   EXPECT_EQ(judgement.findings[0].blame->site.function, "main.worker");
+  // One that keeps the whole pool is no borrower.
+  owner.user.reset();
+  owner.held_alike = 10;
+  for (auto& [id, known] : street.histories.owners) known = std::make_shared<Owner>(owner);
+  EXPECT_FALSE(street.judge().findings.at(0).blame);
 }
 
 }  // namespace
