@@ -72,8 +72,16 @@ std::string_view state_of_stack(const std::vector<NamedFrame>& stack) {
   return {};
 }
 
-void SampleTable::grow() {
-  x_slots.assign(std::max<size_t>(1024, x_slots.size() * 2), 0);
+void SampleTable::reserve(size_t keys) {
+  keys = std::min(keys, kMostKeys);
+  size_t slots = 1024;
+  while (slots < keys * 2 + 2) slots *= 2;
+  x_entries.reserve(keys);
+  if (slots > x_slots.size()) place(slots);
+}
+
+void SampleTable::place(size_t slots) {
+  x_slots.assign(slots, 0);
   const size_t mask = x_slots.size() - 1;
   for (size_t i = 0; i < x_entries.size(); ++i) {
     size_t at = x_entries[i].key & mask;
@@ -83,7 +91,7 @@ void SampleTable::grow() {
 }
 
 SampleTable::Entry* SampleTable::find(uint64_t key) {
-  if (x_entries.size() * 2 >= x_slots.size()) grow();
+  if (x_entries.size() * 2 >= x_slots.size()) place(std::max<size_t>(1024, x_slots.size() * 2));
   const size_t mask = x_slots.size() - 1;
   size_t at = key & mask;
   for (; x_slots[at] != 0; at = (at + 1) & mask) {
@@ -118,7 +126,6 @@ void SampleTable::fill(ProfileKind kind, const Names& names, Captured& into) con
     rows.push_back(&entry);
     into.values.emplace_back(entry.key, weight(kind, entry.values));
   }
-  std::sort(into.values.begin(), into.values.end());
   const size_t named =
       std::min(rows.size(), kind == ProfileKind::kGoroutines ? kMostGroups : kMostSites);
   std::partial_sort(rows.begin(), rows.begin() + static_cast<ptrdiff_t>(named), rows.end(),
