@@ -55,6 +55,28 @@ constexpr std::array kMarks = {
     Mark{"runtime/internal/syscall.Syscall6", "syscall"},
 };
 
+void add_named(ProfileKind kind, uint64_t key, const SampleTable::Values& values,
+               std::vector<NamedFrame> stack, GoroutineCapture& capture) {
+  switch (kind) {
+    case ProfileKind::kGoroutines: {
+      GoroutineGroup& group = capture.groups.emplace_back();
+      group.count = positive(values[0]);
+      group.state = state_of_stack(stack);
+      group.stack = std::move(stack);
+      group.key = key;
+      break;
+    }
+    case ProfileKind::kHeap:
+      capture.allocations.push_back(
+          {std::move(stack), values[3], values[2], values[1], values[0], std::nullopt, key});
+      break;
+    case ProfileKind::kContention:
+      capture.contentions.push_back(
+          {std::move(stack), values[0], static_cast<double>(values[1]) / 1e9, std::nullopt, key});
+      break;
+  }
+}
+
 }  // namespace
 
 std::string_view state_of_stack(const std::vector<NamedFrame>& stack) {
@@ -141,38 +163,7 @@ void SampleTable::fill(ProfileKind kind, const Names& names, Captured& into) con
       others += positive(values[0]);
       continue;
     }
-    auto stack = names(rows[i]->where - 1);
-    switch (kind) {
-      case ProfileKind::kGoroutines: {
-        GoroutineGroup group;
-        group.count = positive(values[0]);
-        group.state = state_of_stack(stack);
-        group.stack = std::move(stack);
-        group.key = rows[i]->key;
-        capture.groups.push_back(std::move(group));
-        break;
-      }
-      case ProfileKind::kHeap: {
-        AllocationSite site;
-        site.stack = std::move(stack);
-        site.allocated_objects = values[0];
-        site.allocated_bytes = values[1];
-        site.in_use_objects = values[2];
-        site.in_use_bytes = values[3];
-        site.key = rows[i]->key;
-        capture.allocations.push_back(std::move(site));
-        break;
-      }
-      case ProfileKind::kContention: {
-        ContentionSite site;
-        site.stack = std::move(stack);
-        site.contentions = values[0];
-        site.delay_seconds = static_cast<double>(values[1]) / 1e9;
-        site.key = rows[i]->key;
-        capture.contentions.push_back(std::move(site));
-        break;
-      }
-    }
+    add_named(kind, rows[i]->key, values, names(rows[i]->where - 1), capture);
   }
   if (kind == ProfileKind::kGoroutines) {
     capture.goroutines = positive(x_total[0]);
