@@ -43,10 +43,13 @@ GoVariables::GoVariables(const ElfFile& elf) : x_file(elf.file()) {
   for (uint64_t at = 0; x_variables.size() < kSymbolCap; at += sizeof(Elf64_Sym)) {
     const auto symbol = load<Elf64_Sym>(*entries, at);
     if (!symbol) break;
-    if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || symbol->st_value == 0) continue;
+    // Without a size: marks of the linker, such as runtime.bss.
+    if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || symbol->st_value == 0 ||
+        symbol->st_size == 0)
+      continue;
     const auto name = text_at(*names, symbol->st_name);
     if (name && !name->empty())
-      x_variables.push_back({symbol->st_value, std::max<uint64_t>(symbol->st_size, 8), *name});
+      x_variables.push_back({symbol->st_value, symbol->st_size, *name});
   }
   std::sort(x_variables.begin(), x_variables.end(),
             [](const Variable& a, const Variable& b) { return a.address < b.address; });

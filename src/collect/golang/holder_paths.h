@@ -20,9 +20,11 @@ struct HolderPath {
 
 class HolderPaths {
  public:
-  // `costs`: of each root, what keeps it from being told of; a link costs one.
-  HolderPaths(const HolderGraph& graph, std::vector<uint32_t> costs);
+  // The graph must outlive it.
+  explicit HolderPaths(const HolderGraph& graph);
 
+  // Finds the best ways. `costs`: of each root, what keeps it from being told of; a link costs one.
+  void find(std::vector<uint32_t> costs);
   // The best way to an object; nullopt: no root leads there.
   std::optional<HolderPath> to(uint32_t object) const;
   // Ways from further roots near the object, best first; without that of `best`.
@@ -32,6 +34,8 @@ class HolderPaths {
 
   // Links that lead to an object, by index.
   std::span<const uint32_t> into(uint32_t object) const;
+  // Roots that lead to an object: the object, and the root's index.
+  std::span<const std::pair<uint32_t, uint32_t>> roots_of(uint32_t object) const;
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;

@@ -50,7 +50,7 @@ const TypeInfo* ObjectTypes::by_interface(uint32_t object) {
     if (!words || !*words || (**words)[1] != x_graph.objects()[object].address) continue;
     const TypeInfo* type = x_book.of_interface((**words)[0]);
     if (type == nullptr) continue;
-    if (type->kind == TypeKind::kPointer) type = x_book.at(type->element);
+    type = x_book.behind(*type);
     if (type != nullptr && fits(object, *type)) return type;
   }
   return nullptr;
@@ -82,6 +82,9 @@ void ObjectTypes::spread(uint32_t object) {
       continue;
     uint64_t target = words[field.offset / 8];
     const TypeInfo* element = x_book.at(type->element);
+    if (element != nullptr && (x_process.variables().data.holds(target) ||
+                               x_process.variables().bss.holds(target)))
+      x_statics.emplace(target, element);
     auto found = object_at(target);
     if (!found) found = object_at(target - kHeader);
     if (!found || element == nullptr || x_known[*found].type != nullptr || !fits(*found, *element))
@@ -138,6 +141,28 @@ void ObjectTypes::learn(uint32_t index) {
   const auto types = x_book.holding(holder.size, header, offset - header,
                                     interface != nullptr ? *interface : *target.type);
   if (types.size() == 1) set(link.holder, types.front());
+}
+
+std::optional<ObjectTypes::Known> ObjectTypes::static_at(uint64_t address) const {
+  const auto after = x_statics.upper_bound(address);
+  if (after == x_statics.begin()) return std::nullopt;
+  const auto [start, type] = *std::prev(after);
+  return address - start < type->size ? std::optional(Known{type, start, false}) : std::nullopt;
+}
+
+// Processors and threads, as the runtime keeps them: every stack may have a word that leads there.
+bool ObjectTypes::of_scheduler(uint32_t object) {
+  const auto known = of(object);
+  if (known.type != nullptr)
+    return known.type->name == "runtime.p" || known.type->name == "runtime.m" ||
+           known.type->name == "runtime.g";
+  // Where objects carry no types: a processor begins with its number and its state.
+  const auto& at = x_graph.objects()[object];
+  constexpr uint64_t kLeast = 8192, kMost = 20480;
+  constexpr uint32_t kMostProcessors = 4096, kMostStates = 4;
+  if (x_process.layout().span_large_type != 0 || at.size < kLeast || at.size > kMost) return false;
+  const auto words = x_process.memory().load<std::array<uint32_t, 2>>(at.address);
+  return words && *words && (**words)[0] < kMostProcessors && (**words)[1] <= kMostStates;
 }
 
 std::optional<TypePlace> ObjectTypes::field_of(uint32_t index) {

@@ -3,12 +3,15 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "collect/golang/memory_scan.h"
 
 namespace unclosed {
 namespace {
 
 constexpr uint32_t kOwnVariable = 0, kOwnStack = 1, kLibraryVariable = 5, kLibraryStack = 8,
                    kRunning = 20, kOfTheRuntime = 60;
+constexpr int kMostHops = 3;
+constexpr uint64_t kLargestStatic = 1024;  // bytes of an object without a name
 constexpr size_t kMostUsers = 64, kShownUsers = 3;
 constexpr uint64_t kMostCopy = 1 << 20;
 constexpr std::string_view kRuntime = "runtime.";
@@ -19,15 +22,53 @@ bool of_runtime(std::string_view name) {
 
 }  // namespace
 
+// The variable whose value is the nearest address at or below this one; nullopt: none is near.
+Result<std::optional<uint64_t>> RootPlaces::pointer_to(uint64_t address) {
+  if (!x_pointers) {
+    x_pointers.emplace();
+    const auto& variables = x_process.variables();
+    for (const AddressRange& range : {variables.data, variables.bss}) {
+      const auto scanned = scan_words(
+          x_process.memory(), range.start, range.end, 0,
+          [&](uint64_t at, std::span<const uint64_t> words) {
+            for (size_t i = 0; i < words.size(); ++i) {
+              if (variables.data.holds(words[i]) || variables.bss.holds(words[i]))
+                x_pointers->emplace_back(words[i], at + i * 8);
+            }
+          });
+      if (!scanned) return scanned.error();
+    }
+    std::sort(x_pointers->begin(), x_pointers->end());
+  }
+  const auto after =
+      std::upper_bound(x_pointers->begin(), x_pointers->end(), std::pair(address, UINT64_MAX));
+  if (after == x_pointers->begin() || address - std::prev(after)->first > kLargestStatic)
+    return std::optional<uint64_t>();
+  // Of several the first: a variable rather than a table of the linker behind it.
+  const auto first = std::lower_bound(x_pointers->begin(), x_pointers->end(),
+                                      std::pair(std::prev(after)->first, uint64_t{0}));
+  return std::optional(first->second);
+}
+
 // By its symbol; else by the functions that use it.
 Result<const RootPlaces::Variable*> RootPlaces::variable(uint64_t address) {
+  const uint64_t word = address;
   const auto known = x_variables.find(address);
   if (known != x_variables.end()) return &known->second;
   Variable variable;
-  if (auto named = x_names.variable_at(x_process.to_file(address))) {
+  auto named = x_names.variable_at(x_process.to_file(address));
+  // An object that the linker laid out has no name: the variable that points to it has.
+  for (int depth = 0; !named && depth < kMostHops; ++depth) {
+    const auto pointer = pointer_to(address);
+    if (!pointer) return pointer.error();
+    if (!*pointer) break;
+    address = **pointer;
+    named = x_names.variable_at(x_process.to_file(address));
+  }
+  if (named) {
     variable.named = std::move(*named);
     if (of_runtime(variable.named.name)) variable.kind = HolderKind::kRuntime;
-    return &x_variables.emplace(address, std::move(variable)).first->second;
+    return &x_variables.emplace(word, std::move(variable)).first->second;
   }
   if (!x_users) {
     auto users = VariableUsers::read(x_process);
@@ -48,7 +89,7 @@ Result<const RootPlaces::Variable*> RootPlaces::variable(uint64_t address) {
   }
   if (variable.used_by.empty()) variable.used_by = others;
   if (runtime && !others.empty()) variable.kind = HolderKind::kRuntime;
-  return &x_variables.emplace(address, std::move(variable)).first->second;
+  return &x_variables.emplace(word, std::move(variable)).first->second;
 }
 
 bool RootPlaces::own_stack(uint32_t stack) {
@@ -112,15 +153,22 @@ void RootPlaces::place_on_stack(const LiveGoroutine& goroutine, uint64_t word, H
     const auto own =
         std::find_if(frames.begin(), frames.end(), [](const auto& frame) { return frame.own; });
     const bool inside = word < goroutine.sp + (i < slots.size() ? slots[i] : UINT32_MAX);
-    const bool of_program =
-        std::any_of(frames.begin(), frames.end(),
-                    [](const auto& frame) { return !of_runtime(frame.function); });
     // The poller's frames under a read are of no interest.
+    const bool of_program =
+        std::any_of(frames.begin(), frames.end(), [](const auto& frame) {
+          return !of_runtime(frame.function) && !frame.function.starts_with("internal/poll.");
+        });
     if (!holder.frame && inside && of_program)
       holder.frame = own != frames.end() ? *own : frames.front();
     if (!holder.own_frame && own != frames.end()) holder.own_frame = *own;
   }
   if (holder.frame && holder.frame->own) holder.own_frame.reset();
+}
+
+std::string RootPlaces::closure(uint64_t code) {
+  if (!x_process.text().holds(code)) return {};
+  const auto frames = x_names.frames_at(x_process.to_file(code));
+  return frames.empty() ? std::string() : "closure " + frames.back().function;
 }
 
 Holder RootPlaces::holder(const RootPlace& place) {

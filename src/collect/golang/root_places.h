@@ -24,6 +24,8 @@ class RootPlaces {
   Result<uint32_t> cost(const RootPlace& place);
   // Whether a goroutine is parked as it was; of variables always.
   Result<bool> still(const RootPlace& place);
+  // What an object is that begins with this address of code; "": no closure.
+  std::string closure(uint64_t code);
   // All that is told of it, but the chain.
   Holder holder(const RootPlace& place);
 
@@ -34,6 +36,7 @@ class RootPlaces {
     std::vector<std::string> used_by;
   };
   Result<const Variable*> variable(uint64_t address);
+  Result<std::optional<uint64_t>> pointer_to(uint64_t address);
   bool own_stack(uint32_t stack);
   void place_on_stack(const LiveGoroutine& goroutine, uint64_t word, Holder& holder);
 
@@ -42,6 +45,7 @@ class RootPlaces {
   HolderNames& x_names;
   StackWalk x_walk;
   std::optional<VariableUsers> x_users;
+  std::optional<std::vector<std::pair<uint64_t, uint64_t>>> x_pointers;  // between variables
   std::map<uint64_t, Variable> x_variables;      // by the address of a word
   std::vector<std::optional<bool>> x_own_stacks;  // of the list's stacks
 };
