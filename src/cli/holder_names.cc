@@ -5,8 +5,7 @@
 
 namespace unclosed {
 
-HolderNamesOf::HolderNamesOf(const GoProcess& process, ModuleStore& modules,
-                             Symbolizer& symbolizer)
+HolderNamesOf::HolderNamesOf(const GoProcess& process, ModuleStore& modules, Symbolizer& symbolizer)
     : x_module(process.module()), x_binary(modules.find(x_module)), x_symbolizer(symbolizer) {
   if (x_binary != nullptr) x_variables.emplace(x_binary->elf);
 }

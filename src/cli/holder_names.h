@@ -1,5 +1,5 @@
-// HolderNamesOf: names variables and code of a Go process's own binary, for whoever tells who holds a
-// descriptor. One thread at a time.
+// HolderNamesOf: names variables and code of a Go process's own binary, for whoever tells who holds
+// a descriptor. One thread at a time.
 #pragma once
 
 #include <optional>

@@ -50,8 +50,8 @@ std::span<const std::pair<uint32_t, uint32_t>> HolderPaths::roots_of(uint32_t ob
   const auto from =
       std::lower_bound(x_roots_of.begin(), x_roots_of.end(), std::pair(object, uint32_t{0}));
   const auto to = std::lower_bound(from, x_roots_of.end(), std::pair(object + 1, uint32_t{0}));
-  return std::span(x_roots_of).subspan(static_cast<size_t>(from - x_roots_of.begin()),
-                                       static_cast<size_t>(to - from));
+  return std::span(x_roots_of)
+      .subspan(static_cast<size_t>(from - x_roots_of.begin()), static_cast<size_t>(to - from));
 }
 
 void HolderPaths::drop(const std::vector<uint32_t>& links, const std::vector<uint32_t>& roots) {
@@ -140,10 +140,9 @@ std::vector<HolderPath> HolderPaths::others(uint32_t object, const HolderPath& b
     return variables ? one.word == two.word : one.goroutine == two.goroutine;
   };
   for (HolderPath& path : found) {
-    const bool told =
-        same(path.root, best.root) || std::any_of(kept.begin(), kept.end(), [&](const auto& one) {
-          return same(path.root, one.root);
-        });
+    const bool told = same(path.root, best.root) ||
+                      std::any_of(kept.begin(), kept.end(),
+                                  [&](const auto& one) { return same(path.root, one.root); });
     if (!told && kept.size() < most) kept.push_back(std::move(path));
   }
   return kept;

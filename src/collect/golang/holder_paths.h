@@ -1,6 +1,6 @@
-// HolderPaths: of all ways from roots to objects in a graph the one that says most: short ones, from
-// a variable or a frame of the user's own rather than from a library or the runtime. Pure over the
-// graph; one thread at a time.
+// HolderPaths: of all ways from roots to objects in a graph the one that says most: short ones,
+// from a variable or a frame of the user's own rather than from a library or the runtime. Pure over
+// the graph; one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@ namespace unclosed {
 
 // From the root on: the first link starts at the root's object.
 struct HolderPath {
-  uint32_t root = 0;             // index into the graph's roots
-  std::vector<uint32_t> links;   // indexes into the graph's links; the last leads to the descriptor
+  uint32_t root = 0;            // index into the graph's roots
+  std::vector<uint32_t> links;  // indexes into the graph's links; the last leads to the descriptor
   uint32_t cost = 0;
 };
 
@@ -52,7 +52,7 @@ class HolderPaths {
   std::vector<Best> x_best;
   std::vector<uint32_t> x_into, x_into_from;  // links by target, and where those of each begin
   std::vector<std::pair<uint32_t, uint32_t>> x_roots_of;  // object and root
-  std::vector<uint32_t> x_from;               // where the links of each holder begin
+  std::vector<uint32_t> x_from;                           // where the links of each holder begin
 };
 
 }  // namespace unclosed

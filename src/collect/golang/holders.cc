@@ -15,18 +15,18 @@
 namespace unclosed {
 namespace {
 
-constexpr uint32_t kScheduler = 500;      // cost of a stack's word that leads to a processor
-constexpr int kAttempts = 4;             // at ways that hold when they are read again
-constexpr size_t kMostLevels = 12;       // from a descriptor to the pool that keeps it
-constexpr size_t kMostNear = 96;         // objects on the way
-constexpr size_t kMostCrowd = 24;        // links of one of them
+constexpr uint32_t kScheduler = 500;  // cost of a stack's word that leads to a processor
+constexpr int kAttempts = 4;          // at ways that hold when they are read again
+constexpr size_t kMostLevels = 12;    // from a descriptor to the pool that keeps it
+constexpr size_t kMostNear = 96;      // objects on the way
+constexpr size_t kMostCrowd = 24;     // links of one of them
 constexpr std::array<std::string_view, 2> kFiles = {"net.netFD", "os.file"};
 
 // Parts of maps, as the compiler and the runtime name them.
 bool inside_of_map(std::string_view type) {
-  for (const std::string_view part :
-       {"map.bucket[", "map.group[", "noalg.map.", "map.hdr[", "map.table[", "internal/runtime/maps.",
-        "maps.", "runtime.hmap", "table<", "group<", "bucket<", "hash<"}) {
+  for (const std::string_view part : {"map.bucket[", "map.group[", "noalg.map.", "map.hdr[",
+                                      "map.table[", "internal/runtime/maps.", "maps.",
+                                      "runtime.hmap", "table<", "group<", "bucket<", "hash<"}) {
     if (type.starts_with(part)) return true;
   }
   return false;
@@ -68,8 +68,7 @@ class Telling {
   Holder holder_of(const HolderPath& path);
   std::vector<HeldStep> chain_of(const HolderPath& path);
   std::string free_list_of(uint32_t descriptor);
-  bool in_list(const ObjectTypes::Known& pool, uint64_t word, uint32_t below,
-               const FreeList& list);
+  bool in_list(const ObjectTypes::Known& pool, uint64_t word, uint32_t below, const FreeList& list);
 
   GoProcess& x_process;
   const HolderGraph& x_graph;
@@ -93,8 +92,8 @@ Status Telling::prepare() {
   for (const auto& root : x_graph.roots()) {
     const auto cost = x_roots.cost(root.place);
     if (!cost) return cost.error();
-    const bool said = root.place.kind == RootPlace::Kind::kVariable ||
-                      !x_types->of_scheduler(root.target);
+    const bool said =
+        root.place.kind == RootPlace::Kind::kVariable || !x_types->of_scheduler(root.target);
     costs.push_back(said ? *cost : kScheduler);
   }
   x_paths->find(std::move(costs));
@@ -130,8 +129,8 @@ Result<bool> Telling::check(const std::vector<uint32_t>& objects) {
   std::vector<uint32_t> lost_links, lost_roots;
   for (size_t i = 0; i < pieces.size(); ++i) {
     const bool link = i < links.size();
-    const uint32_t target = link ? x_graph.links()[links[i]].target
-                                 : x_graph.roots()[roots[i - links.size()]].target;
+    const uint32_t target =
+        link ? x_graph.links()[links[i]].target : x_graph.roots()[roots[i - links.size()]].target;
     bool holds = pieces[i].got && points_at(values[i], target);
     if (!link && holds) {
       const auto still = x_roots.still(x_graph.roots()[roots[i - links.size()]].place);
@@ -184,8 +183,8 @@ std::vector<HeldStep> Telling::chain_of(const HolderPath& path) {
     const bool last = i + 1 == path.links.size();
     if (known.type != nullptr) {
       step.type = (known.many ? "[]" : "") + known.type->name;
-      step.inner = known.many || inside_of_map(known.type->name) ||
-                   known.type->kind == TypeKind::kPointer;
+      step.inner =
+          known.many || inside_of_map(known.type->name) || known.type->kind == TypeKind::kPointer;
       const auto place = x_types->field_of(path.links[i]);
       if (place && !step.inner && !last) step.field = place->path;
     } else if (const auto code = first_word(link.holder)) {
@@ -207,8 +206,8 @@ Holder Telling::holder_of(const HolderPath& path) {
   Holder holder = x_roots.holder(x_graph.roots()[path.root].place);
   holder.chain = chain_of(path);
   const RootPlace& place = x_graph.roots()[path.root].place;
-  const auto known = place.kind == RootPlace::Kind::kVariable ? x_types->static_at(place.word)
-                                                              : std::nullopt;
+  const auto known =
+      place.kind == RootPlace::Kind::kVariable ? x_types->static_at(place.word) : std::nullopt;
   if (known) {
     HeldStep step{known->type->name, known->type->size, "", false};
     const auto field = x_book->place_at(*known->type, place.word - known->start);
@@ -223,8 +222,8 @@ Holder Telling::holder_of(const HolderPath& path) {
 bool Telling::in_list(const ObjectTypes::Known& pool, uint64_t word, uint32_t below,
                       const FreeList& list) {
   const auto place = x_book->place_at(*pool.type, word - pool.start);
-  if (!place || (place->path != list.field &&
-                 !place->path.starts_with(std::string(list.field) + ".")))
+  if (!place ||
+      (place->path != list.field && !place->path.starts_with(std::string(list.field) + ".")))
     return false;
   const TypeInfo* type = x_book->at(place->type);
   if (type == nullptr || type->kind != TypeKind::kSlice) return true;
@@ -322,7 +321,8 @@ Result<HeldReport> holders_of(GoProcess& process, const GoroutineList& list,
       done = telling.tell(next++, settings.most_others, held);
       if (!done) return done.error();
     } else {
-      held.why = "the runtime's poller does not have it: it is not open, or used without the poller";
+      held.why =
+          "the runtime's poller does not have it: it is not open, or used without the poller";
     }
   }
   report.objects = graph.objects().size();

@@ -1,8 +1,8 @@
-// Who still holds a descriptor in a running Go process: for each, the way from a package variable or
-// a goroutine's stack down to it. All descriptors are looked for at once. Nothing is stopped: what
-// was found is read again before it is told, and what no longer holds is dropped and counted. It
-// cannot know descriptors outside of the runtime's poller, nor what C code keeps. One thread at a
-// time.
+// Who still holds a descriptor in a running Go process: for each, the way from a package variable
+// or a goroutine's stack down to it. All descriptors are looked for at once. Nothing is stopped:
+// what was found is read again before it is told, and what no longer holds is dropped and counted.
+// It cannot know descriptors outside of the runtime's poller, nor what C code keeps. One thread at
+// a time.
 #pragma once
 
 #include <span>

@@ -9,7 +9,7 @@ namespace unclosed {
 namespace {
 
 constexpr uint32_t kOwnVariable = 0, kOwnStack = 1, kLibraryVariable = 5, kLibraryStack = 8,
-                   kRunning = 20, kOfTheRuntime = 60;
+                   kRunning = 20, kTimers = 50, kOfTheRuntime = 60;
 constexpr int kMostHops = 3;
 constexpr uint64_t kLargestStatic = 1024;  // bytes of an object without a name
 constexpr size_t kMostUsers = 64, kShownUsers = 3;
@@ -23,19 +23,19 @@ bool of_runtime(std::string_view name) {
 }  // namespace
 
 // The variable whose value is the nearest address at or below this one; nullopt: none is near.
-Result<std::optional<uint64_t>> RootPlaces::pointer_to(uint64_t address) {
+Result<std::optional<RootPlaces::Pointer>> RootPlaces::pointer_to(uint64_t address) {
   if (!x_pointers) {
     x_pointers.emplace();
     const auto& variables = x_process.variables();
     for (const AddressRange& range : {variables.data, variables.bss}) {
-      const auto scanned = scan_words(
-          x_process.memory(), range.start, range.end, 0,
-          [&](uint64_t at, std::span<const uint64_t> words) {
-            for (size_t i = 0; i < words.size(); ++i) {
-              if (variables.data.holds(words[i]) || variables.bss.holds(words[i]))
-                x_pointers->emplace_back(words[i], at + i * 8);
-            }
-          });
+      const auto scanned =
+          scan_words(x_process.memory(), range.start, range.end, 0,
+                     [&](uint64_t at, std::span<const uint64_t> words) {
+                       for (size_t i = 0; i < words.size(); ++i) {
+                         if (variables.data.holds(words[i]) || variables.bss.holds(words[i]))
+                           x_pointers->emplace_back(words[i], at + i * 8);
+                       }
+                     });
       if (!scanned) return scanned.error();
     }
     std::sort(x_pointers->begin(), x_pointers->end());
@@ -43,38 +43,57 @@ Result<std::optional<uint64_t>> RootPlaces::pointer_to(uint64_t address) {
   const auto after =
       std::upper_bound(x_pointers->begin(), x_pointers->end(), std::pair(address, UINT64_MAX));
   if (after == x_pointers->begin() || address - std::prev(after)->first > kLargestStatic)
-    return std::optional<uint64_t>();
+    return std::optional<Pointer>();
   // Of several the first: a variable rather than a table of the linker behind it.
   const auto first = std::lower_bound(x_pointers->begin(), x_pointers->end(),
                                       std::pair(std::prev(after)->first, uint64_t{0}));
-  return std::optional(first->second);
+  return std::optional(*first);
 }
 
-// By its symbol; else by the functions that use it.
-Result<const RootPlaces::Variable*> RootPlaces::variable(uint64_t address) {
-  const uint64_t word = address;
-  const auto known = x_variables.find(address);
-  if (known != x_variables.end()) return &known->second;
-  Variable variable;
-  auto named = x_names.variable_at(x_process.to_file(address));
-  // An object that the linker laid out has no name: the variable that points to it has.
-  for (int depth = 0; !named && depth < kMostHops; ++depth) {
+Status RootPlaces::read_users() {
+  if (x_users) return {};
+  auto users = VariableUsers::read(x_process);
+  if (!users) return users.error();
+  x_users.emplace(std::move(*users));
+  return {};
+}
+
+// By its symbol. An object that the linker laid out has none: the variable that points to it has.
+Result<std::optional<GoVariable>> RootPlaces::named(uint64_t& address) {
+  const bool stripped = !x_process.symbol("runtime.allgs");
+  for (int hop = 0;; ++hop) {
+    if (auto found = x_names.variable_at(x_process.to_file(address))) return found;
+    if (hop == kMostHops) break;
     const auto pointer = pointer_to(address);
     if (!pointer) return pointer.error();
     if (!*pointer) break;
-    address = **pointer;
-    named = x_names.variable_at(x_process.to_file(address));
+    // Without symbols the code must tell where variables begin.
+    if (stripped) {
+      const auto read = read_users();
+      if (!read) return read.error();
+      const auto variable = x_users->variable(address);
+      if (variable && *variable >= (*pointer)->first) break;
+    }
+    address = (*pointer)->second;
   }
-  if (named) {
-    variable.named = std::move(*named);
+  return std::optional<GoVariable>();
+}
+
+// By its name, else by the functions that use it.
+Result<const RootPlaces::Variable*> RootPlaces::variable(uint64_t word) {
+  const auto known = x_variables.find(word);
+  if (known != x_variables.end()) return &known->second;
+  Variable variable;
+  uint64_t address = word;
+  auto symbol = named(address);
+  if (!symbol) return symbol.error();
+  if (*symbol) {
+    variable.named = std::move(**symbol);
     if (of_runtime(variable.named.name)) variable.kind = HolderKind::kRuntime;
     return &x_variables.emplace(word, std::move(variable)).first->second;
   }
-  if (!x_users) {
-    auto users = VariableUsers::read(x_process);
-    if (!users) return users.error();
-    x_users.emplace(std::move(*users));
-  }
+  const auto read = read_users();
+  if (!read) return read.error();
   std::vector<std::string> others;
   bool runtime = true;
   for (const uint64_t pc : x_users->of(address, kMostUsers)) {
@@ -84,7 +103,8 @@ Result<const RootPlaces::Variable*> RootPlaces::variable(uint64_t address) {
     runtime = runtime && of_runtime(frame.function);
     variable.named.own = variable.named.own || frame.own;
     auto& list = frame.own ? variable.used_by : others;
-    if (list.size() < kShownUsers && std::find(list.begin(), list.end(), frame.function) == list.end())
+    if (list.size() < kShownUsers &&
+        std::find(list.begin(), list.end(), frame.function) == list.end())
       list.push_back(frame.function);
   }
   if (variable.used_by.empty()) variable.used_by = others;
@@ -112,7 +132,9 @@ Result<uint32_t> RootPlaces::cost(const RootPlace& place) {
   if (place.kind == RootPlace::Kind::kVariable) {
     const auto known = variable(place.word);
     if (!known) return known.error();
-    if ((*known)->kind == HolderKind::kRuntime) return kOfTheRuntime;
+    // Timers are reached from the list of processors; what else leads there says less.
+    if ((*known)->kind == HolderKind::kRuntime)
+      return (*known)->named.name == "runtime.allp" ? kTimers : kOfTheRuntime;
     return (*known)->named.own ? kOwnVariable : kLibraryVariable;
   }
   const LiveGoroutine& goroutine = x_list.goroutines[place.goroutine];
@@ -154,10 +176,9 @@ void RootPlaces::place_on_stack(const LiveGoroutine& goroutine, uint64_t word, H
         std::find_if(frames.begin(), frames.end(), [](const auto& frame) { return frame.own; });
     const bool inside = word < goroutine.sp + (i < slots.size() ? slots[i] : UINT32_MAX);
     // The poller's frames under a read are of no interest.
-    const bool of_program =
-        std::any_of(frames.begin(), frames.end(), [](const auto& frame) {
-          return !of_runtime(frame.function) && !frame.function.starts_with("internal/poll.");
-        });
+    const bool of_program = std::any_of(frames.begin(), frames.end(), [](const auto& frame) {
+      return !of_runtime(frame.function) && !frame.function.starts_with("internal/poll.");
+    });
     if (!holder.frame && inside && of_program)
       holder.frame = own != frames.end() ? *own : frames.front();
     if (!holder.own_frame && own != frames.end()) holder.own_frame = *own;

@@ -1,5 +1,5 @@
-// RootPlaces: what the places are from which the collector starts: which variable, or which frame of
-// which goroutine, and how much it says to a reader. One thread at a time.
+// RootPlaces: what the places are from which the collector starts: which variable, or which frame
+// of which goroutine, and how much it says to a reader. One thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +35,11 @@ class RootPlaces {
     GoVariable named;
     std::vector<std::string> used_by;
   };
-  Result<const Variable*> variable(uint64_t address);
-  Result<std::optional<uint64_t>> pointer_to(uint64_t address);
+  Result<const Variable*> variable(uint64_t word);
+  Status read_users();
+  using Pointer = std::pair<uint64_t, uint64_t>;  // its value, and where it lies
+  Result<std::optional<Pointer>> pointer_to(uint64_t address);
+  Result<std::optional<GoVariable>> named(uint64_t& address);
   bool own_stack(uint32_t stack);
   void place_on_stack(const LiveGoroutine& goroutine, uint64_t word, Holder& holder);
 
@@ -45,9 +48,9 @@ class RootPlaces {
   HolderNames& x_names;
   StackWalk x_walk;
   std::optional<VariableUsers> x_users;
-  std::optional<std::vector<std::pair<uint64_t, uint64_t>>> x_pointers;  // between variables
-  std::map<uint64_t, Variable> x_variables;      // by the address of a word
-  std::vector<std::optional<bool>> x_own_stacks;  // of the list's stacks
+  std::optional<std::vector<Pointer>> x_pointers;  // between variables
+  std::map<uint64_t, Variable> x_variables;        // by the address of a word
+  std::vector<std::optional<bool>> x_own_stacks;   // of the list's stacks
 };
 
 }  // namespace unclosed

@@ -201,8 +201,9 @@ const TypeInfo* TypeBook::behind(const TypeInfo& type) {
     if (now->kind == TypeKind::kFunction || now->kind == TypeKind::kMap ||
         now->kind == TypeKind::kChannel || now->kind == TypeKind::kUnsafePointer)
       return nullptr;
-    const bool one = now->size == 8 && ((now->kind == TypeKind::kStruct && now->fields.size() == 1) ||
-                                        (now->kind == TypeKind::kArray && now->length == 1));
+    const bool one =
+        now->size == 8 && ((now->kind == TypeKind::kStruct && now->fields.size() == 1) ||
+                           (now->kind == TypeKind::kArray && now->length == 1));
     if (!one) return &type;
     now = at(now->kind == TypeKind::kStruct ? now->fields.front().type : now->element);
   }
