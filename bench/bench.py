@@ -3,6 +3,7 @@ import argparse
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -287,8 +288,185 @@ def ls():
                   ratio <= 1.2, "the floor", round(least, 3))
 
 
-MEASURES = {"ls": ls, "attach": attach, "memory": memory, "losses": losses, "chains": chains, "probe": probe, "cpu": cpu,
-            "kernel": kernel, "hooksets": hooksets}
+# ---- goroutines ------------------------------------------------------------------------------------------------------
+
+def made(name, script, *arguments):
+    """A large input, made once for each version of what makes it."""
+    path, maker = os.path.join(WORK, name), os.path.join(ROOT, "bench", script)
+    if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(maker):
+        sh(sys.executable, maker, path, *arguments)
+    return path
+
+
+def spent(*command):
+    """Wall time, CPU time and largest resident size (MB) of a command."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+    return time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def fastest_of(times, *command):
+    return min((spent(*command) for _ in range(times)), key=lambda one: one[0])
+
+
+def goroutines():
+    count = 1_000_000
+    dump = made("goroutines.txt", "goroutine_dump.py", str(count))
+    read = json.loads(sh(TOOL, "go", dump, "--json", stdout=subprocess.PIPE).stdout)
+    whole = read["goroutines"] == count and read["damaged_at"] is None and read["in_no_group"] == 0
+    yield measure(f"goroutines counted of a dump of {os.path.getsize(dump) / 1e6:.0f} MB, in {len(read['groups'])} groups",
+                  read["goroutines"], f"= {count}", whole)
+    took, cpu_time, resident = fastest_of(5, TOOL, "go", dump)
+    yield measure(f"dump of {count} goroutines grouped, s (fastest of 5; {cpu_time:.2f} s of CPU)", round(took, 2), "≤ 3", took <= 3)
+    yield measure("resident meanwhile, MB", round(resident), "≤ 1000", resident <= 1000)
+    peer = go(os.path.join(ROOT, "bench/stackparse"), os.path.join(WORK, "stackparse"))
+    theirs, their_cpu, their_size = fastest_of(2, peer, dump)
+    one = measure(f"the same, times as fast as gostackparse with a map of stacks ({theirs:.1f} s, {their_cpu:.1f} s of CPU, "
+                  f"{their_size:.0f} MB)", round(theirs / took, 1), "≥ 10", theirs / took >= 10, "gostackparse", round(theirs, 2))
+    yield {**one, "ratio": round(theirs / took, 1)}
+    part = made("goroutines-part.txt", "goroutine_dump.py", str(count // 20))
+    pp = os.path.join(WORK, "bin/pp")
+    if not os.path.exists(pp):
+        sh("go", "install", "github.com/maruel/panicparse/v2/cmd/pp@v2.4.0",
+           env={**os.environ, "GOBIN": os.path.dirname(pp), "PATH": os.environ["PATH"] + ":/usr/local/go/bin"})
+    ours, _, _ = fastest_of(5, TOOL, "go", part)
+    theirs, _, their_size = spent(pp, "-aggressive", "-parse=false", "-rebase=false", part)
+    one = measure(f"dump of {count // 20} goroutines, times as fast as panicparse ({ours:.2f} s; {theirs:.1f} s, {their_size:.0f} MB)",
+                  round(theirs / ours, 1), "≥ 10", theirs / ours >= 10, "pp", round(theirs, 2))
+    yield {**one, "ratio": round(theirs / ours, 1)}
+    yield from heap_profile()
+
+
+def heap_profile():
+    raw = made("heap.pb", "heap_profile.py", "100")
+    packed = raw + ".gz"
+    if not os.path.exists(packed) or os.path.getmtime(packed) < os.path.getmtime(raw):
+        sh("gzip", "-1", "-k", "-f", raw)
+    for path, what in ((raw, ""), (packed, ", with its gzip")):
+        took, cpu_time, resident = fastest_of(5, TOOL, "go", path)
+        yield measure(f"heap profile of 100 MB{what}, s (fastest of 5; {cpu_time:.2f} s of CPU, {resident:.0f} MB)",
+                      round(took, 2), "≤ 1", took <= 1)
+    theirs, their_cpu, their_size = spent("go", "tool", "pprof", "-top", packed)
+    one = measure(f"the same, times as fast as go tool pprof -top ({theirs:.1f} s, {their_cpu:.1f} s of CPU, {their_size:.0f} MB)",
+                  round(theirs / took, 1), "–", True, "go tool pprof -top", round(theirs, 2))
+    yield {**one, "ratio": round(theirs / took, 1)}
+
+
+# ---- go from memory --------------------------------------------------------------------------------------------------
+
+def parked(program, goroutines, connections):
+    """A Go service with so many goroutines and connections, ready, and where it answers."""
+    def room():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
+    process = subprocess.Popen([program, "serve", str(goroutines), str(connections)], stdout=subprocess.PIPE, text=True,
+                               preexec_fn=room)
+    return process, process.stdout.readline().strip()
+
+
+def while_loaded(program, address, deed, seconds=3.0, every=0.5):
+    """The 99th percentile of the service's answers in ms, while `deed` is done again and again; None: left alone."""
+    load = subprocess.Popen([program, "load", address, str(seconds)], stdout=subprocess.PIPE, text=True)
+    while load.poll() is None:
+        begun = time.monotonic()
+        if deed:
+            deed()
+        time.sleep(max(0.01, every - (time.monotonic() - begun)))
+    return float(load.stdout.read().split()[0])
+
+
+def delve():
+    """The debugger, if Go's module proxy can be reached."""
+    program = os.path.join(WORK, "dlv")
+    if not os.path.exists(program):
+        path = os.environ["PATH"] + ":/usr/local/go/bin:" + os.path.join(ROOT, "build/victims/go/bin")
+        subprocess.run(["go", "install", "github.com/go-delve/delve/cmd/dlv@latest"], check=False, capture_output=True,
+                       env={**os.environ, "PATH": path, "GOBIN": WORK, "CGO_ENABLED": "0"})
+    return program if os.path.exists(program) else None
+
+
+def by_delve(program, pid, limit=300):
+    """Seconds in which delve stops the process, prints all goroutines with stacks, and lets it go on."""
+    with tempfile.NamedTemporaryFile("w", suffix=".init") as script:
+        script.write("goroutines -s -t 20\nexit -c\n")
+        script.flush()
+        begun = time.monotonic()
+        subprocess.run([program, "attach", str(pid), "--init", script.name, "--allow-non-terminal-interactive=true"],
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=limit,
+                       check=False)
+        return time.monotonic() - begun
+
+
+def from_memory(service, address, program, count):
+    def look(out="/dev/null"):
+        begun = time.monotonic()
+        process = subprocess.Popen([TOOL, "go", str(service.pid), "--json", "-o", out])
+        resident = os.wait4(process.pid, 0)[2].ru_maxrss
+        process.returncode = 0
+        return time.monotonic() - begun, resident / 1024
+
+    def dump():
+        begun = time.monotonic()
+        sh("curl", "-s", "-o", "/dev/null", f"http://{address}/debug/pprof/goroutine?debug=2")
+        return time.monotonic() - begun
+
+    looks = [look() for _ in range(9)]
+    ours = sorted(seconds for seconds, _ in looks)[4]
+    dumped = min(dump() for _ in range(2))
+    yield measure(f"{count} goroutines from memory, whole command, s (median of 9)", round(ours, 3), "≤ 0.25", ours <= 0.25,
+                  "curl debug=2", round(dumped, 3))
+    resident = max(megabytes for _, megabytes in looks)
+    yield measure("resident meanwhile, MB", round(resident, 1), "≤ 50", resident <= 50)
+    with tempfile.NamedTemporaryFile() as out:
+        look(out.name)
+        report = report_of(out.name)
+    found = report["goroutines"] - report["moving"]
+    yield measure(f"goroutines read as one moment, of {count} parked", found, f"≥ {count}", found >= count)
+    alone, read = [], []
+    for _ in range(5):
+        alone.append(while_loaded(program, address, None))
+        read.append(while_loaded(program, address, look))
+    quiet, with_us, with_dumps = sorted(alone)[2], sorted(read)[2], while_loaded(program, address, dump)
+    ratio = round(with_us / quiet, 2)
+    yield measure(f"p99 of its answers while read twice a second ({with_us:.2f} ms), beside left alone ({quiet:.2f} ms)",
+                  ratio, "≤ 1.25", ratio <= 1.25, "curl debug=2, ms", with_dumps)
+    debugger = delve()
+    stopped = by_delve(debugger, service.pid) if debugger else None
+    yield measure("it stands still while delve prints the same, s" if stopped else "delve cannot be fetched here",
+                  round(stopped, 1) if stopped else "-", "shown", True)
+
+
+def memory_reader(goroutines=100_000, connections=18_000):
+    program = go(os.path.join(ROOT, "bench/parked"), os.path.join(WORK, "parked"))
+    service, address = parked(program, goroutines, 0)
+    try:
+        yield from from_memory(service, address, program, goroutines)
+    finally:
+        service.kill()
+        service.wait()
+    service, address = parked(program, 0, connections)
+    try:
+        times = []
+        for _ in range(9):
+            with tempfile.NamedTemporaryFile() as out:
+                sh(TOOL, "go", str(service.pid), "--json", "-o", out.name)
+                report = report_of(out.name)
+            times.append(report["cost"]["descriptors_seconds"])
+        joined = sum(1 for one in report["descriptors"] if one["waiters"])
+        median = sorted(times)[4]
+        yield measure(f"{connections} connections joined with their goroutines, s (median of 9)", median, "≤ 0.05",
+                      median <= 0.05)
+        yield measure("descriptors whose goroutine is named", joined, f"≥ {connections}", joined >= connections)
+    finally:
+        service.kill()
+        service.wait()
+
+
+MEASURES = {"ls": ls, "goroutines": goroutines, "memory-reader": memory_reader, "attach": attach, "memory": memory,
+            "losses": losses, "chains": chains, "probe": probe, "cpu": cpu, "kernel": kernel, "hooksets": hooksets}
 
 
 def main():

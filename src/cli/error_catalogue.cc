@@ -148,6 +148,24 @@ constexpr std::array kCatalogue = {
                    "give them in the address, http://USER:PASSWORD@HOST:PORT or ?token=…: they are "
                    "never shown; or ask from the service's own machine",
                    "saved profiles; `unclosed attach PID` needs no profiles", ErrorKind::kDenied},
+    CatalogueEntry{
+        "UC-E030", "the memory of a process may not be read",
+        "reading it takes the same user and a process that may be traced (kernel.yama.ptrace_scope "
+        "is 0, and the program was not started with changed privileges), or CAP_SYS_PTRACE; in a "
+        "container also a seccomp profile that allows process_vm_readv",
+        "run the same command with sudo, or give CAP_SYS_PTRACE: `unclosed doctor` prints the "
+        "command; the process is neither stopped nor changed",
+        "`unclosed go http://HOST:PORT` where the service offers net/http/pprof; `unclosed ls`",
+        ErrorKind::kDenied},
+    CatalogueEntry{
+        "UC-E031", "no Go process that can be read",
+        "goroutines are read of programs that Go 1.18 to 1.26 built for amd64; the message says "
+        "what is missing, or which check of what was found did not hold: nothing is shown then "
+        "rather than something wrong",
+        "give the pid of the Go program itself, not of its shell or supervisor (`unclosed ls` "
+        "shows runtimes); of a newer Go use a newer unclosed",
+        "`unclosed go http://HOST:PORT` where the service offers net/http/pprof; `unclosed attach`",
+        ErrorKind::kUnsupported},
 };
 
 // An error without an id of its own is explained by its kind.

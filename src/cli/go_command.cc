@@ -11,6 +11,7 @@
 
 #include "cli/duration.h"
 #include "cli/error_catalogue.h"
+#include "cli/go_process.h"
 #include "cli/interrupts.h"
 #include "cli/output.h"
 #include "collect/pprof/remote.h"
@@ -27,17 +28,19 @@ struct GoOptions {
   std::vector<std::string> targets, own, not_own;
   std::optional<Duration> window;
   size_t top = 10;
-  bool states = false, json = false, quiet = false;
+  bool states = false, json = false, quiet = false, descriptors = false;
   std::string output, colour = "auto";
 };
 
-enum class GoTarget : uint8_t { kFile, kAddress, kPid };
+enum class GoTarget : uint8_t { kFile, kAddress, kProcess };
 
-// A file that is there is a file, whatever its name looks like.
+// A file that is there is a file, whatever its name looks like; a path is none of a process.
 GoTarget kind_of(const std::string& target) {
   if (target == "-" || ::access(target.c_str(), F_OK) == 0) return GoTarget::kFile;
-  if (target.find_first_not_of("0123456789") == std::string::npos) return GoTarget::kPid;
-  return is_address(target) ? GoTarget::kAddress : GoTarget::kFile;
+  for (const std::string_view prefix : {"port:", "unit:", "container:"})
+    if (target.starts_with(prefix)) return GoTarget::kProcess;
+  if (is_address(target)) return GoTarget::kAddress;
+  return target.find_first_of("/.") == std::string::npos ? GoTarget::kProcess : GoTarget::kFile;
 }
 
 int fail(const Error& error) {
@@ -63,6 +66,15 @@ Result<GoroutineCapture> from_address(const GoOptions& options) {
     progress.show(what, ProgressLine::Stay::kPassing);
   };
   return capture_remote(*address, settings);
+}
+
+Result<GoroutineCapture> from_process(const GoOptions& options) {
+  GoProcessSettings settings;
+  settings.target = options.targets.front();
+  settings.rules = {options.own, options.not_own};
+  settings.window = options.window;
+  settings.interrupt = &interrupts();
+  return capture_process(settings);
 }
 
 Result<GoroutineCapture> from_files(const GoOptions& options) {
@@ -94,12 +106,11 @@ Result<GoroutineCapture> take_capture(const GoOptions& options) {
         std::count_if(options.targets.begin(), options.targets.end(),
                       [&](const auto& one) { return kind_of(one) == kind; }));
   };
-  if (count(GoTarget::kPid) > 0) {
-    return Error{ErrorKind::kUsage,
-                 fmt::format("{} is no file and no address; a process is not read by its pid, but "
-                             "by the address of its net/http/pprof: http://HOST:PORT",
-                             options.targets.front()),
-                 "UC-E001"};
+  if (count(GoTarget::kProcess) > 0) {
+    if (many > 1)
+      return Error{ErrorKind::kUsage, "a process stands alone: --for tells what grows in it",
+                   "UC-E001"};
+    return from_process(options);
   }
   if (count(GoTarget::kAddress) == 0) return from_files(options);
   if (many > 1)
@@ -122,7 +133,8 @@ int go(const GoOptions& options) {
   if (!output) return fail(output.error());
   auto capture = take_capture(options);
   if (!capture) return fail(capture.error());
-  mark_own(*capture, {options.own, options.not_own});
+  // A process's own binary knows better than paths do what is the user's own.
+  if (!capture->memory) mark_own(*capture, {options.own, options.not_own});
   std::string text;
   if (options.json) {
     text = goroutines_json(*capture);
@@ -131,6 +143,7 @@ int go(const GoOptions& options) {
     style.colour = use_colour(colour_of(options.colour), output->to_terminal());
     style.width = page_width(output->descriptor());
     style.top = options.top;
+    style.descriptors = options.descriptors ? DescriptorLines::kAll : DescriptorLines::kNone;
     style.next_command = next_command(*capture, options);
     text = goroutines_text(*capture, style);
   }
@@ -146,9 +159,11 @@ std::string checked_duration(const std::string& text) {
 
 void add_options(CLI::App& command, GoOptions& options) {
   command
-      .add_option("TARGET", options.targets,
-                  "http://HOST:PORT of net/http/pprof, or saved profiles and dumps, oldest first; "
-                  "- reads standard input")
+      .add_option(
+          "TARGET", options.targets,
+          "a process (pid, name, port:NUMBER, unit:NAME, container:ID), http://HOST:PORT of "
+          "net/http/pprof, or saved profiles and dumps, oldest first; - reads standard "
+          "input")
       ->required()
       ->type_name("");
   command
@@ -157,7 +172,7 @@ void add_options(CLI::App& command, GoOptions& options) {
           [&options](const std::string& text) {
             if (const auto window = parse_duration(text)) options.window = *window;
           },
-          "time between the two captures of an address (10s)")
+          "time between two captures: of an address (10s), of a process (not at all)")
       ->type_name("TIME")
       ->check(CLI::Validator(checked_duration, ""));
   command.add_option("--top", options.top, "groups and sites that are shown (10)")
@@ -165,6 +180,8 @@ void add_options(CLI::App& command, GoOptions& options) {
       ->check(CLI::PositiveNumber.description(""));
   command.add_flag("--states", options.states,
                    "states and wait times also of many goroutines: stops the service meanwhile");
+  command.add_flag("--fds", options.descriptors,
+                   "of a process: who waits on which descriptor, line by line");
   command
       .add_option("--own", options.own, "functions or files like PATTERN are the user's own code")
       ->type_name("PATTERN")
@@ -186,16 +203,20 @@ void add_options(CLI::App& command, GoOptions& options) {
 
 Command add_go(CLI::App& app) {
   const auto options = std::make_shared<GoOptions>();
-  auto* command =
-      app.add_subcommand("go", "goroutines and memory of a Go service, from pprof or saved dumps");
+  auto* command = app.add_subcommand(
+      "go", "goroutines and memory of a Go service: a process, pprof, saved dumps");
   add_options(*command, *options);
   command->footer(
+      "A process is read from its memory: nothing is stopped, no endpoint is needed; its pools\n"
+      "of database/sql and its HTTP/1 requests are shown too. Go 1.18 to 1.26.\n"
       "An address is captured twice, goroutines and heap at the same moment: what grew comes "
       "first.\n"
       "Files are told apart by their content: goroutine (debug=0, 1, 2), heap, allocs, "
       "goroutineleak,\n"
       "mutex and block profiles, and the output of a panic or of SIGQUIT, of Go 1.11 and newer.\n\n"
       "Examples:\n"
+      "  sudo unclosed go 4242\n"
+      "  sudo unclosed go port:8080 --fds --for 30s\n"
       "  unclosed go http://localhost:6060\n"
       "  unclosed go http://10.0.0.7:6060/admin --for 1m --top 30\n"
       "  unclosed go before.txt after.txt\n"

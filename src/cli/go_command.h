@@ -1,5 +1,5 @@
-// unclosed go URL|FILE…: goroutines and memory of a Go service, from its pprof endpoint or from
-// saved profiles and dumps: what they wait for, and what grew.
+// unclosed go PID|URL|FILE…: goroutines and memory of a Go service, from the process itself, from
+// its pprof endpoint, or from saved profiles and dumps: what they wait for, and what grew.
 #pragma once
 
 #include "cli/command.h"

@@ -8,17 +8,33 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "model/stack.h"
 
 namespace unclosed {
 
-// A descriptor and the goroutines that wait on it, by their ids; 0: none does.
+// A goroutine that waits on a descriptor.
+struct DescriptorWaiter {
+  enum class For : uint8_t {
+    kRead,   // parked by the runtime's poller
+    kWrite,  // likewise
+    kCall,   // in a system call, which holds a thread
+  };
+  uint64_t goroutine = 0;
+  For what = For::kRead;
+  pid_t thread = 0;                    // kCall
+  std::string call;                    // kCall: "read", "recvfrom", …
+  std::optional<double> wait_seconds;  // at least; absent: not known
+  std::optional<NamedFrame> at;        // its innermost frame of own code, else the one that waits
+};
+std::string_view to_string(DescriptorWaiter::For what);
+
+// A descriptor that the runtime polls, or that a goroutine waits on by itself.
 struct ParkedDescriptor {
   int fd = -1;
-  uint64_t reader = 0, writer = 0;  // by the runtime's poller
-  uint64_t blocked = 0;             // in a system call on it, which holds a thread
-  pid_t thread = 0;                 // that one; 0: none
-  std::string call;                 // its system call
+  std::vector<DescriptorWaiter> waiters;  // empty: nobody waits on it now
 };
 
 // A pool of database/sql as it stands.
@@ -44,11 +60,20 @@ struct HttpRequest {
   uint64_t goroutine = 0;  // that serves the connection or reads from it
   std::string method, path;
 };
+std::string_view to_string(HttpRequest::Role role);
+
+// What reading took, in seconds: nothing of the process waited for it.
+struct GoMemoryCost {
+  double open = 0;         // finding everything, once
+  double goroutines = 0;   // reading and naming them
+  double descriptors = 0;  // who is parked on which
+};
 
 struct GoMemory {
-  uint64_t running = 0;                       // goroutines without a stack in memory
-  uint64_t moving = 0;                        // that changed whenever they were read
-  uint64_t hidden = 0;                        // of the runtime itself
+  uint64_t running = 0;  // goroutines without a stack in memory
+  uint64_t moving = 0;   // that changed whenever they were read
+  uint64_t hidden = 0;   // of the runtime itself
+  GoMemoryCost cost;
   std::vector<ParkedDescriptor> descriptors;  // ascending
   std::vector<SqlPool> pools;
   std::vector<HttpRequest> requests;  // ascending by descriptor

@@ -22,10 +22,11 @@ std::optional<size_t> first(const std::vector<NamedFrame>& stack, auto&& wanted)
 
 }  // namespace
 
-std::optional<size_t> blocked_at(const GoroutineGroup& group) {
-  return first(group.stack,
-               [](const NamedFrame& frame) { return !waits_for_others(frame.function); });
+std::optional<size_t> blocked_at(const std::vector<NamedFrame>& stack) {
+  return first(stack, [](const NamedFrame& frame) { return !waits_for_others(frame.function); });
 }
+
+std::optional<size_t> blocked_at(const GoroutineGroup& group) { return blocked_at(group.stack); }
 
 std::optional<size_t> own_frame(const std::vector<NamedFrame>& stack) {
   return first(stack, [](const NamedFrame& frame) { return frame.own; });

@@ -47,6 +47,7 @@ struct GoroutineGroup {
 // The frame that waits (the innermost outside of the runtime and of package sync), by index into
 // the stack; nullopt: no such frame.
 std::optional<size_t> blocked_at(const GoroutineGroup& group);
+std::optional<size_t> blocked_at(const std::vector<NamedFrame>& stack);
 // The innermost frame of the user's own code; nullopt: there is none.
 std::optional<size_t> own_frame(const GoroutineGroup& group);
 std::optional<size_t> own_frame(const std::vector<NamedFrame>& stack);

@@ -58,6 +58,49 @@ Json contention_json(const ContentionSite& site) {
           {"stack", frames_json(site.stack)}};
 }
 
+Json cost_json(const GoMemoryCost& cost) {
+  return {{"open_seconds", rounded(cost.open)},
+          {"goroutines_seconds", rounded(cost.goroutines)},
+          {"descriptors_seconds", rounded(cost.descriptors)}};
+}
+
+Json descriptor_json(const ParkedDescriptor& descriptor) {
+  Json waiters = Json::array();
+  for (const DescriptorWaiter& waiter : descriptor.waiters) {
+    waiters.push_back(
+        {{"goroutine", waiter.goroutine},
+         {"for", to_string(waiter.what)},
+         {"call", text_or_null(waiter.call)},
+         {"thread", waiter.thread == 0 ? Json() : Json(waiter.thread)},
+         {"wait_seconds", waiter.wait_seconds ? rounded(*waiter.wait_seconds) : Json()},
+         {"at", waiter.at ? frame_json(*waiter.at) : Json()}});
+  }
+  return {{"fd", descriptor.fd}, {"waiters", std::move(waiters)}};
+}
+
+Json pool_json(const SqlPool& pool) {
+  Json connections = Json::array();
+  for (const auto& one : pool.connections)
+    connections.push_back({{"fd", or_null(one.fd)}, {"in_use", one.in_use}});
+  return {{"kind", "database/sql"},
+          {"max_open", pool.max_open},
+          {"max_idle", pool.max_idle},
+          {"open", pool.open},
+          {"in_use", pool.in_use},
+          {"idle", pool.idle},
+          {"waits", pool.waits},
+          {"wait_seconds", rounded(pool.wait_seconds)},
+          {"connections", std::move(connections)}};
+}
+
+Json request_json(const HttpRequest& request) {
+  return {{"fd", request.fd},
+          {"role", to_string(request.role)},
+          {"goroutine", request.goroutine},
+          {"method", request.method},
+          {"path", request.path}};
+}
+
 std::string dumped(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -101,6 +144,7 @@ Json group_json(const GoroutineGroup& group) {
 }
 
 std::string goroutines_json(const GoroutineCapture& capture) {
+  const GoMemory* memory = capture.memory ? &*capture.memory : nullptr;
   std::string out = dumped(
       {{"schema", "unclosed.goroutines/1"},
        {"source", capture.source},
@@ -113,11 +157,20 @@ std::string goroutines_json(const GoroutineCapture& capture) {
        {"damaged_at", or_null(capture.damaged_at)},
        {"parked_in", parked_json(capture)},
        {"in_no_group", capture.others},
+       {"running", memory ? Json(memory->running) : Json()},
+       {"moving", memory ? Json(memory->moving) : Json()},
+       {"of_the_runtime", memory ? Json(memory->hidden) : Json()},
+       {"cost", memory ? cost_json(memory->cost) : Json()},
        {"notes", capture.notes}});
   add_list("groups", capture.groups, group_json, out);
   add_list("leaked", capture.leaked, group_json, out);
   add_list("allocations", capture.allocations, allocation_json, out);
   add_list("contentions", capture.contentions, contention_json, out);
+  static const GoMemory kNone;
+  const GoMemory& live = memory != nullptr ? *memory : kNone;
+  add_list("descriptors", live.descriptors, descriptor_json, out);
+  add_list("pools", live.pools, pool_json, out);
+  add_list("requests", live.requests, request_json, out);
   return out + "\n";
 }
 

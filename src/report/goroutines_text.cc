@@ -81,7 +81,8 @@ bool asks_for_this(const GoroutineGroup& group) {
 }
 
 std::string wait_words(const WaitSeconds& wait) {
-  if (wait.min == wait.max) return fmt::format("for at least {}", duration_words(wait.max));
+  if (duration_words(wait.min) == duration_words(wait.max))
+    return fmt::format("for at least {}", duration_words(wait.max));
   if (wait.min == 0) return fmt::format("for up to {}", duration_words(wait.max));
   return fmt::format("for {} to {}", duration_words(wait.min), duration_words(wait.max));
 }
@@ -100,6 +101,8 @@ class TextGoroutines {
     leaked();
     allocations();
     contentions();
+    if (x_capture.memory)
+      write_go_memory(*x_capture.memory, x_style.top, x_style.descriptors, x_page);
     foot();
     return x_page.take();
   }

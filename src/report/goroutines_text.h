@@ -5,13 +5,16 @@
 #include <string>
 
 #include "model/goroutine.h"
+#include "report/go_memory_text.h"
 
 namespace unclosed {
 
 struct GoroutinesStyle {
   bool colour = false;
-  size_t width = 100;             // columns
-  size_t top = 10;                // groups that are shown; of sites as many
+  size_t width = 100;  // columns
+  size_t top = 10;     // groups that are shown; of sites as many
+  // Of a live process: a line for each goroutine that waits on a descriptor.
+  DescriptorLines descriptors = DescriptorLines::kNone;
   std::string next_command = {};  // printed last; "" for none
 };
 

@@ -33,10 +33,9 @@ Result<std::vector<FrameWords>> frames_of(GoProcess& process, const GoroutineLis
   if (!range) return found;
   std::vector<bool> wanted;
   for (const RawStack& stack : list.stacks) {
-    wanted.push_back(std::any_of(
-        stack.frames.begin(), stack.frames.end(), [&](const Frame& frame) {
-          return range->holds(process.to_process(frame.address));
-        }));
+    wanted.push_back(std::any_of(stack.frames.begin(), stack.frames.end(), [&](const Frame& frame) {
+      return range->holds(process.to_process(frame.address));
+    }));
   }
   StackWalk walk(process);
   std::vector<std::byte> copy;

@@ -57,8 +57,8 @@ std::optional<GoType> GoTypes::read(uint64_t address) {
   const uint64_t count = word(kFieldsAt + 8);
   if (count > kMostFields) return std::nullopt;
   std::vector<uint64_t> words(count * kFieldSize / 8);
-  const auto read = x_process.memory().read(word(kFieldsAt),
-                                            std::as_writable_bytes(std::span(words)));
+  const auto read =
+      x_process.memory().read(word(kFieldsAt), std::as_writable_bytes(std::span(words)));
   if (!read || !*read) return std::nullopt;
   for (size_t i = 0; i + 3 <= words.size(); i += 3) {
     // Go 1.18 keeps a mark in the lowest bit.

@@ -55,8 +55,7 @@ std::optional<HttpRequest> Requests::request_at(uint64_t address) {
   const uint64_t url = word_at(address + x_layout.request_url);
   auto path = url != 0 ? text_at(url + x_layout.url_path, kLongestPath) : std::nullopt;
   const auto letter = [](char c) { return c >= 'A' && c <= 'Z'; };
-  if (!method || !path || !std::all_of(method->begin(), method->end(), letter))
-    return std::nullopt;
+  if (!method || !path || !std::all_of(method->begin(), method->end(), letter)) return std::nullopt;
   HttpRequest request;
   request.method = method->empty() ? "GET" : std::move(*method);  // as a client may leave it
   request.path = path->empty() ? "/" : std::move(*path);
@@ -68,11 +67,10 @@ std::optional<HttpRequest> Requests::served(uint64_t address) {
                                                           : x_layout.server_response;
   const uint64_t response = word_at(address + at);
   // They name each other.
-  if (response == 0 || word_at(response + x_layout.response_server) != address)
-    return std::nullopt;
+  if (response == 0 || word_at(response + x_layout.response_server) != address) return std::nullopt;
   auto request = request_at(word_at(response + x_layout.response_request));
-  const auto fd = request ? x_types.descriptor_behind(address + x_layout.server_connection)
-                          : std::nullopt;
+  const auto fd =
+      request ? x_types.descriptor_behind(address + x_layout.server_connection) : std::nullopt;
   if (!fd) return std::nullopt;
   request->role = HttpRequest::Role::kServing;
   request->fd = *fd;
@@ -88,8 +86,8 @@ std::optional<HttpRequest> Requests::awaited(uint64_t address) {
   // From Go 1.23 on within the transport's own request, as its first field.
   if (x_layout.minor >= 23) pending = word_at(pending);
   auto request = request_at(pending);
-  const auto fd = request ? x_types.descriptor_behind(address + x_layout.client_connection)
-                          : std::nullopt;
+  const auto fd =
+      request ? x_types.descriptor_behind(address + x_layout.client_connection) : std::nullopt;
   if (!fd) return std::nullopt;
   request->role = HttpRequest::Role::kAwaiting;
   request->fd = *fd;

@@ -14,11 +14,11 @@ namespace unclosed {
 namespace {
 
 constexpr std::string_view kOpener = "database/sql.(*DB).connectionOpener";
-constexpr size_t kPoolBytes = 256;                    // more than any release's sql.DB has
-constexpr size_t kMostChannels = 8;                   // that one select waits for
+constexpr size_t kPoolBytes = 256;   // more than any release's sql.DB has
+constexpr size_t kMostChannels = 8;  // that one select waits for
 constexpr int64_t kMostConnections = 1'000'000;
 constexpr uint64_t kMostMapBytes = 64 << 20;
-constexpr int64_t kUsualIdle = 2;                     // where the program sets nothing
+constexpr int64_t kUsualIdle = 2;  // where the program sets nothing
 
 class Pools {
  public:
@@ -130,8 +130,7 @@ std::vector<uint64_t> Pools::words_of_groups(uint64_t map) {
 // The connection of `pool` at this address; nullopt: something else is there.
 std::optional<SqlPool::Connection> Pools::connection(uint64_t address, uint64_t pool) {
   std::array<std::byte, kPoolBytes> bytes{};
-  const auto got =
-      x_process.memory().read(address, std::span(bytes).first(x_layout.pooled_size));
+  const auto got = x_process.memory().read(address, std::span(bytes).first(x_layout.pooled_size));
   if (!got || !*got) return std::nullopt;
   const Bytes read(bytes);
   // Statements name their pool first as well, but hold no driver's connection there.

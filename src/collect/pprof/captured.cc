@@ -10,8 +10,9 @@ namespace {
 constexpr int64_t kComeAndGo = 2;
 
 int64_t value_in(const Captured& captured, uint64_t key) {
-  const auto found = captured.values.find(key);
-  return found == captured.values.end() ? 0 : found->second;
+  const auto found =
+      std::lower_bound(captured.values.begin(), captured.values.end(), std::pair(key, INT64_MIN));
+  return found == captured.values.end() || found->first != key ? 0 : found->second;
 }
 
 // Most grown first; what did not grow keeps its order.

@@ -3,6 +3,9 @@ package main
 
 import (
 	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -76,6 +79,8 @@ func start(n int) {
 	go once.Do(func() { inlined(c) })
 }
 
+var dialled []net.Conn // kept: the collector closes connections that nobody has
+
 func connections(n int) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -91,10 +96,71 @@ func connections(n int) {
 		}
 	}()
 	for i := 0; i < n; i++ {
-		if _, err := net.Dial("tcp", listener.Addr().String()); err != nil {
+		connection, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
 			panic(err)
 		}
+		dialled = append(dialled, connection)
 	}
+	pool(listener.Addr().String())
+}
+
+// A driver whose connections are TCP connections that nobody speaks on.
+type dialler struct{ address string }
+type wire struct {
+	number int
+	stream net.Conn
+}
+
+func (d *dialler) Open(string) (driver.Conn, error) {
+	stream, err := net.Dial("tcp", d.address)
+	return &wire{stream: stream}, err
+}
+func (w *wire) Prepare(string) (driver.Stmt, error) { return nil, errors.New("no statements") }
+func (w *wire) Close() error                        { return w.stream.Close() }
+func (w *wire) Begin() (driver.Tx, error)           { return nil, errors.New("no transactions") }
+
+var held []*sql.Conn
+
+// Of at most three connections two are held and one is idle; one borrow had to wait.
+func pool(address string) {
+	sql.Register("wire", &dialler{address})
+	db, err := sql.Open("wire", "")
+	if err != nil {
+		panic(err)
+	}
+	db.SetMaxOpenConns(3)
+	for i := 0; i < 3; i++ {
+		connection, err := db.Conn(context.Background())
+		if err != nil {
+			panic(err)
+		}
+		held = append(held, connection)
+	}
+	last := held[2]
+	held = held[:2]
+	time.AfterFunc(20*time.Millisecond, func() { last.Close() })
+	waited, err := db.Conn(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	waited.Close()
+}
+
+// One request that is served, and awaited, for ever.
+func requests() {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	entered := make(chan bool)
+	go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		entered <- true
+		select {}
+	}))
+	request, _ := http.NewRequest("PUT", "http://"+listener.Addr().String()+"/slow/orders?token=secret", nil)
+	go http.DefaultClient.Do(request)
+	<-entered
 }
 
 func main() {
@@ -102,6 +168,7 @@ func main() {
 	m, _ := strconv.Atoi(os.Args[2])
 	start(n)
 	connections(m)
+	requests()
 	r, _, _ := os.Pipe()
 	go func() { var b [1]byte; os.NewFile(r.Fd(), "blocking").Read(b[:]) }()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,0 +1,90 @@
+// parked serve GOROUTINES CONNECTIONS parks so many of each, answers /ping and net/http/pprof, and
+// prints its address. parked load ADDRESS SECONDS asks for /ping 200 times a second and prints the
+// 99th percentile of the answers' times and the longest, in milliseconds.
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	_ "net/http/pprof"
+	"os"
+	"sort"
+	"strconv"
+	"time"
+)
+
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func work(n int, c chan int) int {
+	if n == 0 {
+		return <-c
+	}
+	return work(n-1, c) + n
+}
+
+var kept []net.Conn
+
+func connect(n int) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(err)
+	for i := 0; i < n; i++ {
+		dialled, err := net.Dial("tcp", listener.Addr().String())
+		check(err)
+		accepted, err := listener.Accept()
+		check(err)
+		kept = append(kept, dialled, accepted)
+		go func() { var b [1]byte; accepted.Read(b[:]) }()
+	}
+}
+
+func serve(goroutines, connections int) {
+	c := make(chan int)
+	for i := 0; i < goroutines; i++ {
+		go work(5, c)
+	}
+	connect(connections)
+	http.HandleFunc("/ping", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "pong") })
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(err)
+	fmt.Println(listener.Addr())
+	check(http.Serve(listener, nil))
+}
+
+func load(address string, seconds float64) {
+	var times []float64
+	tick := time.NewTicker(5 * time.Millisecond)
+	for end := time.Now().Add(time.Duration(seconds * 1e9)); time.Now().Before(end); <-tick.C {
+		start := time.Now()
+		response, err := http.Get("http://" + address + "/ping")
+		check(err)
+		io.Copy(io.Discard, response.Body)
+		response.Body.Close()
+		times = append(times, time.Since(start).Seconds()*1e3)
+	}
+	sort.Float64s(times)
+	fmt.Printf("%.3f %.3f\n", times[len(times)*99/100], times[len(times)-1])
+}
+
+func main() {
+	if len(os.Args) != 4 {
+		check(fmt.Errorf("serve GOROUTINES CONNECTIONS, or load ADDRESS SECONDS"))
+	}
+	if os.Args[1] == "load" {
+		seconds, err := strconv.ParseFloat(os.Args[3], 64)
+		check(err)
+		load(os.Args[2], seconds)
+		return
+	}
+	goroutines, err := strconv.Atoi(os.Args[2])
+	check(err)
+	connections, err := strconv.Atoi(os.Args[3])
+	check(err)
+	serve(goroutines, connections)
+}
