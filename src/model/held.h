@@ -62,6 +62,7 @@ struct HeldReport {
   std::vector<Held> held;  // ascending by descriptor
   uint64_t objects = 0;    // that were followed
   uint64_t bytes_read = 0, passes = 0;
+  double seconds = 0;      // that it took
   uint64_t changed = 0;   // links that no longer held when they were read again
   uint64_t left_out = 0;  // objects beyond the limits
   bool complete = false;  // everything was followed to its end

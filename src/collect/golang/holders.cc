@@ -44,6 +44,25 @@ const FreeList* pool_of(const ObjectTypes::Known& known) {
   return nullptr;
 }
 
+bool keeps_books(const Holder& holder) {
+  return std::any_of(holder.chain.begin(), holder.chain.end(), [](const HeldStep& step) {
+    const auto lists = bookkeeping();
+    return std::any_of(lists.begin(), lists.end(), [&](const FreeList& list) {
+      return step.type == list.type && step.field.starts_with(list.field);
+    });
+  });
+}
+
+// A library that knows all of its connections says less than whoever uses one of them.
+void prefer_users(Held& held) {
+  if (!keeps_books(held.holder)) return;
+  const auto user = std::find_if(
+      held.others.begin(), held.others.end(),
+      [](const Holder& other) { return other.own && !keeps_books(other); });
+  if (user != held.others.end()) std::rotate(held.others.begin(), user, user + 1);
+  if (user != held.others.end()) std::swap(held.holder, held.others.front());
+}
+
 std::string name_of(const FreeList& list) {
   return std::string(list.type) + "." + std::string(list.field);
 }
@@ -198,6 +217,8 @@ std::vector<HeldStep> Telling::chain_of(const HolderPath& path) {
   // The runtime's own end of it goes without saying behind a connection that is known.
   if (chain.size() > 1 && !chain[chain.size() - 2].type.empty() && !chain[chain.size() - 2].inner) {
     chain.back().inner = true;
+    HeldStep& connection = chain[chain.size() - 2];
+    if (connection.type.starts_with("net.")) connection.field.clear();
   }
   return chain;
 }
@@ -276,6 +297,7 @@ Status Telling::tell(uint32_t descriptor, size_t most_others, Held& held) {
       Holder other = holder_of(path);
       if (other.kind != HolderKind::kRuntime) held.others.push_back(std::move(other));
     }
+    prefer_users(held);
     return {};
   }
   if (x_paths->into(descriptor).empty()) {

@@ -8,8 +8,8 @@
 namespace unclosed {
 namespace {
 
-constexpr uint32_t kOwnVariable = 0, kOwnStack = 1, kLibraryVariable = 5, kLibraryStack = 8,
-                   kRunning = 20, kTimers = 50, kOfTheRuntime = 60;
+constexpr uint32_t kOwnVariable = 0, kOwnStack = 6, kLibraryVariable = 5, kLibraryStack = 12,
+                   kRunning = 25, kTimers = 50, kOfTheRuntime = 60;
 constexpr int kMostHops = 3;
 constexpr uint64_t kLargestStatic = 1024;  // bytes of an object without a name
 constexpr size_t kMostUsers = 64, kShownUsers = 3;
