@@ -56,9 +56,9 @@ bool keeps_books(const Holder& holder) {
 // A library that knows all of its connections says less than whoever uses one of them.
 void prefer_users(Held& held) {
   if (!keeps_books(held.holder)) return;
-  const auto user = std::find_if(
-      held.others.begin(), held.others.end(),
-      [](const Holder& other) { return other.own && !keeps_books(other); });
+  const auto user = std::find_if(held.others.begin(), held.others.end(), [](const Holder& other) {
+    return other.own && !keeps_books(other);
+  });
   if (user != held.others.end()) std::rotate(held.others.begin(), user, user + 1);
   if (user != held.others.end()) std::swap(held.holder, held.others.front());
 }
@@ -194,6 +194,7 @@ std::vector<HeldStep> Telling::chain_of(const HolderPath& path) {
     for (size_t i = path.links.size(); i-- > 0;) x_types->learn(path.links[i]);
   }
   std::vector<HeldStep> chain;
+  bool in_map = false;  // behind a field or variable that is one
   for (size_t i = 0; i < path.links.size(); ++i) {
     const auto& link = x_graph.links()[path.links[i]];
     const auto known = x_types->of(link.holder);
@@ -205,9 +206,12 @@ std::vector<HeldStep> Telling::chain_of(const HolderPath& path) {
       step.inner =
           known.many || inside_of_map(known.type->name) || known.type->kind == TypeKind::kPointer;
       const auto place = x_types->field_of(path.links[i]);
+      const TypeInfo* field = place ? x_book->at(place->type) : nullptr;
+      in_map = field != nullptr && field->kind == TypeKind::kMap;
       if (place && !step.inner && !last) step.field = place->path;
     } else if (const auto code = first_word(link.holder)) {
       step.type = x_roots.closure(*code);
+      step.inner = in_map && step.type.empty();
     }
     chain.push_back(std::move(step));
   }
@@ -226,6 +230,12 @@ std::vector<HeldStep> Telling::chain_of(const HolderPath& path) {
 Holder Telling::holder_of(const HolderPath& path) {
   Holder holder = x_roots.holder(x_graph.roots()[path.root].place);
   holder.chain = chain_of(path);
+  if (holder.type.starts_with("map[")) {
+    for (HeldStep& step : holder.chain) {
+      if (!step.type.empty()) break;
+      step.inner = true;
+    }
+  }
   const RootPlace& place = x_graph.roots()[path.root].place;
   const auto known =
       place.kind == RootPlace::Kind::kVariable ? x_types->static_at(place.word) : std::nullopt;
