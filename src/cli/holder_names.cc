@@ -24,4 +24,9 @@ std::vector<NamedFrame> HolderNamesOf::frames_at(ElfAddr pc) {
   return x_symbolizer.name_address(x_module, pc);
 }
 
+std::optional<GoFrameMap> HolderNamesOf::frame_map(ElfAddr pc) {
+  if (x_binary == nullptr || !x_binary->go) return std::nullopt;
+  return x_binary->go->frame_map(pc);
+}
+
 }  // namespace unclosed

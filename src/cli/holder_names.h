@@ -17,6 +17,7 @@ class HolderNamesOf : public HolderNames {
 
   std::optional<GoVariable> variable_at(ElfAddr address) override;
   std::vector<NamedFrame> frames_at(ElfAddr pc) override;
+  std::optional<GoFrameMap> frame_map(ElfAddr pc) override;
 
  private:
   ModuleId x_module;

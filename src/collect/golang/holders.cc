@@ -70,9 +70,8 @@ std::string name_of(const FreeList& list) {
 // From the graph of holders to what is told of each descriptor.
 class Telling {
  public:
-  Telling(GoProcess& process, const GoroutineList& list, const HeapMap& map,
-          const HolderGraph& graph, HolderNames& names)
-      : x_process(process), x_graph(graph), x_roots(process, list, names), x_map(map) {}
+  Telling(GoProcess& process, const HeapMap& map, const HolderGraph& graph, RootPlaces& roots)
+      : x_process(process), x_graph(graph), x_roots(roots), x_map(map) {}
 
   Status prepare();
   Status tell(uint32_t descriptor, size_t most_others, Held& held);
@@ -91,7 +90,7 @@ class Telling {
 
   GoProcess& x_process;
   const HolderGraph& x_graph;
-  RootPlaces x_roots;
+  RootPlaces& x_roots;
   const HeapMap& x_map;
   std::optional<TypeBook> x_book;
   std::unique_ptr<HolderPaths> x_paths;
@@ -337,10 +336,14 @@ Result<HeldReport> holders_of(GoProcess& process, const GoroutineList& list,
   });
   const auto map = HeapMap::read(process);
   if (!map) return map.error();
-  HolderGraph graph(process, *map, list, settings);
+  RootPlaces roots(process, list, names);
+  const auto counts = [&](const RootPlace& place) {
+    return roots.use(place) != RootPlaces::Use::kUnused;
+  };
+  HolderGraph graph(process, *map, list, counts, settings);
   auto done = graph.build(*polled);
   if (!done) return done.error();
-  Telling telling(process, list, *map, graph, names);
+  Telling telling(process, *map, graph, roots);
   done = telling.prepare();
   if (done) done = telling.settle(polled->size());
   if (!done) return done.error();

@@ -10,6 +10,7 @@
 #include "collect/golang/go_process.h"
 #include "collect/golang/goroutine_reader.h"
 #include "collect/golang/holder_graph.h"
+#include "model/go_frame.h"
 #include "model/held.h"
 
 namespace unclosed {
@@ -29,6 +30,8 @@ class HolderNames {
   virtual std::optional<GoVariable> variable_at(ElfAddr address) = 0;
   // The calls at an address of code, innermost first.
   virtual std::vector<NamedFrame> frames_at(ElfAddr pc) = 0;
+  // Which words of the frame at this call are in use; nullopt: the compiler does not say.
+  virtual std::optional<GoFrameMap> frame_map(ElfAddr pc) = 0;
 };
 
 // One for each of `fds`, in ascending order. `list`: its goroutines, read a moment ago. kGone,

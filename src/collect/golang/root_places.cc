@@ -160,26 +160,88 @@ Result<bool> RootPlaces::still(const RootPlace& place) {
   return sp != 0 && sp <= place.word && sp >= goroutine.stack_low;
 }
 
-// The frame that the word lies in, and the user's own code around it.
-void RootPlaces::place_on_stack(const LiveGoroutine& goroutine, uint64_t word, Holder& holder) {
-  if (goroutine.stack == kNoGoroutineStack) return;
+const RootPlaces::Stack& RootPlaces::stack_of(uint32_t index) {
+  if (x_stack.goroutine == index) return x_stack;
+  const LiveGoroutine& goroutine = x_list.goroutines[index];
+  x_stack = {index, goroutine.sp, {}, {}};
+  if (goroutine.stack == kNoGoroutineStack) return x_stack;
   std::vector<std::byte> copy(std::min(goroutine.stack_high - goroutine.sp, kMostCopy));
   const auto got = x_process.memory().read(goroutine.sp, copy);
-  if (!got || !*got) return;
-  std::vector<uint64_t> pcs;
-  std::vector<uint32_t> slots;
-  x_walk.walk(goroutine.pc, goroutine.sp, copy, pcs, slots);
-  for (size_t i = 0; i < pcs.size() && !(holder.frame && holder.own_frame); ++i) {
-    const uint64_t back = i == 0 ? 0 : 1;
-    const auto frames = x_names.frames_at(x_process.to_file(pcs[i] - back));
+  if (!got || !*got) return x_stack;
+  x_walk.walk(goroutine.pc, goroutine.sp, copy, x_stack.pcs, x_stack.slots);
+  // Addresses to return to lie behind their calls; so does where it was parked.
+  for (uint64_t& pc : x_stack.pcs) {
+    if (pc != goroutine.start_pc) --pc;
+  }
+  return x_stack;
+}
+
+const std::optional<GoFrameMap>& RootPlaces::map_at(uint64_t pc) {
+  const auto known = x_maps.find(pc);
+  if (known != x_maps.end()) return known->second;
+  return x_maps.emplace(pc, x_names.frame_map(x_process.to_file(pc))).first->second;
+}
+
+// The frame that a word belongs to: arguments lie in the caller's, and are the called one's.
+size_t RootPlaces::frame_of(const Stack& stack, uint64_t word) {
+  size_t frame = 0;
+  while (frame < stack.slots.size() && word >= stack.sp + stack.slots[frame]) ++frame;
+  if (frame == 0 || frame > stack.slots.size()) return frame;
+  const auto& called = map_at(stack.pcs[frame - 1]);
+  const uint64_t argument = (word - stack.sp - stack.slots[frame - 1] - 8) / 8;
+  const bool is = called && argument < called->arguments.size() && called->arguments[argument];
+  return is ? frame - 1 : frame;
+}
+
+// Whether it is a live variable of the frame, or an argument of the call out of it.
+RootPlaces::Use RootPlaces::use_in_frame(const Stack& stack, size_t frame, uint64_t word) {
+  const auto& map = map_at(stack.pcs[frame]);
+  if (!map) return Use::kMaybe;
+  const uint64_t begin = stack.sp + (frame == 0 ? 0 : stack.slots[frame - 1] + 8);
+  const uint64_t slot = stack.sp + stack.slots[frame];
+  // Below the return address a frame keeps its caller's frame pointer, if it has any size.
+  const uint64_t end = slot > begin ? slot - 8 : slot;
+  const uint64_t first = end - map->locals.size() * 8;
+  if (word >= first && word < end && map->locals[(word - first) / 8]) return Use::kUsed;
+  const auto in_object = [&](const GoFrameMap::Object& object, uint64_t base) {
+    const uint64_t start = base + static_cast<uint64_t>(int64_t{object.offset});
+    return word >= start && word - start < static_cast<uint64_t>(object.size);
+  };
+  for (const auto& object : map->objects)
+    if (object.offset < 0 && in_object(object, end)) return Use::kMaybe;
+  if (frame == 0) return Use::kUnused;
+  const auto& called = map_at(stack.pcs[frame - 1]);
+  // Assembly, above all that which stops a goroutine anywhere, says nothing of its caller either.
+  if (!called) return Use::kMaybe;
+  const uint64_t argument = (word - begin) / 8;
+  if (argument < called->arguments.size() && called->arguments[argument]) return Use::kUsed;
+  for (const auto& object : called->objects)
+    if (object.offset >= 0 && in_object(object, begin)) return Use::kMaybe;
+  return Use::kUnused;
+}
+
+RootPlaces::Use RootPlaces::use(const RootPlace& place) {
+  if (place.kind != RootPlace::Kind::kStack) return Use::kUsed;
+  const Stack& stack = stack_of(place.goroutine);
+  for (size_t i = 0; i < stack.pcs.size() && i < stack.slots.size(); ++i) {
+    if (place.word < stack.sp + stack.slots[i]) return use_in_frame(stack, i, place.word);
+  }
+  return Use::kMaybe;
+}
+
+// The frame that the word lies in, and the user's own code around it.
+void RootPlaces::place_on_stack(uint32_t goroutine, uint64_t word, Holder& holder) {
+  const Stack& stack = stack_of(goroutine);
+  const size_t frame = frame_of(stack, word);
+  for (size_t i = 0; i < stack.pcs.size() && !(holder.frame && holder.own_frame); ++i) {
+    const auto frames = x_names.frames_at(x_process.to_file(stack.pcs[i]));
     const auto own =
         std::find_if(frames.begin(), frames.end(), [](const auto& frame) { return frame.own; });
-    const bool inside = word < goroutine.sp + (i < slots.size() ? slots[i] : UINT32_MAX);
     // The poller's frames under a read are of no interest.
     const bool of_program = std::any_of(frames.begin(), frames.end(), [](const auto& frame) {
       return !of_runtime(frame.function) && !frame.function.starts_with("internal/poll.");
     });
-    if (!holder.frame && inside && of_program)
+    if (!holder.frame && i >= frame && of_program)
       holder.frame = own != frames.end() ? *own : frames.front();
     if (!holder.own_frame && own != frames.end()) holder.own_frame = *own;
   }
@@ -209,9 +271,9 @@ Holder RootPlaces::holder(const RootPlace& place) {
   holder.kind = HolderKind::kGoroutine;
   holder.goroutine = goroutine.id;
   holder.deferred = place.kind == RootPlace::Kind::kDeferred;
-  if (holder.deferred) holder.certainty = HolderCertainty::kCertain;
+  if (use(place) == Use::kUsed) holder.certainty = HolderCertainty::kCertain;
   holder.own = goroutine.stack != kNoGoroutineStack && own_stack(goroutine.stack);
-  place_on_stack(goroutine, holder.deferred ? goroutine.sp : place.word, holder);
+  place_on_stack(place.goroutine, holder.deferred ? goroutine.sp : place.word, holder);
   return holder;
 }
 
