@@ -39,7 +39,7 @@ func hold(address string, connections int) {
 		kept = append(kept, dialled)
 	}
 	fmt.Println("ready")
-	select {}
+	time.Sleep(24 * time.Hour)
 }
 
 func read(listener net.Listener) {

@@ -256,11 +256,14 @@ Status Reader::walk_deep(Look& look) {
   return {};
 }
 
-// Of each stack as far as return addresses were found in it.
+// The runtime counts how often a goroutine stopped running, which tells that it did not run between
+// two looks. System calls do not count in every release: their stacks are read twice, as far as
+// return addresses were found in them.
 Status Reader::read_stacks_again() {
   for (Look& look : x_looks) {
     look.copy_size = 0;
-    if (look.readable && !look.compared && look.slot_count > 0)
+    const bool uncounted = look.live.status == GoroutineStatus::kSyscall;
+    if (uncounted && look.readable && !look.compared && look.slot_count > 0)
       look.copy_size = x_slots[look.slots + look.slot_count - 1] + 8;
   }
   return read_copies(x_stack_again);
@@ -281,6 +284,7 @@ bool Reader::same(const Look& look) const {
                        size) == 0;
   };
   return equal(0, 16) && equal(x_layout.g_status, 4) && equal(x_layout.g_id, 8) &&
+         equal(x_layout.g_sequence, 1) &&
          (!look.has_stack || (equal(x_layout.g_sched_sp, 8) && equal(x_layout.g_sched_pc, 8) &&
                               equal(x_layout.g_syscall_sp, 8) && equal(x_layout.g_wait_reason, 1)));
 }
@@ -341,7 +345,7 @@ Status Reader::batch(std::span<const uint64_t> goroutines) {
   for (const Look& look : x_looks) {
     const auto copy =
         std::span(x_stack_again).subspan(look.copy_size == 0 ? 0 : look.copy, look.copy_size);
-    if (look.readable && same(look) && (look.compared || same_slots(look, copy)))
+    if (look.readable && same(look) && (look.copy_size == 0 || same_slots(look, copy)))
       keep(look);
     else if (x_last)
       ++x_list.moving;

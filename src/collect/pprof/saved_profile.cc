@@ -92,7 +92,6 @@ Result<Captured> read_dump(const ByteSource& source) {
   captured.values.reserve(found.counts.size());
   for (const auto& [key, count] : found.counts)
     captured.values.emplace_back(key, static_cast<int64_t>(count));
-  std::sort(captured.values.begin(), captured.values.end());
   if (source.size() == kPprofStops) {
     if (!capture.damaged_at) capture.damaged_at = source.size();
     capture.notes.push_back(
