@@ -29,10 +29,13 @@ def native(name, *flags):
     return program
 
 
-def go(directory, program, *flags, environment=None):
-    command = ["go", "build", *flags, "-o", program, "."]
+def go_environment(**further):
     path = os.environ["PATH"] + ":/usr/local/go/bin:" + os.path.join(ROOT, "build/victims/go/bin")
-    sh(*command, cwd=directory, env={**os.environ, "CGO_ENABLED": "0", "PATH": path, **(environment or {})})
+    return {**os.environ, "CGO_ENABLED": "0", "PATH": path, **further}
+
+
+def go(directory, program, *flags, environment=None):
+    sh("go", "build", *flags, "-o", program, ".", cwd=directory, env=go_environment(**(environment or {})))
     return program
 
 
@@ -301,7 +304,7 @@ def made(name, script, *arguments):
 def spent(*command):
     """Wall time, CPU time and largest resident size (MB) of a command."""
     began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=go_environment())
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
@@ -332,7 +335,7 @@ def goroutines():
     pp = os.path.join(WORK, "bin/pp")
     if not os.path.exists(pp):
         sh("go", "install", "github.com/maruel/panicparse/v2/cmd/pp@v2.4.0",
-           env={**os.environ, "GOBIN": os.path.dirname(pp), "PATH": os.environ["PATH"] + ":/usr/local/go/bin"})
+           env=go_environment(GOBIN=os.path.dirname(pp)))
     ours, _, _ = fastest_of(5, TOOL, "go", part)
     theirs, _, their_size = spent(pp, "-aggressive", "-parse=false", "-rebase=false", part)
     one = measure(f"dump of {count // 20} goroutines, times as fast as panicparse ({ours:.2f} s; {theirs:.1f} s, {their_size:.0f} MB)",
@@ -358,13 +361,13 @@ def heap_profile():
 
 # ---- go from memory --------------------------------------------------------------------------------------------------
 
-def parked(program, goroutines, connections):
-    """A Go service with so many goroutines and connections, ready, and where it answers."""
+def parked(program, *arguments):
+    """One end of the parked service, ready, and the line it prints."""
     def room():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
-    process = subprocess.Popen([program, "serve", str(goroutines), str(connections)], stdout=subprocess.PIPE, text=True,
-                               preexec_fn=room)
-    return process, process.stdout.readline().strip()
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    process = subprocess.Popen([program, *map(str, arguments)], stdout=subprocess.PIPE, text=True, preexec_fn=room)
+    return process, process.stdout.readline().split()
 
 
 def while_loaded(program, address, deed, seconds=3.0, every=0.5):
@@ -441,13 +444,14 @@ def from_memory(service, address, program, count):
 
 def memory_reader(goroutines=100_000, connections=18_000):
     program = go(os.path.join(ROOT, "bench/parked"), os.path.join(WORK, "parked"))
-    service, address = parked(program, goroutines, 0)
+    service, (address, _) = parked(program, "serve", goroutines)
     try:
         yield from from_memory(service, address, program, goroutines)
     finally:
         service.kill()
         service.wait()
-    service, address = parked(program, 0, connections)
+    service, (_, address) = parked(program, "serve", 0)
+    clients, _ = parked(program, "hold", address, connections)
     try:
         times = []
         for _ in range(9):
@@ -461,8 +465,9 @@ def memory_reader(goroutines=100_000, connections=18_000):
                       median <= 0.05)
         yield measure("descriptors whose goroutine is named", joined, f"≥ {connections}", joined >= connections)
     finally:
-        service.kill()
-        service.wait()
+        for process in (service, clients):
+            process.kill()
+            process.wait()
 
 
 MEASURES = {"ls": ls, "goroutines": goroutines, "memory-reader": memory_reader, "attach": attach, "memory": memory,

@@ -98,6 +98,9 @@ std::string bash_script(const CLI::App& app) {
       "  if [[ \"${{COMP_WORDS[1]}}\" = @(attach|ls) ]] && [ \"${{word#-}}\" = \"$word\" ]; then\n"
       "    words=$(ps -eo pid=,comm= 2>/dev/null)\n"
       "  fi\n"
+      "  if [[ \"${{COMP_WORDS[1]}}\" = go ]] && [ \"${{word#-}}\" = \"$word\" ]; then\n"
+      "    COMPREPLY=($(compgen -f -- \"$word\")); return\n"
+      "  fi\n"
       "  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
       "}}\n"
       "complete -F _unclosed unclosed\n",
@@ -126,6 +129,7 @@ std::string zsh_script(const CLI::App& app) {
     }
     if (command->get_name() == "attach" || command->get_name() == "ls")
       cases += " \\\n      '*:target:_pids'";
+    if (command->get_name() == "go") cases += " \\\n      '*:profile:_files'";
     if (command->get_name() == "run") cases += " \\\n      '*::command:_normal'";
     for (const auto& [known, words] : kValues) {
       if (known == command->get_name()) cases += fmt::format(" \\\n      '1:value:({})'", words);
@@ -176,7 +180,8 @@ std::string fish_script(const CLI::App& app) {
   }
   return text +
          "complete -c unclosed -n '__fish_seen_subcommand_from attach ls' -a "
-         "'(__fish_complete_pids)'\n";
+         "'(__fish_complete_pids)'\n"
+         "complete -c unclosed -n '__fish_seen_subcommand_from go' -F\n";
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ struct Captured {
   std::string name;  // "goroutine", "goroutineleak", "heap", "mutex", "block"
   std::string form;  // "dump" (debug=2), "text" (debug=1), "protobuf" (debug=0)
   GoroutineCapture capture;
-  // Key of a stack, and its goroutines, bytes in use or nanoseconds of delay; sorted by key.
+  // Keys of all stacks, and their goroutines, bytes in use or nanoseconds of delay; in no order.
   std::vector<std::pair<uint64_t, int64_t>> values;
   std::optional<int64_t> taken_ns;  // since 1970; absent: the file does not say
 };

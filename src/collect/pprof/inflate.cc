@@ -28,7 +28,8 @@ class Stream {
   bool x_ready = false;
 };
 
-// The last four bytes tell how much will come out (of the last member, modulo 4 GB): where to begin.
+// The last four bytes tell how much will come out (of the last member, modulo 4 GB): where to
+// begin.
 size_t said_size(std::string_view compressed) {
   uint32_t size = 0;
   if (compressed.size() < sizeof size) return 0;

@@ -106,6 +106,9 @@ class Reader {
         case 1:
           add_type(fields.part());
           break;
+        case 2:
+          ++x_samples;
+          break;
         case 4:
           add_location(fields.part());
           break;
@@ -253,6 +256,7 @@ class Reader {
   }
 
   void sum_samples(ProfileKind kind) {
+    x_table.reserve(x_samples);
     WireReader fields(x_bytes);
     while (fields.next()) {
       if (fields.field() != 2) continue;
@@ -321,6 +325,7 @@ class Reader {
   Ids x_function_ids, x_location_ids;
   std::array<size_t, 4> x_value_of = {SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX};
   SampleTable x_table;
+  size_t x_samples = 0;
   std::optional<uint64_t> x_damaged_at;
   int64_t x_time = 0;
 };

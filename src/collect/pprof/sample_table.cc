@@ -55,6 +55,28 @@ constexpr std::array kMarks = {
     Mark{"runtime/internal/syscall.Syscall6", "syscall"},
 };
 
+void add_named(ProfileKind kind, uint64_t key, const SampleTable::Values& values,
+               std::vector<NamedFrame> stack, GoroutineCapture& capture) {
+  switch (kind) {
+    case ProfileKind::kGoroutines: {
+      GoroutineGroup& group = capture.groups.emplace_back();
+      group.count = positive(values[0]);
+      group.state = state_of_stack(stack);
+      group.stack = std::move(stack);
+      group.key = key;
+      break;
+    }
+    case ProfileKind::kHeap:
+      capture.allocations.push_back(
+          {std::move(stack), values[3], values[2], values[1], values[0], std::nullopt, key});
+      break;
+    case ProfileKind::kContention:
+      capture.contentions.push_back(
+          {std::move(stack), values[0], static_cast<double>(values[1]) / 1e9, std::nullopt, key});
+      break;
+  }
+}
+
 }  // namespace
 
 std::string_view state_of_stack(const std::vector<NamedFrame>& stack) {
@@ -72,8 +94,16 @@ std::string_view state_of_stack(const std::vector<NamedFrame>& stack) {
   return {};
 }
 
-void SampleTable::grow() {
-  x_slots.assign(std::max<size_t>(1024, x_slots.size() * 2), 0);
+void SampleTable::reserve(size_t keys) {
+  keys = std::min(keys, kMostKeys);
+  size_t slots = 1024;
+  while (slots < keys * 2 + 2) slots *= 2;
+  x_entries.reserve(keys);
+  if (slots > x_slots.size()) place(slots);
+}
+
+void SampleTable::place(size_t slots) {
+  x_slots.assign(slots, 0);
   const size_t mask = x_slots.size() - 1;
   for (size_t i = 0; i < x_entries.size(); ++i) {
     size_t at = x_entries[i].key & mask;
@@ -83,7 +113,7 @@ void SampleTable::grow() {
 }
 
 SampleTable::Entry* SampleTable::find(uint64_t key) {
-  if (x_entries.size() * 2 >= x_slots.size()) grow();
+  if (x_entries.size() * 2 >= x_slots.size()) place(std::max<size_t>(1024, x_slots.size() * 2));
   const size_t mask = x_slots.size() - 1;
   size_t at = key & mask;
   for (; x_slots[at] != 0; at = (at + 1) & mask) {
@@ -118,7 +148,6 @@ void SampleTable::fill(ProfileKind kind, const Names& names, Captured& into) con
     rows.push_back(&entry);
     into.values.emplace_back(entry.key, weight(kind, entry.values));
   }
-  std::sort(into.values.begin(), into.values.end());
   const size_t named =
       std::min(rows.size(), kind == ProfileKind::kGoroutines ? kMostGroups : kMostSites);
   std::partial_sort(rows.begin(), rows.begin() + static_cast<ptrdiff_t>(named), rows.end(),
@@ -134,38 +163,7 @@ void SampleTable::fill(ProfileKind kind, const Names& names, Captured& into) con
       others += positive(values[0]);
       continue;
     }
-    auto stack = names(rows[i]->where - 1);
-    switch (kind) {
-      case ProfileKind::kGoroutines: {
-        GoroutineGroup group;
-        group.count = positive(values[0]);
-        group.state = state_of_stack(stack);
-        group.stack = std::move(stack);
-        group.key = rows[i]->key;
-        capture.groups.push_back(std::move(group));
-        break;
-      }
-      case ProfileKind::kHeap: {
-        AllocationSite site;
-        site.stack = std::move(stack);
-        site.allocated_objects = values[0];
-        site.allocated_bytes = values[1];
-        site.in_use_objects = values[2];
-        site.in_use_bytes = values[3];
-        site.key = rows[i]->key;
-        capture.allocations.push_back(std::move(site));
-        break;
-      }
-      case ProfileKind::kContention: {
-        ContentionSite site;
-        site.stack = std::move(stack);
-        site.contentions = values[0];
-        site.delay_seconds = static_cast<double>(values[1]) / 1e9;
-        site.key = rows[i]->key;
-        capture.contentions.push_back(std::move(site));
-        break;
-      }
-    }
+    add_named(kind, rows[i]->key, values, names(rows[i]->where - 1), capture);
   }
   if (kind == ProfileKind::kGoroutines) {
     capture.goroutines = positive(x_total[0]);

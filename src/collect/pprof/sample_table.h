@@ -20,6 +20,8 @@ class SampleTable {
   // kContention: contentions, nanoseconds of delay.
   using Values = std::array<int64_t, 4>;
 
+  // Makes room for so many different stacks.
+  void reserve(size_t keys);
   // `where` leads the profile's own reader back to the stack.
   void add(uint64_t key, const Values& values, uint64_t where);
   const Values& total() const { return x_total; }
@@ -34,7 +36,7 @@ class SampleTable {
     Values values{};
   };
   Entry* find(uint64_t key);  // made where it is not there; null: no room
-  void grow();
+  void place(size_t slots);
 
   // A million stacks come in one profile: entries lie side by side, found by open addressing.
   std::vector<Entry> x_entries;
