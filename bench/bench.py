@@ -361,13 +361,13 @@ def heap_profile():
 
 # ---- go from memory --------------------------------------------------------------------------------------------------
 
-def parked(program, goroutines, connections):
-    """A Go service with so many goroutines and connections, ready, and where it answers."""
+def parked(program, *arguments):
+    """One end of the parked service, ready, and the line it prints."""
     def room():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
-    process = subprocess.Popen([program, "serve", str(goroutines), str(connections)], stdout=subprocess.PIPE, text=True,
-                               preexec_fn=room)
-    return process, process.stdout.readline().strip()
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    process = subprocess.Popen([program, *map(str, arguments)], stdout=subprocess.PIPE, text=True, preexec_fn=room)
+    return process, process.stdout.readline().split()
 
 
 def while_loaded(program, address, deed, seconds=3.0, every=0.5):
@@ -444,13 +444,14 @@ def from_memory(service, address, program, count):
 
 def memory_reader(goroutines=100_000, connections=18_000):
     program = go(os.path.join(ROOT, "bench/parked"), os.path.join(WORK, "parked"))
-    service, address = parked(program, goroutines, 0)
+    service, (address, _) = parked(program, "serve", goroutines)
     try:
         yield from from_memory(service, address, program, goroutines)
     finally:
         service.kill()
         service.wait()
-    service, address = parked(program, 0, connections)
+    service, (_, address) = parked(program, "serve", 0)
+    clients, _ = parked(program, "hold", address, connections)
     try:
         times = []
         for _ in range(9):
@@ -464,8 +465,9 @@ def memory_reader(goroutines=100_000, connections=18_000):
                       median <= 0.05)
         yield measure("descriptors whose goroutine is named", joined, f"≥ {connections}", joined >= connections)
     finally:
-        service.kill()
-        service.wait()
+        for process in (service, clients):
+            process.kill()
+            process.wait()
 
 
 MEASURES = {"ls": ls, "goroutines": goroutines, "memory-reader": memory_reader, "attach": attach, "memory": memory,

@@ -1,5 +1,6 @@
-// parked serve GOROUTINES CONNECTIONS parks so many of each, answers /ping and net/http/pprof, and
-// prints its address. parked load ADDRESS SECONDS asks for /ping 200 times a second and prints the
+// parked serve GOROUTINES parks so many, answers /ping and net/http/pprof, and reads from whoever
+// connects to a second address; it prints both. parked hold ADDRESS CONNECTIONS connects so often,
+// prints "ready" and waits. parked load ADDRESS SECONDS asks for /ping 200 times a second and prints the
 // 99th percentile of the answers' times and the longest, in milliseconds.
 package main
 
@@ -31,29 +32,36 @@ func work(n int, c chan int) int {
 
 var kept []net.Conn
 
-func connect(n int) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	check(err)
-	for i := 0; i < n; i++ {
-		dialled, err := net.Dial("tcp", listener.Addr().String())
+func hold(address string, connections int) {
+	for i := 0; i < connections; i++ {
+		dialled, err := net.Dial("tcp", address)
 		check(err)
+		kept = append(kept, dialled)
+	}
+	fmt.Println("ready")
+	time.Sleep(24 * time.Hour)
+}
+
+func read(listener net.Listener) {
+	for {
 		accepted, err := listener.Accept()
 		check(err)
-		kept = append(kept, dialled, accepted)
 		go func() { var b [1]byte; accepted.Read(b[:]) }()
 	}
 }
 
-func serve(goroutines, connections int) {
+func serve(goroutines int) {
 	c := make(chan int)
 	for i := 0; i < goroutines; i++ {
 		go work(5, c)
 	}
-	connect(connections)
+	connections, err := net.Listen("tcp", "127.0.0.1:0")
+	check(err)
+	go read(connections)
 	http.HandleFunc("/ping", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "pong") })
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(err)
-	fmt.Println(listener.Addr())
+	fmt.Println(listener.Addr(), connections.Addr())
 	check(http.Serve(listener, nil))
 }
 
@@ -73,18 +81,20 @@ func load(address string, seconds float64) {
 }
 
 func main() {
-	if len(os.Args) != 4 {
-		check(fmt.Errorf("serve GOROUTINES CONNECTIONS, or load ADDRESS SECONDS"))
-	}
-	if os.Args[1] == "load" {
+	switch {
+	case len(os.Args) == 3 && os.Args[1] == "serve":
+		goroutines, err := strconv.Atoi(os.Args[2])
+		check(err)
+		serve(goroutines)
+	case len(os.Args) == 4 && os.Args[1] == "hold":
+		connections, err := strconv.Atoi(os.Args[3])
+		check(err)
+		hold(os.Args[2], connections)
+	case len(os.Args) == 4 && os.Args[1] == "load":
 		seconds, err := strconv.ParseFloat(os.Args[3], 64)
 		check(err)
 		load(os.Args[2], seconds)
-		return
+	default:
+		check(fmt.Errorf("serve GOROUTINES, hold ADDRESS CONNECTIONS, or load ADDRESS SECONDS"))
 	}
-	goroutines, err := strconv.Atoi(os.Args[2])
-	check(err)
-	connections, err := strconv.Atoi(os.Args[3])
-	check(err)
-	serve(goroutines, connections)
 }

@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/duration.h"
@@ -29,6 +31,7 @@ struct GoOptions {
   std::optional<Duration> window;
   size_t top = 10;
   bool states = false, json = false, quiet = false, descriptors = false;
+  WhoHolds who_holds;
   std::string output, colour = "auto";
 };
 
@@ -73,6 +76,7 @@ Result<GoroutineCapture> from_process(const GoOptions& options) {
   settings.target = options.targets.front();
   settings.rules = {options.own, options.not_own};
   settings.window = options.window;
+  settings.who_holds = options.who_holds;
   settings.interrupt = &interrupts();
   return capture_process(settings);
 }
@@ -111,6 +115,11 @@ Result<GoroutineCapture> take_capture(const GoOptions& options) {
       return Error{ErrorKind::kUsage, "a process stands alone: --for tells what grows in it",
                    "UC-E001"};
     return from_process(options);
+  }
+  if (options.who_holds.asked()) {
+    return Error{ErrorKind::kUsage,
+                 "--who-holds reads a running process: give its pid, name or port:NUMBER",
+                 "UC-E001"};
   }
   if (count(GoTarget::kAddress) == 0) return from_files(options);
   if (many > 1)
@@ -152,6 +161,24 @@ int go(const GoOptions& options) {
   return last_interrupt() == 0 || capture->seconds_between ? 0 : 128 + last_interrupt();
 }
 
+// "7", "7,9,12" or "all"; nullopt: something else.
+std::optional<WhoHolds> parse_descriptors(std::string_view text) {
+  WhoHolds which;
+  if (text == "all") {
+    which.all = true;
+    return which;
+  }
+  while (true) {
+    const std::string_view one = text.substr(0, text.find(','));
+    int fd = -1;
+    const auto [end, error] = std::from_chars(one.data(), one.data() + one.size(), fd);
+    if (error != std::errc() || end != one.data() + one.size() || fd < 0) return std::nullopt;
+    which.descriptors.push_back(fd);
+    if (one.size() == text.size()) return which;
+    text.remove_prefix(one.size() + 1);
+  }
+}
+
 std::string checked_duration(const std::string& text) {
   const auto duration = parse_duration(text);
   return duration ? "" : duration.error().context;
@@ -182,6 +209,20 @@ void add_options(CLI::App& command, GoOptions& options) {
                    "states and wait times also of many goroutines: stops the service meanwhile");
   command.add_flag("--fds", options.descriptors,
                    "of a process: who waits on which descriptor, line by line");
+  command
+      .add_option_function<std::string>(
+          "--who-holds",
+          [&options](const std::string& text) {
+            if (const auto which = parse_descriptors(text)) options.who_holds = *which;
+          },
+          "of a process: the variable or goroutine that still holds these descriptors, and the "
+          "way to them; or all")
+      ->type_name("FD[,FD]")
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            return parse_descriptors(text) ? std::string() : "not a list of descriptors: " + text;
+          },
+          ""));
   command
       .add_option("--own", options.own, "functions or files like PATTERN are the user's own code")
       ->type_name("PATTERN")
@@ -217,6 +258,7 @@ Command add_go(CLI::App& app) {
       "Examples:\n"
       "  sudo unclosed go 4242\n"
       "  sudo unclosed go port:8080 --fds --for 30s\n"
+      "  sudo unclosed go 4242 --who-holds 17,23\n"
       "  unclosed go http://localhost:6060\n"
       "  unclosed go http://10.0.0.7:6060/admin --for 1m --top 30\n"
       "  unclosed go before.txt after.txt\n"

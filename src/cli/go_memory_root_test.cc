@@ -49,13 +49,15 @@ std::string shell(const std::string& command, int& status) {
 
 class GoMemoryOf : public testing::TestWithParam<Build> {
  protected:
-  void SetUp() override {
+  void SetUp() override { build_and_start("parked"); }
+
+  void build_and_start(const std::string& source) {
     const Build& build = GetParam();
     x_folder =
         std::filesystem::temp_directory_path() / fmt::format("unclosed-memory-{}", ::getpid());
     std::filesystem::create_directories(x_folder);
     std::filesystem::copy_file(
-        std::string(UNCLOSED_SOURCE_DIR) + "/src/cli/testdata/parked/main.go",
+        std::string(UNCLOSED_SOURCE_DIR) + "/src/cli/testdata/" + source + "/main.go",
         x_folder / "main.go");
     std::ofstream(x_folder / "go.mod") << "module example/parked\n\ngo 1.18\n";
     const bool external = std::string(build.flags).find("external") != std::string::npos;
@@ -307,6 +309,52 @@ TEST_P(GoMemoryOf, its_memory_says_what_it_says_itself) {
   check_pools(process);
   check_requests(process);
 }
+
+class GoMemoryInMotion : public GoMemoryOf {
+ protected:
+  void SetUp() override { build_and_start("churning"); }
+};
+
+TEST_P(GoMemoryInMotion, stacks_are_of_one_moment_or_counted_as_moving) {
+  GoProcess process = open();
+  Symbolizer symbolizer(x_modules);
+  size_t stacks = 0, moving = 0;
+  for (int i = 0; i < 30; ++i) {
+    const auto list = read_goroutines(process);
+    ASSERT_TRUE(list) << list.error().context;
+    moving += list->moving;
+    GoroutineNames names(process, *list, x_modules, symbolizer);
+    for (const LiveGoroutine& goroutine : list->goroutines) {
+      std::vector<std::string> own;
+      for (const NamedFrame& frame : names.stack(goroutine).frames)
+        if (frame.function.starts_with("main.")) own.push_back(frame.function);
+      if (own.empty() || own.back() != "main.churn") continue;
+      ++stacks;
+      // Whoever is not yet, or no longer, in one of the two paths is in churn alone or in between.
+      std::string path;
+      for (const std::string& function : own) path += function.substr(5) + " ";
+      const std::set<std::string> possible = {"rest left leftOuter churn ",
+                                              "rest right rightOuter churn ",
+                                              "left leftOuter churn ",
+                                              "right rightOuter churn ",
+                                              "leftOuter churn ",
+                                              "rightOuter churn ",
+                                              "churn "};
+      EXPECT_TRUE(possible.contains(path)) << path;
+    }
+  }
+  EXPECT_GT(stacks, 20'000U);
+  EXPECT_LT(moving, stacks / 10);
+}
+
+INSTANTIATE_TEST_SUITE_P(Releases, GoMemoryInMotion,
+                         testing::Values(Build{"1.20.14", "plain", ""},
+                                         Build{"1.26.8", "plain", ""}),
+                         [](const auto& one) {
+                           std::string name = one.param.release;
+                           for (char& c : name) c = c == '.' ? '_' : c;
+                           return name;
+                         });
 
 std::vector<Build> builds() {
   std::vector<Build> all;

@@ -10,8 +10,10 @@
 
 #include "cli/goroutine_capture.h"
 #include "cli/goroutine_names.h"
+#include "cli/holder_names.h"
 #include "cli/targets.h"
 #include "collect/golang/goroutine_reader.h"
+#include "collect/golang/holders.h"
 #include "collect/golang/http_requests.h"
 #include "collect/golang/poll_descriptors.h"
 #include "collect/golang/sql_pools.h"
@@ -82,8 +84,22 @@ Status add_descriptors(GoProcess& process, const GoroutineList& list, const Goro
   return {};
 }
 
+Status add_holders(GoProcess& process, const GoroutineList& list, HolderNames& names,
+                   const WhoHolds& asked, GoMemory& memory) {
+  std::vector<int> descriptors = asked.descriptors;
+  if (asked.all) {
+    for (const ParkedDescriptor& one : memory.descriptors) descriptors.push_back(one.fd);
+  }
+  const Instant begun = monotonic_now();
+  auto held = holders_of(process, list, descriptors, names);
+  if (!held) return held.error();
+  held->seconds = seconds(monotonic_now() - begun);
+  memory.held = std::move(*held);
+  return {};
+}
+
 Result<GoroutineCapture> capture_once(GoProcess& process, ModuleStore& modules,
-                                      Symbolizer& symbolizer) {
+                                      Symbolizer& symbolizer, const WhoHolds& asked) {
   const Instant begun = monotonic_now();
   const auto list = read_goroutines(process);
   if (!list) return list.error();
@@ -100,6 +116,11 @@ Result<GoroutineCapture> capture_once(GoProcess& process, ModuleStore& modules,
   auto requests = http_requests(process, *list);
   if (!requests) return requests.error();
   capture.memory->requests = std::move(*requests);
+  if (asked.asked()) {
+    HolderNamesOf holders(process, modules, symbolizer);
+    const auto held = add_holders(process, *list, holders, asked, *capture.memory);
+    if (!held) return held.error();
+  }
   const auto still = process.still_there();
   if (!still) return still.error();
   return capture;
@@ -147,13 +168,15 @@ Result<GoroutineCapture> capture_process(const GoProcessSettings& settings) {
   auto process = open_any(*found, modules);
   if (!process) return process.error();
   const double opened = seconds(monotonic_now() - begun);
-  auto first = capture_once(*process, modules, symbolizer);
+  // Of two captures the last tells who holds what.
+  auto first = capture_once(*process, modules, symbolizer,
+                            settings.window ? WhoHolds() : settings.who_holds);
   if (!first) return first;
   first->memory->cost.open = opened;
   if (!settings.window) return first;
   const Instant before = monotonic_now();
   wait(*settings.window, settings.interrupt);
-  auto last = capture_once(*process, modules, symbolizer);
+  auto last = capture_once(*process, modules, symbolizer, settings.who_holds);
   if (!last) return last;
   const double between = seconds(monotonic_now() - before);
   auto memory = std::move(last->memory);

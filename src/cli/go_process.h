@@ -5,6 +5,7 @@
 #include <atomic>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -13,11 +14,20 @@
 
 namespace unclosed {
 
+// Which descriptors; none unless said otherwise.
+struct WhoHolds {
+  std::vector<int> descriptors;
+  bool all = false;
+  bool asked() const { return all || !descriptors.empty(); }
+};
+
 struct GoProcessSettings {
   std::string target;  // as attach takes it: a pid, a name, port:NUMBER, …
   OwnRules rules;
   // Time between two captures, to tell what grows; nullopt: one capture.
   std::optional<Duration> window;
+  // Descriptors of which is asked who holds them.
+  WhoHolds who_holds;
   const std::atomic<int>* interrupt = nullptr;  // ends the window early; may be null
 };
 

@@ -5,8 +5,7 @@
 
 namespace unclosed {
 
-HolderNamesOf::HolderNamesOf(const GoProcess& process, ModuleStore& modules,
-                             Symbolizer& symbolizer)
+HolderNamesOf::HolderNamesOf(const GoProcess& process, ModuleStore& modules, Symbolizer& symbolizer)
     : x_module(process.module()), x_binary(modules.find(x_module)), x_symbolizer(symbolizer) {
   if (x_binary != nullptr) x_variables.emplace(x_binary->elf);
 }
@@ -23,6 +22,11 @@ std::optional<GoVariable> HolderNamesOf::variable_at(ElfAddr address) {
 
 std::vector<NamedFrame> HolderNamesOf::frames_at(ElfAddr pc) {
   return x_symbolizer.name_address(x_module, pc);
+}
+
+std::optional<GoFrameMap> HolderNamesOf::frame_map(ElfAddr pc) {
+  if (x_binary == nullptr || !x_binary->go) return std::nullopt;
+  return x_binary->go->frame_map(pc);
 }
 
 }  // namespace unclosed

@@ -1,5 +1,5 @@
-// HolderNamesOf: names variables and code of a Go process's own binary, for whoever tells who holds a
-// descriptor. One thread at a time.
+// HolderNamesOf: names variables and code of a Go process's own binary, for whoever tells who holds
+// a descriptor. One thread at a time.
 #pragma once
 
 #include <optional>
@@ -17,6 +17,7 @@ class HolderNamesOf : public HolderNames {
 
   std::optional<GoVariable> variable_at(ElfAddr address) override;
   std::vector<NamedFrame> frames_at(ElfAddr pc) override;
+  std::optional<GoFrameMap> frame_map(ElfAddr pc) override;
 
  private:
   ModuleId x_module;

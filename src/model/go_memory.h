@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/held.h"
 #include "model/stack.h"
 
 namespace unclosed {
@@ -77,6 +78,7 @@ struct GoMemory {
   std::vector<ParkedDescriptor> descriptors;  // ascending
   std::vector<SqlPool> pools;
   std::vector<HttpRequest> requests;  // ascending by descriptor
+  std::optional<HeldReport> held;     // absent: was not asked for
 };
 
 }  // namespace unclosed

@@ -15,7 +15,8 @@ struct GoRuntimeLayout {
   // runtime.g
   uint32_t g_size = 0, g_m = 0, g_sched_sp = 0, g_sched_pc = 0, g_syscall_sp = 0, g_syscall_pc = 0;
   uint32_t g_status = 0, g_id = 0, g_wait_since = 0, g_wait_reason = 0;
-  uint32_t g_parent = 0;  // 0: this release has none
+  uint32_t g_sequence = 0;  // a byte that counts how often it stopped running
+  uint32_t g_parent = 0;    // 0: this release has none
   uint32_t g_go_pc = 0, g_start_pc = 0, g_waiting = 0, g_locked_m = 0;
   // runtime.m, runtime.sudog
   uint32_t m_thread = 0, sudog_channel = 0, sudog_next_of_g = 0;

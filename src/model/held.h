@@ -30,41 +30,42 @@ std::string_view to_string(HolderCertainty certainty);
 
 // One object on the way to the descriptor.
 struct HeldStep {
-  std::string type;   // "main.session"; "" when not known
-  uint64_t size = 0;  // in bytes
-  std::string field;  // that leads on: "conn"; "" when not known
+  std::string type;    // "main.session"; "" when not known
+  uint64_t size = 0;   // in bytes
+  std::string field;   // that leads on: "conn"; "" when not known
   bool inner = false;  // of a map, slice or the like: not of interest by itself
 };
 
 struct Holder {
   HolderKind kind = HolderKind::kUnknown;
   HolderCertainty certainty = HolderCertainty::kLikely;
-  std::string name;         // of the variable: "main.sessions"; "" when not known
-  std::string type;         // of the variable; "" when not known
-  uint64_t goroutine = 0;   // its id
-  bool deferred = false;    // by a call that the goroutine deferred
-  bool own = false;         // the user's own variable, or a goroutine with own code
-  std::optional<NamedFrame> frame;  // of the goroutine, that holds it
+  std::string name;                     // of the variable: "main.sessions"; "" when not known
+  std::string type;                     // of the variable; "" when not known
+  uint64_t goroutine = 0;               // its id
+  bool deferred = false;                // by a call that the goroutine deferred
+  bool own = false;                     // the user's own variable, or a goroutine with own code
+  std::optional<NamedFrame> frame;      // of the goroutine, that holds it
   std::optional<NamedFrame> own_frame;  // the innermost of the user's own code, if it is another
-  std::vector<std::string> used_by;  // functions that use a variable without a name, a few
-  std::vector<HeldStep> chain;       // from the holder to the connection
+  std::vector<std::string> used_by;     // functions that use a variable without a name, a few
+  std::vector<HeldStep> chain;          // from the holder to the connection
 };
 
 struct Held {
   int fd = -1;
   Holder holder;               // that says most
   std::vector<Holder> others;  // further ones, ranked
-  std::string free_list;  // "database/sql.DB.freeConn": its pool has it to give; "" in none
-  std::string why;        // where the holder is not known: the reason
+  std::string free_list;       // "database/sql.DB.freeConn": its pool has it to give; "" in none
+  std::string why;             // where the holder is not known: the reason
 };
 
 struct HeldReport {
   std::vector<Held> held;  // ascending by descriptor
   uint64_t objects = 0;    // that were followed
   uint64_t bytes_read = 0, passes = 0;
-  uint64_t changed = 0;    // links that no longer held when they were read again
-  uint64_t left_out = 0;   // objects beyond the limits
-  bool complete = false;   // everything was followed to its end
+  double seconds = 0;      // that it took
+  uint64_t changed = 0;   // links that no longer held when they were read again
+  uint64_t left_out = 0;  // objects beyond the limits
+  bool complete = false;  // everything was followed to its end
 };
 
 }  // namespace unclosed

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "report/frame_json.h"
+#include "report/held_json.h"
 
 namespace unclosed {
 namespace {
@@ -161,6 +162,7 @@ std::string goroutines_json(const GoroutineCapture& capture) {
        {"moving", memory ? Json(memory->moving) : Json()},
        {"of_the_runtime", memory ? Json(memory->hidden) : Json()},
        {"cost", memory ? cost_json(memory->cost) : Json()},
+       {"search", memory && memory->held ? search_json(*memory->held) : Json()},
        {"notes", capture.notes}});
   add_list("groups", capture.groups, group_json, out);
   add_list("leaked", capture.leaked, group_json, out);
@@ -171,6 +173,8 @@ std::string goroutines_json(const GoroutineCapture& capture) {
   add_list("descriptors", live.descriptors, descriptor_json, out);
   add_list("pools", live.pools, pool_json, out);
   add_list("requests", live.requests, request_json, out);
+  static const std::vector<Held> kNotAsked;
+  add_list("held", live.held ? live.held->held : kNotAsked, held_json, out);
   return out + "\n";
 }
 

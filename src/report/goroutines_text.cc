@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "report/held_text.h"
 #include "report/listing_text.h"
 #include "report/printable.h"
 #include "report/text_page.h"
@@ -96,6 +97,11 @@ class TextGoroutines {
 
   std::string write() {
     header();
+    if (x_capture.memory && x_capture.memory->held) {
+      write_held(*x_capture.memory->held, x_style.top, x_page);
+      foot();
+      return x_page.take();
+    }
     if (x_capture.goroutines > 0) parked();
     groups();
     leaked();

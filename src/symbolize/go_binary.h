@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "model/code.h"
+#include "model/go_frame.h"
 #include "symbolize/elf_file.h"
 #include "symbolize/go_build_info.h"
 #include "symbolize/go_pclntab.h"
@@ -46,6 +47,10 @@ class GoBinary {
   // How to step from `pc` by the table of frame sizes; nullopt: no Go function is there, or its
   // size is not known. Where a stack begins is an end, and so is a switch to another stack.
   std::optional<UnwindRow> row_at(ElfAddr pc) const;
+
+  // Which words of the frame at `pc` (of the call itself, not behind it) are live pointers; nullopt:
+  // the compiler does not say, as of assembly.
+  std::optional<GoFrameMap> frame_map(ElfAddr pc) const;
 
   // Start and end of each function of these names, in their order; nullopt where there is none. One
   // search through all.

@@ -25,6 +25,7 @@ constexpr std::array kFields = {
     GoField{"runtime.g", "goid", &L::g_id,                             {152, 152, 152, 152, 152, 160, 160, 152, 152}},
     GoField{"runtime.g", "waitsince", &L::g_wait_since,                {168, 168, 168, 168, 168, 176, 176, 168, 168}},
     GoField{"runtime.g", "waitreason", &L::g_wait_reason,              {176, 176, 176, 176, 176, 184, 184, 176, 176}},
+    GoField{"runtime.g", "trackingSeq", &L::g_sequence,                {189, 189, 189, 188, 191, 199, 199, 191, 191}},
     GoField{"runtime.g", "lockedm", &L::g_locked_m,                    {232, 232, 232, 208, 208, 216, 216, 208, 208}},
     GoField{"runtime.g", "parentGoid", &L::g_parent,                   { -1,  -1,  -1, 272, 272, 280, 280, 272, 280}},
     GoField{"runtime.g", "gopc", &L::g_go_pc,                          {296, 296, 296, 280, 280, 288, 288, 280, 288}},

@@ -8,6 +8,7 @@ namespace {
 constexpr uint64_t kFunctionCap = 4'000'000;
 constexpr size_t kNameCap = 64 * 1024;
 constexpr unsigned kStepCap = 1'000'000;  // of one pc table; real ones have thousands
+constexpr uint32_t kStackMapIndex = 1;  // PCDATA_StackMapIndex
 constexpr uint32_t kInlineTreeIndex = 2, kInlineTree = 3;  // PCDATA_InlTreeIndex, FUNCDATA_InlTree
 
 }  // namespace
@@ -142,12 +143,22 @@ std::optional<uint32_t> GoPclntab::inline_index(const GoFunction& function, uint
   return static_cast<uint32_t>(*index);
 }
 
-std::optional<uint32_t> GoPclntab::inline_tree(const GoFunction& function) const {
-  if (function.funcdata_count <= kInlineTree) return std::nullopt;
-  const auto at =
-      load<uint32_t>(function.data, (uint64_t{function.pcdata_count} + kInlineTree) * 4);
+uint32_t GoPclntab::stack_map_index(const GoFunction& function, uint64_t offset) const {
+  if (function.pcdata_count <= kStackMapIndex) return 0;
+  const auto table = load<uint32_t>(function.data, kStackMapIndex * 4);
+  const auto index = table ? value(function, *table, offset) : std::nullopt;
+  return index && *index > 0 ? static_cast<uint32_t>(*index) : 0;
+}
+
+std::optional<uint32_t> GoPclntab::funcdata(const GoFunction& function, uint32_t table) const {
+  if (function.funcdata_count <= table) return std::nullopt;
+  const auto at = load<uint32_t>(function.data, (uint64_t{function.pcdata_count} + table) * 4);
   if (!at || *at == UINT32_MAX) return std::nullopt;
   return at;
+}
+
+std::optional<uint32_t> GoPclntab::inline_tree(const GoFunction& function) const {
+  return funcdata(function, kInlineTree);
 }
 
 std::optional<GoInlined> GoPclntab::inlined(Bytes tree, uint32_t index) const {

@@ -61,6 +61,10 @@ class GoPclntab {
 
   // The index in the inline tree at `offset`; nullopt: nothing is inlined there.
   std::optional<uint32_t> inline_index(const GoFunction& function, uint64_t offset) const;
+  // The number of the map of live pointers at `offset`; 0 where the compiler notes none.
+  uint32_t stack_map_index(const GoFunction& function, uint64_t offset) const;
+  // Offset of one of the function's tables (FUNCDATA_…) from go:func.*; nullopt: it has none.
+  std::optional<uint32_t> funcdata(const GoFunction& function, uint32_t table) const;
   // Offset of the function's inline tree from go:func.*; nullopt: it has none.
   std::optional<uint32_t> inline_tree(const GoFunction& function) const;
   // Node `index` of `tree` (bytes from the tree's start).

@@ -43,10 +43,12 @@ GoVariables::GoVariables(const ElfFile& elf) : x_file(elf.file()) {
   for (uint64_t at = 0; x_variables.size() < kSymbolCap; at += sizeof(Elf64_Sym)) {
     const auto symbol = load<Elf64_Sym>(*entries, at);
     if (!symbol) break;
-    if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || symbol->st_value == 0) continue;
+    // Without a size: marks of the linker, such as runtime.bss.
+    if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || symbol->st_value == 0 ||
+        symbol->st_size == 0)
+      continue;
     const auto name = text_at(*names, symbol->st_name);
-    if (name && !name->empty())
-      x_variables.push_back({symbol->st_value, std::max<uint64_t>(symbol->st_size, 8), *name});
+    if (name && !name->empty()) x_variables.push_back({symbol->st_value, symbol->st_size, *name});
   }
   std::sort(x_variables.begin(), x_variables.end(),
             [](const Variable& a, const Variable& b) { return a.address < b.address; });
@@ -77,9 +79,9 @@ std::optional<std::string> GoVariables::type_of(const Variable& variable) {
       x_debug->dwarf = dwarf_begin_elf(x_debug->elf, DWARF_C_READ, nullptr);
     Dwarf_Off offset = 0, next = 0;
     size_t header = 0;
-    for (size_t i = 0; x_debug->dwarf != nullptr && i < kUnitCap &&
-                       dwarf_nextcu(x_debug->dwarf, offset, &next, &header, nullptr, nullptr,
-                                    nullptr) == 0;
+    for (size_t i = 0;
+         x_debug->dwarf != nullptr && i < kUnitCap &&
+         dwarf_nextcu(x_debug->dwarf, offset, &next, &header, nullptr, nullptr, nullptr) == 0;
          ++i, offset = next) {
       Dwarf_Die die;
       if (dwarf_offdie(x_debug->dwarf, offset + header, &die) != nullptr)

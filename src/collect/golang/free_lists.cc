@@ -20,4 +20,14 @@ std::span<const FreeList> free_lists() {
   return kLists;
 }
 
+std::span<const FreeList> bookkeeping() {
+  static constexpr std::array<FreeList, 4> kLists = {{
+      {"database/sql.DB", "dep"},
+      {"net/http.Server", "activeConn"},
+      {"net/http.Transport", "connsPerHost"},
+      {"net/http.Transport", "reqCanceler"},
+  }};
+  return kLists;
+}
+
 }  // namespace unclosed

@@ -16,5 +16,7 @@ struct FreeList {
 };
 
 std::span<const FreeList> free_lists();
+// Fields by which libraries know all of their connections, in use or not.
+std::span<const FreeList> bookkeeping();
 
 }  // namespace unclosed

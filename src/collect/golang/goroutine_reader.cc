@@ -14,10 +14,12 @@
 namespace unclosed {
 namespace {
 
-constexpr size_t kBatch = 512;            // goroutines that are read together
+constexpr size_t kBatch = 1024;           // goroutines that are read together
 constexpr uint64_t kUsualCopy = 8 << 10;  // bytes of a stack that are read at first
 constexpr uint64_t kDeepCopy = 2 << 20;   // and of one that needs more
-constexpr uint64_t kGap = 512;            // between goroutines that are read as one piece
+constexpr uint64_t kStackGap = 4 << 10;   // and between their stacks
+constexpr uint64_t kMostPiece = 1 << 20;
+constexpr uint64_t kGap = 512;  // between goroutines that are read as one piece
 constexpr int kAttempts = 3;
 
 // What is read of one goroutine, and whether it may be believed.
@@ -44,6 +46,7 @@ class Reader {
   Status batch(std::span<const uint64_t> goroutines);
   Status read_structures(std::span<const uint64_t> goroutines, std::vector<std::byte>& into);
   Look look_at(uint64_t address, size_t raw) const;
+  Status read_copies(std::vector<std::byte>& into);
   Status read_stacks();
   Status walk_stacks();
   Status walk_deep(Look& look);
@@ -161,27 +164,53 @@ Look Reader::look_at(uint64_t address, size_t raw) const {
   return look;
 }
 
-Status Reader::read_stacks() {
+// Reads `copy_size` bytes of each stack and says where they are. Stacks that lie close together,
+// as the runtime allocates them, are read as one piece: one page costs more than what is on it.
+Status Reader::read_copies(std::vector<std::byte>& into) {
   x_pieces.clear();
+  x_order.clear();  // the piece of each look
   size_t used = 0;
+  uint64_t start = 0, end = 0;
+  std::vector<std::pair<size_t, uint64_t>> places;  // of each piece: in the buffer, in the process
   for (Look& look : x_looks) {
-    if (!look.readable || !look.has_stack) continue;
-    look.copy = used;
-    look.copy_size = std::min(look.live.stack_high - look.live.sp, kUsualCopy);
-    used += look.copy_size;
+    x_order.push_back(places.size());
+    if (look.copy_size == 0) continue;
+    const uint64_t sp = look.live.sp;
+    if (places.empty() || sp < start || sp > end + kStackGap || sp - start > kMostPiece) {
+      used += end - start;
+      start = end = sp;
+      places.emplace_back(used, start);
+      x_order.back() = places.size();
+    }
+    end = std::max(end, sp + look.copy_size);
+    look.copy = used + (sp - start);
   }
-  if (x_stack.size() < used) x_stack.resize(used);
-  for (const Look& look : x_looks) {
-    if (look.copy_size != 0)
-      x_pieces.push_back({look.live.sp, std::span(x_stack).subspan(look.copy, look.copy_size)});
+  used += end - start;
+  if (into.size() < used) into.resize(used);
+  for (size_t i = 0; i < places.size(); ++i) {
+    const size_t until = i + 1 < places.size() ? places[i + 1].first : used;
+    x_pieces.push_back(
+        {places[i].second, std::span(into).subspan(places[i].first, until - places[i].first)});
   }
   const auto read = x_process.memory().read(x_pieces);
   if (!read) return read;
-  size_t piece = 0;
-  for (Look& look : x_looks) {
-    if (look.copy_size != 0 && !x_pieces[piece++].got) look.readable = false;
+  for (size_t i = 0; i < x_looks.size(); ++i) {
+    Look& look = x_looks[i];
+    if (look.copy_size == 0 || x_pieces[x_order[i] - 1].got) continue;
+    const auto alone =
+        x_process.memory().read(look.live.sp, std::span(into).subspan(look.copy, look.copy_size));
+    if (!alone) return alone.error();
+    if (!*alone) look.readable = false;
   }
   return {};
+}
+
+Status Reader::read_stacks() {
+  for (Look& look : x_looks) {
+    if (look.readable && look.has_stack)
+      look.copy_size = std::min(look.live.stack_high - look.live.sp, kUsualCopy);
+  }
+  return read_copies(x_stack);
 }
 
 Status Reader::walk_stacks() {
@@ -227,30 +256,17 @@ Status Reader::walk_deep(Look& look) {
   return {};
 }
 
-// Of each stack as far as return addresses were found in it.
+// The runtime counts how often a goroutine stopped running, which tells that it did not run between
+// two looks. System calls do not count in every release: their stacks are read twice, as far as
+// return addresses were found in them.
 Status Reader::read_stacks_again() {
-  x_pieces.clear();
-  size_t used = 0;
   for (Look& look : x_looks) {
     look.copy_size = 0;
-    if (!look.readable || look.compared || look.slot_count == 0) continue;
-    look.copy = used;
-    look.copy_size = x_slots[look.slots + look.slot_count - 1] + 8;
-    used += look.copy_size;
+    const bool uncounted = look.live.status == GoroutineStatus::kSyscall;
+    if (uncounted && look.readable && !look.compared && look.slot_count > 0)
+      look.copy_size = x_slots[look.slots + look.slot_count - 1] + 8;
   }
-  if (x_stack_again.size() < used) x_stack_again.resize(used);
-  for (const Look& look : x_looks) {
-    if (look.copy_size != 0)
-      x_pieces.push_back(
-          {look.live.sp, std::span(x_stack_again).subspan(look.copy, look.copy_size)});
-  }
-  const auto read = x_process.memory().read(x_pieces);
-  if (!read) return read;
-  size_t piece = 0;
-  for (Look& look : x_looks) {
-    if (look.copy_size != 0 && !x_pieces[piece++].got) look.readable = false;
-  }
-  return {};
+  return read_copies(x_stack_again);
 }
 
 // Whether this copy of its stack holds the return addresses that were walked.
@@ -268,6 +284,7 @@ bool Reader::same(const Look& look) const {
                        size) == 0;
   };
   return equal(0, 16) && equal(x_layout.g_status, 4) && equal(x_layout.g_id, 8) &&
+         equal(x_layout.g_sequence, 1) &&
          (!look.has_stack || (equal(x_layout.g_sched_sp, 8) && equal(x_layout.g_sched_pc, 8) &&
                               equal(x_layout.g_syscall_sp, 8) && equal(x_layout.g_wait_reason, 1)));
 }
@@ -328,7 +345,7 @@ Status Reader::batch(std::span<const uint64_t> goroutines) {
   for (const Look& look : x_looks) {
     const auto copy =
         std::span(x_stack_again).subspan(look.copy_size == 0 ? 0 : look.copy, look.copy_size);
-    if (look.readable && same(look) && (look.compared || same_slots(look, copy)))
+    if (look.readable && same(look) && (look.copy_size == 0 || same_slots(look, copy)))
       keep(look);
     else if (x_last)
       ++x_list.moving;

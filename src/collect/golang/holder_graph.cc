@@ -18,10 +18,11 @@ constexpr uint64_t kWord = 8;
 }  // namespace
 
 HolderGraph::HolderGraph(GoProcess& process, const HeapMap& map, const GoroutineList& list,
-                         const HolderSettings& settings)
+                         CountsRoot counts, const HolderSettings& settings)
     : x_process(process),
       x_map(map),
       x_list(list),
+      x_counts(std::move(counts)),
       x_settings(settings),
       x_taken(process.memory(), map) {}
 
@@ -127,6 +128,7 @@ bool HolderGraph::names_descriptor(uint32_t target, uint64_t word) {
 }
 
 void HolderGraph::root(uint32_t target, RootPlace::Kind kind, uint32_t goroutine, uint64_t word) {
+  if (!x_counts({kind, goroutine, word})) return;
   x_roots.push_back({target, {kind, goroutine, word}});
 }
 

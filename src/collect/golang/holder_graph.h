@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -55,7 +56,10 @@ class HolderGraph {
     RootPlace place;
   };
 
-  HolderGraph(GoProcess& process, const HeapMap& map, const GoroutineList& list,
+  // Whether a word of a stack counts: those that its function no longer uses do not.
+  using CountsRoot = std::function<bool(const RootPlace&)>;
+
+  HolderGraph(GoProcess& process, const HeapMap& map, const GoroutineList& list, CountsRoot counts,
               const HolderSettings& settings);
 
   // Looks for what leads to these: the first objects of the graph, in their order.
@@ -108,6 +112,7 @@ class HolderGraph {
   GoProcess& x_process;
   const HeapMap& x_map;
   const GoroutineList& x_list;
+  CountsRoot x_counts;
   HolderSettings x_settings;
   TakenObjects x_taken;
   TargetFilter x_filter;

@@ -13,8 +13,7 @@ constexpr uint32_t kDetour = 4;  // levels
 
 }  // namespace
 
-HolderPaths::HolderPaths(const HolderGraph& graph, std::vector<uint32_t> costs)
-    : x_graph(graph), x_costs(std::move(costs)) {
+HolderPaths::HolderPaths(const HolderGraph& graph) : x_graph(graph) {
   const auto& links = graph.links();
   const size_t objects = graph.objects().size();
   x_from.assign(objects + 1, 0);
@@ -35,12 +34,24 @@ HolderPaths::HolderPaths(const HolderGraph& graph, std::vector<uint32_t> costs)
   std::sort(x_roots_of.begin(), x_roots_of.end());
   x_lost_links.resize(links.size());
   x_lost_roots.resize(graph.roots().size());
+}
+
+void HolderPaths::find(std::vector<uint32_t> costs) {
+  x_costs = std::move(costs);
   find();
 }
 
 std::span<const uint32_t> HolderPaths::into(uint32_t object) const {
   return std::span(x_into).subspan(x_into_from[object],
                                    x_into_from[object + 1] - x_into_from[object]);
+}
+
+std::span<const std::pair<uint32_t, uint32_t>> HolderPaths::roots_of(uint32_t object) const {
+  const auto from =
+      std::lower_bound(x_roots_of.begin(), x_roots_of.end(), std::pair(object, uint32_t{0}));
+  const auto to = std::lower_bound(from, x_roots_of.end(), std::pair(object + 1, uint32_t{0}));
+  return std::span(x_roots_of)
+      .subspan(static_cast<size_t>(from - x_roots_of.begin()), static_cast<size_t>(to - from));
 }
 
 void HolderPaths::drop(const std::vector<uint32_t>& links, const std::vector<uint32_t>& roots) {
@@ -107,12 +118,10 @@ std::vector<HolderPath> HolderPaths::others(uint32_t object, const HolderPath& b
   }
   std::vector<HolderPath> found;
   for (uint32_t n = 0; n < near.size(); ++n) {
-    auto at = std::lower_bound(x_roots_of.begin(), x_roots_of.end(),
-                               std::pair(near[n].object, uint32_t{0}));
-    for (; at != x_roots_of.end() && at->first == near[n].object; ++at) {
-      if (at->second == best.root || x_lost_roots[at->second]) continue;
+    for (const auto& [target, root] : roots_of(near[n].object)) {
+      if (root == best.root || x_lost_roots[root]) continue;
       HolderPath path;
-      path.root = at->second;
+      path.root = root;
       for (uint32_t i = n; near[i].link != kNone; i = near[i].before)
         path.links.push_back(near[i].link);
       path.cost = x_costs[path.root] + static_cast<uint32_t>(path.links.size());
@@ -131,10 +140,9 @@ std::vector<HolderPath> HolderPaths::others(uint32_t object, const HolderPath& b
     return variables ? one.word == two.word : one.goroutine == two.goroutine;
   };
   for (HolderPath& path : found) {
-    const bool told =
-        same(path.root, best.root) || std::any_of(kept.begin(), kept.end(), [&](const auto& one) {
-          return same(path.root, one.root);
-        });
+    const bool told = same(path.root, best.root) ||
+                      std::any_of(kept.begin(), kept.end(),
+                                  [&](const auto& one) { return same(path.root, one.root); });
     if (!told && kept.size() < most) kept.push_back(std::move(path));
   }
   return kept;

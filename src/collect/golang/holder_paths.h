@@ -1,6 +1,6 @@
-// HolderPaths: of all ways from roots to objects in a graph the one that says most: short ones, from
-// a variable or a frame of the user's own rather than from a library or the runtime. Pure over the
-// graph; one thread at a time.
+// HolderPaths: of all ways from roots to objects in a graph the one that says most: short ones,
+// from a variable or a frame of the user's own rather than from a library or the runtime. Pure over
+// the graph; one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -13,16 +13,18 @@ namespace unclosed {
 
 // From the root on: the first link starts at the root's object.
 struct HolderPath {
-  uint32_t root = 0;             // index into the graph's roots
-  std::vector<uint32_t> links;   // indexes into the graph's links; the last leads to the descriptor
+  uint32_t root = 0;            // index into the graph's roots
+  std::vector<uint32_t> links;  // indexes into the graph's links; the last leads to the descriptor
   uint32_t cost = 0;
 };
 
 class HolderPaths {
  public:
-  // `costs`: of each root, what keeps it from being told of; a link costs one.
-  HolderPaths(const HolderGraph& graph, std::vector<uint32_t> costs);
+  // The graph must outlive it.
+  explicit HolderPaths(const HolderGraph& graph);
 
+  // Finds the best ways. `costs`: of each root, what keeps it from being told of; a link costs one.
+  void find(std::vector<uint32_t> costs);
   // The best way to an object; nullopt: no root leads there.
   std::optional<HolderPath> to(uint32_t object) const;
   // Ways from further roots near the object, best first; without that of `best`.
@@ -32,6 +34,8 @@ class HolderPaths {
 
   // Links that lead to an object, by index.
   std::span<const uint32_t> into(uint32_t object) const;
+  // Roots that lead to an object: the object, and the root's index.
+  std::span<const std::pair<uint32_t, uint32_t>> roots_of(uint32_t object) const;
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
@@ -48,7 +52,7 @@ class HolderPaths {
   std::vector<Best> x_best;
   std::vector<uint32_t> x_into, x_into_from;  // links by target, and where those of each begin
   std::vector<std::pair<uint32_t, uint32_t>> x_roots_of;  // object and root
-  std::vector<uint32_t> x_from;               // where the links of each holder begin
+  std::vector<uint32_t> x_from;                           // where the links of each holder begin
 };
 
 }  // namespace unclosed

@@ -15,28 +15,63 @@
 namespace unclosed {
 namespace {
 
-constexpr int kAttempts = 4;             // at ways that hold when they are read again
-constexpr size_t kMostLevels = 12;       // from a descriptor to the pool that keeps it
-constexpr size_t kMostNear = 96;         // objects on the way
-constexpr size_t kMostCrowd = 24;        // links of one of them
+constexpr uint32_t kScheduler = 500;  // cost of a stack's word that leads to a processor
+constexpr int kAttempts = 4;          // at ways that hold when they are read again
+constexpr size_t kMostLevels = 12;    // from a descriptor to the pool that keeps it
+constexpr size_t kMostNear = 96;      // objects on the way
+constexpr size_t kMostCrowd = 24;     // links of one of them
 constexpr std::array<std::string_view, 2> kFiles = {"net.netFD", "os.file"};
 
 // Parts of maps, as the compiler and the runtime name them.
 bool inside_of_map(std::string_view type) {
-  for (const std::string_view part :
-       {"map.bucket[", "map.group[", "noalg.map.", "map.hdr[", "map.table[", "internal/runtime/maps.",
-        "maps.", "runtime.hmap", "table<", "group<", "bucket<", "hash<"}) {
+  for (const std::string_view part : {"map.bucket[", "map.group[", "noalg.map.", "map.hdr[",
+                                      "map.table[", "internal/runtime/maps.", "maps.",
+                                      "runtime.hmap", "table<", "group<", "bucket<", "hash<"}) {
     if (type.starts_with(part)) return true;
   }
   return false;
 }
 
+// The pool that a value is; null: none.
+const FreeList* pool_of(const ObjectTypes::Known& known) {
+  if (known.type == nullptr || known.many) return nullptr;
+  const std::string_view name = known.type->name;
+  for (const FreeList& list : free_lists()) {
+    if (name.starts_with(list.type) &&
+        (name.size() == list.type.size() || name[list.type.size()] == '['))
+      return &list;
+  }
+  return nullptr;
+}
+
+bool keeps_books(const Holder& holder) {
+  return std::any_of(holder.chain.begin(), holder.chain.end(), [](const HeldStep& step) {
+    const auto lists = bookkeeping();
+    return std::any_of(lists.begin(), lists.end(), [&](const FreeList& list) {
+      return step.type == list.type && step.field.starts_with(list.field);
+    });
+  });
+}
+
+// A library that knows all of its connections says less than whoever uses one of them.
+void prefer_users(Held& held) {
+  if (!keeps_books(held.holder)) return;
+  const auto user = std::find_if(held.others.begin(), held.others.end(), [](const Holder& other) {
+    return other.own && !keeps_books(other);
+  });
+  if (user != held.others.end()) std::rotate(held.others.begin(), user, user + 1);
+  if (user != held.others.end()) std::swap(held.holder, held.others.front());
+}
+
+std::string name_of(const FreeList& list) {
+  return std::string(list.type) + "." + std::string(list.field);
+}
+
 // From the graph of holders to what is told of each descriptor.
 class Telling {
  public:
-  Telling(GoProcess& process, const GoroutineList& list, const HeapMap& map,
-          const HolderGraph& graph, HolderNames& names)
-      : x_process(process), x_graph(graph), x_roots(process, list, names), x_map(map) {}
+  Telling(GoProcess& process, const HeapMap& map, const HolderGraph& graph, RootPlaces& roots)
+      : x_process(process), x_graph(graph), x_roots(roots), x_map(map) {}
 
   Status prepare();
   Status tell(uint32_t descriptor, size_t most_others, Held& held);
@@ -47,14 +82,15 @@ class Telling {
  private:
   Result<bool> check(const std::vector<uint32_t>& objects);
   bool points_at(uint64_t value, uint32_t object) const;
+  std::optional<uint64_t> first_word(uint32_t object);
   Holder holder_of(const HolderPath& path);
   std::vector<HeldStep> chain_of(const HolderPath& path);
   std::string free_list_of(uint32_t descriptor);
-  bool in_list(uint32_t link, uint32_t below, const FreeList& list);
+  bool in_list(const ObjectTypes::Known& pool, uint64_t word, uint32_t below, const FreeList& list);
 
   GoProcess& x_process;
   const HolderGraph& x_graph;
-  RootPlaces x_roots;
+  RootPlaces& x_roots;
   const HeapMap& x_map;
   std::optional<TypeBook> x_book;
   std::unique_ptr<HolderPaths> x_paths;
@@ -67,15 +103,18 @@ Status Telling::prepare() {
   auto book = TypeBook::read(x_process);
   if (!book) return book.error();
   x_book.emplace(std::move(*book));
+  x_paths = std::make_unique<HolderPaths>(x_graph);
+  x_types = std::make_unique<ObjectTypes>(x_process, x_map, x_graph, *x_paths, *x_book);
   std::vector<uint32_t> costs;
   costs.reserve(x_graph.roots().size());
   for (const auto& root : x_graph.roots()) {
     const auto cost = x_roots.cost(root.place);
     if (!cost) return cost.error();
-    costs.push_back(*cost);
+    const bool said =
+        root.place.kind == RootPlace::Kind::kVariable || !x_types->of_scheduler(root.target);
+    costs.push_back(said ? *cost : kScheduler);
   }
-  x_paths = std::make_unique<HolderPaths>(x_graph, std::move(costs));
-  x_types = std::make_unique<ObjectTypes>(x_process, x_map, x_graph, *x_paths, *x_book);
+  x_paths->find(std::move(costs));
   return {};
 }
 
@@ -108,8 +147,8 @@ Result<bool> Telling::check(const std::vector<uint32_t>& objects) {
   std::vector<uint32_t> lost_links, lost_roots;
   for (size_t i = 0; i < pieces.size(); ++i) {
     const bool link = i < links.size();
-    const uint32_t target = link ? x_graph.links()[links[i]].target
-                                 : x_graph.roots()[roots[i - links.size()]].target;
+    const uint32_t target =
+        link ? x_graph.links()[links[i]].target : x_graph.roots()[roots[i - links.size()]].target;
     bool holds = pieces[i].got && points_at(values[i], target);
     if (!link && holds) {
       const auto still = x_roots.still(x_graph.roots()[roots[i - links.size()]].place);
@@ -143,29 +182,46 @@ Status Telling::settle(size_t count) {
   return {};
 }
 
+std::optional<uint64_t> Telling::first_word(uint32_t object) {
+  const auto word = x_process.memory().load<uint64_t>(x_graph.objects()[object].address);
+  return word ? *word : std::nullopt;
+}
+
 std::vector<HeldStep> Telling::chain_of(const HolderPath& path) {
   if (!path.links.empty()) {
     x_types->assume(x_graph.links()[path.links.back()].holder, kFiles);
     for (size_t i = path.links.size(); i-- > 0;) x_types->learn(path.links[i]);
   }
   std::vector<HeldStep> chain;
+  bool in_map = false;  // behind a field or variable that is one
   for (size_t i = 0; i < path.links.size(); ++i) {
     const auto& link = x_graph.links()[path.links[i]];
     const auto known = x_types->of(link.holder);
     HeldStep step;
     step.size = x_graph.objects()[link.holder].size;
+    const bool last = i + 1 == path.links.size();
     if (known.type != nullptr) {
       step.type = (known.many ? "[]" : "") + known.type->name;
-      step.inner = known.many || inside_of_map(known.type->name) ||
-                   known.type->kind == TypeKind::kPointer;
-      if (const auto place = x_types->field_of(path.links[i]); place && !step.inner)
-        step.field = place->path;
+      step.inner =
+          known.many || inside_of_map(known.type->name) || known.type->kind == TypeKind::kPointer;
+      const auto place = x_types->field_of(path.links[i]);
+      const TypeInfo* field = place ? x_book->at(place->type) : nullptr;
+      in_map = field != nullptr && field->kind == TypeKind::kMap;
+      if (place && !step.inner && !last) step.field = place->path;
+    } else if (const auto code = first_word(link.holder)) {
+      step.type = x_roots.closure(*code);
+      step.inner = in_map && step.type.empty();
     }
     chain.push_back(std::move(step));
+  }
+  for (size_t i = 0; i + 1 < chain.size(); ++i) {
+    if (chain[i].type.empty() && inside_of_map(chain[i + 1].type)) chain[i].inner = true;
   }
   // The runtime's own end of it goes without saying behind a connection that is known.
   if (chain.size() > 1 && !chain[chain.size() - 2].type.empty() && !chain[chain.size() - 2].inner) {
     chain.back().inner = true;
+    HeldStep& connection = chain[chain.size() - 2];
+    if (connection.type.starts_with("net.")) connection.field.clear();
   }
   return chain;
 }
@@ -173,29 +229,39 @@ std::vector<HeldStep> Telling::chain_of(const HolderPath& path) {
 Holder Telling::holder_of(const HolderPath& path) {
   Holder holder = x_roots.holder(x_graph.roots()[path.root].place);
   holder.chain = chain_of(path);
+  if (holder.type.starts_with("map[")) {
+    for (HeldStep& step : holder.chain) {
+      if (!step.type.empty()) break;
+      step.inner = true;
+    }
+  }
+  const RootPlace& place = x_graph.roots()[path.root].place;
+  const auto known =
+      place.kind == RootPlace::Kind::kVariable ? x_types->static_at(place.word) : std::nullopt;
+  if (known) {
+    HeldStep step{known->type->name, known->type->size, "", false};
+    const auto field = x_book->place_at(*known->type, place.word - known->start);
+    if (field) step.field = field->path;
+    holder.chain.insert(holder.chain.begin(), std::move(step));
+  }
   return holder;
 }
 
-// Whether the link from a typed object leads into this list, and what is below it is in the list
-// still: a slice keeps pointers behind its length.
-bool Telling::in_list(uint32_t index, uint32_t below, const FreeList& list) {
-  const auto& link = x_graph.links()[index];
-  const auto known = x_types->of(link.holder);
-  if (known.type == nullptr || known.many) return false;
-  const std::string_view name = known.type->name;
-  if (name != list.type &&
-      !(name.starts_with(list.type) && name.substr(list.type.size()).starts_with("[")))
-    return false;
-  const auto place = x_types->field_of(index);
-  if (!place || (place->path != list.field && !place->path.starts_with(std::string(list.field) + ".")))
+// Whether the word, a part of the pool, leads into its list, and what the link `below` refers to is
+// in the list still: a slice keeps pointers behind its length.
+bool Telling::in_list(const ObjectTypes::Known& pool, uint64_t word, uint32_t below,
+                      const FreeList& list) {
+  const auto place = x_book->place_at(*pool.type, word - pool.start);
+  if (!place ||
+      (place->path != list.field && !place->path.starts_with(std::string(list.field) + ".")))
     return false;
   const TypeInfo* type = x_book->at(place->type);
   if (type == nullptr || type->kind != TypeKind::kSlice) return true;
-  const auto slice = x_process.memory().load<GoSlice>(link.word);
+  const auto slice = x_process.memory().load<GoSlice>(word);
   const TypeInfo* element = x_book->at(type->element);
   if (!slice || !*slice || element == nullptr || below >= x_graph.links().size()) return false;
-  const uint64_t word = x_graph.links()[below].word;
-  return word >= (*slice)->data && word - (*slice)->data < (*slice)->length * element->size;
+  const uint64_t at = x_graph.links()[below].word;
+  return at >= (*slice)->data && at - (*slice)->data < (*slice)->length * element->size;
 }
 
 // Upwards from the descriptor, as far as a pool may be.
@@ -207,15 +273,22 @@ std::string Telling::free_list_of(uint32_t descriptor) {
   std::vector<uint32_t> seen = {descriptor};
   for (size_t i = 0; i < near.size() && near.size() < kMostNear; ++i) {
     const Near one = near[i];
+    for (const auto& [object, root] : x_paths->roots_of(one.object)) {
+      const uint64_t word = x_graph.roots()[root].place.word;
+      const auto known = x_types->static_at(word);
+      const FreeList* pool = known ? pool_of(*known) : nullptr;
+      if (pool != nullptr && in_list(*known, word, one.link, *pool)) return name_of(*pool);
+    }
     const auto links = x_paths->into(one.object);
     if (one.level >= kMostLevels || links.size() > kMostCrowd) continue;
     for (const uint32_t link : links) {
       const uint32_t holder = x_graph.links()[link].holder;
       if (one.level == 0) x_types->assume(holder, kFiles);
       x_types->learn(link);
-      for (const FreeList& list : free_lists()) {
-        if (in_list(link, one.link, list))
-          return std::string(list.type) + "." + std::string(list.field);
+      const auto known = x_types->of(holder);
+      if (const FreeList* pool = pool_of(known)) {
+        if (in_list(known, x_graph.links()[link].word, one.link, *pool)) return name_of(*pool);
+        continue;  // beyond it are the others of the pool
       }
       if (std::find(seen.begin(), seen.end(), holder) != seen.end()) continue;
       seen.push_back(holder);
@@ -230,8 +303,10 @@ Status Telling::tell(uint32_t descriptor, size_t most_others, Held& held) {
   if (x_best[descriptor]) {
     held.holder = holder_of(*x_best[descriptor]);
     for (const HolderPath& path : x_paths->others(descriptor, *x_best[descriptor], most_others)) {
-      held.others.push_back(holder_of(path));
+      Holder other = holder_of(path);
+      if (other.kind != HolderKind::kRuntime) held.others.push_back(std::move(other));
     }
+    prefer_users(held);
     return {};
   }
   if (x_paths->into(descriptor).empty()) {
@@ -261,10 +336,14 @@ Result<HeldReport> holders_of(GoProcess& process, const GoroutineList& list,
   });
   const auto map = HeapMap::read(process);
   if (!map) return map.error();
-  HolderGraph graph(process, *map, list, settings);
+  RootPlaces roots(process, list, names);
+  const auto counts = [&](const RootPlace& place) {
+    return roots.use(place) != RootPlaces::Use::kUnused;
+  };
+  HolderGraph graph(process, *map, list, counts, settings);
   auto done = graph.build(*polled);
   if (!done) return done.error();
-  Telling telling(process, list, *map, graph, names);
+  Telling telling(process, *map, graph, roots);
   done = telling.prepare();
   if (done) done = telling.settle(polled->size());
   if (!done) return done.error();
@@ -277,7 +356,8 @@ Result<HeldReport> holders_of(GoProcess& process, const GoroutineList& list,
       done = telling.tell(next++, settings.most_others, held);
       if (!done) return done.error();
     } else {
-      held.why = "the runtime's poller does not have it: it is not open, or used without the poller";
+      held.why =
+          "the runtime's poller does not have it: it is not open, or used without the poller";
     }
   }
   report.objects = graph.objects().size();

@@ -1,8 +1,8 @@
-// Who still holds a descriptor in a running Go process: for each, the way from a package variable or
-// a goroutine's stack down to it. All descriptors are looked for at once. Nothing is stopped: what
-// was found is read again before it is told, and what no longer holds is dropped and counted. It
-// cannot know descriptors outside of the runtime's poller, nor what C code keeps. One thread at a
-// time.
+// Who still holds a descriptor in a running Go process: for each, the way from a package variable
+// or a goroutine's stack down to it. All descriptors are looked for at once. Nothing is stopped:
+// what was found is read again before it is told, and what no longer holds is dropped and counted.
+// It cannot know descriptors outside of the runtime's poller, nor what C code keeps. One thread at
+// a time.
 #pragma once
 
 #include <span>
@@ -10,6 +10,7 @@
 #include "collect/golang/go_process.h"
 #include "collect/golang/goroutine_reader.h"
 #include "collect/golang/holder_graph.h"
+#include "model/go_frame.h"
 #include "model/held.h"
 
 namespace unclosed {
@@ -29,6 +30,8 @@ class HolderNames {
   virtual std::optional<GoVariable> variable_at(ElfAddr address) = 0;
   // The calls at an address of code, innermost first.
   virtual std::vector<NamedFrame> frames_at(ElfAddr pc) = 0;
+  // Which words of the frame at this call are in use; nullopt: the compiler does not say.
+  virtual std::optional<GoFrameMap> frame_map(ElfAddr pc) = 0;
 };
 
 // One for each of `fds`, in ascending order. `list`: its goroutines, read a moment ago. kGone,

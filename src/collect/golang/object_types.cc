@@ -6,10 +6,10 @@
 namespace unclosed {
 namespace {
 
-constexpr uint64_t kHeader = 8;          // before an object that carries its type
+constexpr uint64_t kHeader = 8;           // before an object that carries its type
 constexpr uint64_t kWithoutHeader = 512;  // the largest objects that carry none
-constexpr size_t kMostLinks = 32;        // that are asked for an interface value
-constexpr uint64_t kMostSpread = 4096;   // bytes of an object whose fields are followed
+constexpr size_t kMostLinks = 32;         // that are asked for an interface value
+constexpr uint64_t kMostSpread = 4096;    // bytes of an object whose fields are followed
 
 }  // namespace
 
@@ -50,7 +50,7 @@ const TypeInfo* ObjectTypes::by_interface(uint32_t object) {
     if (!words || !*words || (**words)[1] != x_graph.objects()[object].address) continue;
     const TypeInfo* type = x_book.of_interface((**words)[0]);
     if (type == nullptr) continue;
-    if (type->kind == TypeKind::kPointer) type = x_book.at(type->element);
+    type = x_book.behind(*type);
     if (type != nullptr && fits(object, *type)) return type;
   }
   return nullptr;
@@ -61,8 +61,7 @@ void ObjectTypes::set(uint32_t object, const TypeInfo* type, uint64_t start) {
   if (start == 0) start = at.address;
   // Of an object that carries its type the value begins behind it.
   if (start == at.address && x_process.layout().span_large_type != 0 &&
-      at.span < x_map.spans().size() && !x_map.spans()[at.span].single &&
-      at.size > kWithoutHeader)
+      at.span < x_map.spans().size() && !x_map.spans()[at.span].single && at.size > kWithoutHeader)
     start += kHeader;
   x_known[object] = {type, start, type->size * 2 <= at.address + at.size - start};
   spread(object);
@@ -73,8 +72,7 @@ void ObjectTypes::spread(uint32_t object) {
   const Known known = x_known[object];
   if (known.many || known.type->kind != TypeKind::kStruct || known.type->size > kMostSpread) return;
   std::vector<uint64_t> words(known.type->size / 8);
-  const auto got =
-      x_process.memory().read(known.start, std::as_writable_bytes(std::span(words)));
+  const auto got = x_process.memory().read(known.start, std::as_writable_bytes(std::span(words)));
   if (!got || !*got) return;
   for (const auto& field : known.type->fields) {
     const TypeInfo* type = x_book.at(field.type);
@@ -82,12 +80,14 @@ void ObjectTypes::spread(uint32_t object) {
       continue;
     uint64_t target = words[field.offset / 8];
     const TypeInfo* element = x_book.at(type->element);
+    if (element != nullptr &&
+        (x_process.variables().data.holds(target) || x_process.variables().bss.holds(target)))
+      x_statics.emplace(target, element);
     auto found = object_at(target);
     if (!found) found = object_at(target - kHeader);
     if (!found || element == nullptr || x_known[*found].type != nullptr || !fits(*found, *element))
       continue;
-    x_known[*found] = {element, target,
-                       element->size * 2 <= x_graph.objects()[*found].size};
+    x_known[*found] = {element, target, element->size * 2 <= x_graph.objects()[*found].size};
   }
 }
 
@@ -127,6 +127,11 @@ void ObjectTypes::learn(uint32_t index) {
   const auto before = x_process.memory().load<uint64_t>(link.word - 8);
   const TypeInfo* interface =
       offset >= 8 && before && *before ? x_book.interface_of(**before) : nullptr;
+  // Closures look like any struct; so does an interface value of any type.
+  const auto first = x_process.memory().load<uint64_t>(holder.address);
+  if (first && *first && x_process.text().holds(**first)) return;
+  if (interface == nullptr && offset >= 8 && before && *before && x_book.at(**before) != nullptr)
+    return;
   // A pointer into the middle of an array says nothing.
   const auto value = x_process.memory().load<uint64_t>(link.word);
   const bool whole = value && *value && **value == target.start && !target.many;
@@ -138,6 +143,28 @@ void ObjectTypes::learn(uint32_t index) {
   const auto types = x_book.holding(holder.size, header, offset - header,
                                     interface != nullptr ? *interface : *target.type);
   if (types.size() == 1) set(link.holder, types.front());
+}
+
+std::optional<ObjectTypes::Known> ObjectTypes::static_at(uint64_t address) const {
+  const auto after = x_statics.upper_bound(address);
+  if (after == x_statics.begin()) return std::nullopt;
+  const auto [start, type] = *std::prev(after);
+  return address - start < type->size ? std::optional(Known{type, start, false}) : std::nullopt;
+}
+
+// Processors and threads, as the runtime keeps them: every stack may have a word that leads there.
+bool ObjectTypes::of_scheduler(uint32_t object) {
+  const auto known = of(object);
+  if (known.type != nullptr)
+    return known.type->name == "runtime.p" || known.type->name == "runtime.m" ||
+           known.type->name == "runtime.g";
+  // Where objects carry no types: a processor begins with its number and its state.
+  const auto& at = x_graph.objects()[object];
+  constexpr uint64_t kLeast = 8192, kMost = 20480;
+  constexpr uint32_t kMostProcessors = 4096, kMostStates = 4;
+  if (x_process.layout().span_large_type != 0 || at.size < kLeast || at.size > kMost) return false;
+  const auto words = x_process.memory().load<std::array<uint32_t, 2>>(at.address);
+  return words && *words && (**words)[0] < kMostProcessors && (**words)[1] <= kMostStates;
 }
 
 std::optional<TypePlace> ObjectTypes::field_of(uint32_t index) {

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -36,6 +38,10 @@ class ObjectTypes {
   void learn(uint32_t link);
   // The field of the holder in which the link lies; nullopt: not known.
   std::optional<TypePlace> field_of(uint32_t link);
+  // The value among the variables, without a name of its own, that a typed object points to and
+  // that holds `address`; nullopt: not known.
+  std::optional<Known> static_at(uint64_t address) const;
+  bool of_scheduler(uint32_t object);
   // An object of the graph; nullopt: none is there.
   std::optional<uint32_t> object_at(uint64_t address) const;
 
@@ -53,6 +59,7 @@ class ObjectTypes {
   TypeBook& x_book;
   std::unordered_map<uint32_t, Known> x_known;
   std::unordered_map<uint64_t, uint32_t> x_by_address;
+  std::map<uint64_t, const TypeInfo*> x_statics;
 };
 
 }  // namespace unclosed

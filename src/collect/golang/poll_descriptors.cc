@@ -143,14 +143,32 @@ Result<std::vector<Found>> all(GoProcess& process) {
   return found;
 }
 
-// Those that are open; where a number was used before, the one with a goroutine, else the last.
+// The numbers among `idle` that are open. Listing all descriptors takes longer than asking for few.
+Result<std::vector<int>> open_among(GoProcess& process, const std::vector<int>& idle) {
+  constexpr size_t kFew = 500;
+  if (idle.size() > kFew) return process.proc().descriptors(process.process());
+  std::vector<int> open;
+  for (const int fd : idle) {
+    const auto link = process.proc().link(process.process(), fd);
+    if (link) open.push_back(fd);
+    if (!link && link.error().kind != ErrorKind::kGone) return link.error();
+  }
+  std::sort(open.begin(), open.end());
+  return open;
+}
+
+// Those that are open: what a goroutine is parked on is, of the rest /proc knows. Where a number
+// was used before, the one with a goroutine, else the last.
 Status keep_open(GoProcess& process, std::vector<Found>& found) {
-  const auto open = process.proc().descriptors(process.process());
+  const auto waits = [](const Found& one) { return one.reader > kNobody || one.writer > kNobody; };
+  std::vector<int> idle;
+  for (const Found& one : found)
+    if (!waits(one)) idle.push_back(one.descriptor.fd);
+  const auto open = open_among(process, idle);
   if (!open) return open.error();
   std::erase_if(found, [&](const Found& one) {
-    return !std::binary_search(open->begin(), open->end(), one.descriptor.fd);
+    return !waits(one) && !std::binary_search(open->begin(), open->end(), one.descriptor.fd);
   });
-  const auto waits = [](const Found& one) { return one.reader > kNobody || one.writer > kNobody; };
   std::stable_sort(found.begin(), found.end(), [&](const Found& a, const Found& b) {
     if (a.descriptor.fd != b.descriptor.fd) return a.descriptor.fd < b.descriptor.fd;
     return waits(a) && !waits(b);

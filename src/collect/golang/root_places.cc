@@ -3,12 +3,15 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "collect/golang/memory_scan.h"
 
 namespace unclosed {
 namespace {
 
-constexpr uint32_t kOwnVariable = 0, kOwnStack = 1, kLibraryVariable = 5, kLibraryStack = 8,
-                   kRunning = 20, kOfTheRuntime = 60;
+constexpr uint32_t kOwnVariable = 0, kOwnStack = 6, kLibraryVariable = 5, kLibraryStack = 12,
+                   kRunning = 25, kTimers = 50, kOfTheRuntime = 60;
+constexpr int kMostHops = 3;
+constexpr uint64_t kLargestStatic = 1024;  // bytes of an object without a name
 constexpr size_t kMostUsers = 64, kShownUsers = 3;
 constexpr uint64_t kMostCopy = 1 << 20;
 constexpr std::string_view kRuntime = "runtime.";
@@ -19,21 +22,78 @@ bool of_runtime(std::string_view name) {
 
 }  // namespace
 
-// By its symbol; else by the functions that use it.
-Result<const RootPlaces::Variable*> RootPlaces::variable(uint64_t address) {
-  const auto known = x_variables.find(address);
+// The variable whose value is the nearest address at or below this one; nullopt: none is near.
+Result<std::optional<RootPlaces::Pointer>> RootPlaces::pointer_to(uint64_t address) {
+  if (!x_pointers) {
+    x_pointers.emplace();
+    const auto& variables = x_process.variables();
+    for (const AddressRange& range : {variables.data, variables.bss}) {
+      const auto scanned =
+          scan_words(x_process.memory(), range.start, range.end, 0,
+                     [&](uint64_t at, std::span<const uint64_t> words) {
+                       for (size_t i = 0; i < words.size(); ++i) {
+                         if (variables.data.holds(words[i]) || variables.bss.holds(words[i]))
+                           x_pointers->emplace_back(words[i], at + i * 8);
+                       }
+                     });
+      if (!scanned) return scanned.error();
+    }
+    std::sort(x_pointers->begin(), x_pointers->end());
+  }
+  const auto after =
+      std::upper_bound(x_pointers->begin(), x_pointers->end(), std::pair(address, UINT64_MAX));
+  if (after == x_pointers->begin() || address - std::prev(after)->first > kLargestStatic)
+    return std::optional<Pointer>();
+  // Of several the first: a variable rather than a table of the linker behind it.
+  const auto first = std::lower_bound(x_pointers->begin(), x_pointers->end(),
+                                      std::pair(std::prev(after)->first, uint64_t{0}));
+  return std::optional(*first);
+}
+
+Status RootPlaces::read_users() {
+  if (x_users) return {};
+  auto users = VariableUsers::read(x_process);
+  if (!users) return users.error();
+  x_users.emplace(std::move(*users));
+  return {};
+}
+
+// By its symbol. An object that the linker laid out has none: the variable that points to it has.
+Result<std::optional<GoVariable>> RootPlaces::named(uint64_t& address) {
+  const bool stripped = !x_process.symbol("runtime.allgs");
+  for (int hop = 0;; ++hop) {
+    if (auto found = x_names.variable_at(x_process.to_file(address))) return found;
+    if (hop == kMostHops) break;
+    const auto pointer = pointer_to(address);
+    if (!pointer) return pointer.error();
+    if (!*pointer) break;
+    // Without symbols the code must tell where variables begin.
+    if (stripped) {
+      const auto read = read_users();
+      if (!read) return read.error();
+      const auto variable = x_users->variable(address);
+      if (variable && *variable >= (*pointer)->first) break;
+    }
+    address = (*pointer)->second;
+  }
+  return std::optional<GoVariable>();
+}
+
+// By its name, else by the functions that use it.
+Result<const RootPlaces::Variable*> RootPlaces::variable(uint64_t word) {
+  const auto known = x_variables.find(word);
   if (known != x_variables.end()) return &known->second;
   Variable variable;
-  if (auto named = x_names.variable_at(x_process.to_file(address))) {
-    variable.named = std::move(*named);
+  uint64_t address = word;
+  auto symbol = named(address);
+  if (!symbol) return symbol.error();
+  if (*symbol) {
+    variable.named = std::move(**symbol);
     if (of_runtime(variable.named.name)) variable.kind = HolderKind::kRuntime;
-    return &x_variables.emplace(address, std::move(variable)).first->second;
+    return &x_variables.emplace(word, std::move(variable)).first->second;
   }
-  if (!x_users) {
-    auto users = VariableUsers::read(x_process);
-    if (!users) return users.error();
-    x_users.emplace(std::move(*users));
-  }
+  const auto read = read_users();
+  if (!read) return read.error();
   std::vector<std::string> others;
   bool runtime = true;
   for (const uint64_t pc : x_users->of(address, kMostUsers)) {
@@ -43,12 +103,13 @@ Result<const RootPlaces::Variable*> RootPlaces::variable(uint64_t address) {
     runtime = runtime && of_runtime(frame.function);
     variable.named.own = variable.named.own || frame.own;
     auto& list = frame.own ? variable.used_by : others;
-    if (list.size() < kShownUsers && std::find(list.begin(), list.end(), frame.function) == list.end())
+    if (list.size() < kShownUsers &&
+        std::find(list.begin(), list.end(), frame.function) == list.end())
       list.push_back(frame.function);
   }
   if (variable.used_by.empty()) variable.used_by = others;
   if (runtime && !others.empty()) variable.kind = HolderKind::kRuntime;
-  return &x_variables.emplace(address, std::move(variable)).first->second;
+  return &x_variables.emplace(word, std::move(variable)).first->second;
 }
 
 bool RootPlaces::own_stack(uint32_t stack) {
@@ -71,7 +132,9 @@ Result<uint32_t> RootPlaces::cost(const RootPlace& place) {
   if (place.kind == RootPlace::Kind::kVariable) {
     const auto known = variable(place.word);
     if (!known) return known.error();
-    if ((*known)->kind == HolderKind::kRuntime) return kOfTheRuntime;
+    // Timers are reached from the list of processors; what else leads there says less.
+    if ((*known)->kind == HolderKind::kRuntime)
+      return (*known)->named.name == "runtime.allp" ? kTimers : kOfTheRuntime;
     return (*known)->named.own ? kOwnVariable : kLibraryVariable;
   }
   const LiveGoroutine& goroutine = x_list.goroutines[place.goroutine];
@@ -97,30 +160,98 @@ Result<bool> RootPlaces::still(const RootPlace& place) {
   return sp != 0 && sp <= place.word && sp >= goroutine.stack_low;
 }
 
-// The frame that the word lies in, and the user's own code around it.
-void RootPlaces::place_on_stack(const LiveGoroutine& goroutine, uint64_t word, Holder& holder) {
-  if (goroutine.stack == kNoGoroutineStack) return;
+const RootPlaces::Stack& RootPlaces::stack_of(uint32_t index) {
+  if (x_stack.goroutine == index) return x_stack;
+  const LiveGoroutine& goroutine = x_list.goroutines[index];
+  x_stack = {index, goroutine.sp, {}, {}};
+  if (goroutine.stack == kNoGoroutineStack) return x_stack;
   std::vector<std::byte> copy(std::min(goroutine.stack_high - goroutine.sp, kMostCopy));
   const auto got = x_process.memory().read(goroutine.sp, copy);
-  if (!got || !*got) return;
-  std::vector<uint64_t> pcs;
-  std::vector<uint32_t> slots;
-  x_walk.walk(goroutine.pc, goroutine.sp, copy, pcs, slots);
-  for (size_t i = 0; i < pcs.size() && !(holder.frame && holder.own_frame); ++i) {
-    const uint64_t back = i == 0 ? 0 : 1;
-    const auto frames = x_names.frames_at(x_process.to_file(pcs[i] - back));
+  if (!got || !*got) return x_stack;
+  x_walk.walk(goroutine.pc, goroutine.sp, copy, x_stack.pcs, x_stack.slots);
+  // Addresses to return to lie behind their calls; so does where it was parked.
+  for (uint64_t& pc : x_stack.pcs) {
+    if (pc != goroutine.start_pc) --pc;
+  }
+  return x_stack;
+}
+
+const std::optional<GoFrameMap>& RootPlaces::map_at(uint64_t pc) {
+  const auto known = x_maps.find(pc);
+  if (known != x_maps.end()) return known->second;
+  return x_maps.emplace(pc, x_names.frame_map(x_process.to_file(pc))).first->second;
+}
+
+// The frame that a word belongs to: arguments lie in the caller's, and are the called one's.
+size_t RootPlaces::frame_of(const Stack& stack, uint64_t word) {
+  size_t frame = 0;
+  while (frame < stack.slots.size() && word >= stack.sp + stack.slots[frame]) ++frame;
+  if (frame == 0 || frame > stack.slots.size()) return frame;
+  const auto& called = map_at(stack.pcs[frame - 1]);
+  const uint64_t argument = (word - stack.sp - stack.slots[frame - 1] - 8) / 8;
+  const bool is = called && argument < called->arguments.size() && called->arguments[argument];
+  return is ? frame - 1 : frame;
+}
+
+// Whether it is a live variable of the frame, or an argument of the call out of it.
+RootPlaces::Use RootPlaces::use_in_frame(const Stack& stack, size_t frame, uint64_t word) {
+  const auto& map = map_at(stack.pcs[frame]);
+  if (!map) return Use::kMaybe;
+  const uint64_t begin = stack.sp + (frame == 0 ? 0 : stack.slots[frame - 1] + 8);
+  const uint64_t slot = stack.sp + stack.slots[frame];
+  // Below the return address a frame keeps its caller's frame pointer, if it has any size.
+  const uint64_t end = slot > begin ? slot - 8 : slot;
+  const uint64_t first = end - map->locals.size() * 8;
+  if (word >= first && word < end && map->locals[(word - first) / 8]) return Use::kUsed;
+  const auto in_object = [&](const GoFrameMap::Object& object, uint64_t base) {
+    const uint64_t start = base + static_cast<uint64_t>(int64_t{object.offset});
+    return word >= start && word - start < static_cast<uint64_t>(object.size);
+  };
+  for (const auto& object : map->objects)
+    if (object.offset < 0 && in_object(object, end)) return Use::kMaybe;
+  if (frame == 0) return Use::kUnused;
+  const auto& called = map_at(stack.pcs[frame - 1]);
+  // Assembly, above all that which stops a goroutine anywhere, says nothing of its caller either.
+  if (!called) return Use::kMaybe;
+  const uint64_t argument = (word - begin) / 8;
+  if (argument < called->arguments.size() && called->arguments[argument]) return Use::kUsed;
+  for (const auto& object : called->objects)
+    if (object.offset >= 0 && in_object(object, begin)) return Use::kMaybe;
+  return Use::kUnused;
+}
+
+RootPlaces::Use RootPlaces::use(const RootPlace& place) {
+  if (place.kind != RootPlace::Kind::kStack) return Use::kUsed;
+  const Stack& stack = stack_of(place.goroutine);
+  for (size_t i = 0; i < stack.pcs.size() && i < stack.slots.size(); ++i) {
+    if (place.word < stack.sp + stack.slots[i]) return use_in_frame(stack, i, place.word);
+  }
+  return Use::kMaybe;
+}
+
+// The frame that the word lies in, and the user's own code around it.
+void RootPlaces::place_on_stack(uint32_t goroutine, uint64_t word, Holder& holder) {
+  const Stack& stack = stack_of(goroutine);
+  const size_t frame = frame_of(stack, word);
+  for (size_t i = 0; i < stack.pcs.size() && !(holder.frame && holder.own_frame); ++i) {
+    const auto frames = x_names.frames_at(x_process.to_file(stack.pcs[i]));
     const auto own =
         std::find_if(frames.begin(), frames.end(), [](const auto& frame) { return frame.own; });
-    const bool inside = word < goroutine.sp + (i < slots.size() ? slots[i] : UINT32_MAX);
-    const bool of_program =
-        std::any_of(frames.begin(), frames.end(),
-                    [](const auto& frame) { return !of_runtime(frame.function); });
     // The poller's frames under a read are of no interest.
-    if (!holder.frame && inside && of_program)
+    const bool of_program = std::any_of(frames.begin(), frames.end(), [](const auto& frame) {
+      return !of_runtime(frame.function) && !frame.function.starts_with("internal/poll.");
+    });
+    if (!holder.frame && i >= frame && of_program)
       holder.frame = own != frames.end() ? *own : frames.front();
     if (!holder.own_frame && own != frames.end()) holder.own_frame = *own;
   }
   if (holder.frame && holder.frame->own) holder.own_frame.reset();
+}
+
+std::string RootPlaces::closure(uint64_t code) {
+  if (!x_process.text().holds(code)) return {};
+  const auto frames = x_names.frames_at(x_process.to_file(code));
+  return frames.empty() ? std::string() : "closure " + frames.back().function;
 }
 
 Holder RootPlaces::holder(const RootPlace& place) {
@@ -140,9 +271,9 @@ Holder RootPlaces::holder(const RootPlace& place) {
   holder.kind = HolderKind::kGoroutine;
   holder.goroutine = goroutine.id;
   holder.deferred = place.kind == RootPlace::Kind::kDeferred;
-  if (holder.deferred) holder.certainty = HolderCertainty::kCertain;
+  if (use(place) == Use::kUsed) holder.certainty = HolderCertainty::kCertain;
   holder.own = goroutine.stack != kNoGoroutineStack && own_stack(goroutine.stack);
-  place_on_stack(goroutine, holder.deferred ? goroutine.sp : place.word, holder);
+  place_on_stack(place.goroutine, holder.deferred ? goroutine.sp : place.word, holder);
   return holder;
 }
 

@@ -193,6 +193,23 @@ const TypeInfo* TypeBook::of_interface(uint64_t word) {
   return found ? at(found->type) : nullptr;
 }
 
+// A value that is a single pointer stands in the interface itself, also within structs and arrays.
+const TypeInfo* TypeBook::behind(const TypeInfo& type) {
+  const TypeInfo* now = &type;
+  for (int depth = 0; depth < kMostNesting && now != nullptr; ++depth) {
+    if (now->kind == TypeKind::kPointer) return at(now->element);
+    if (now->kind == TypeKind::kFunction || now->kind == TypeKind::kMap ||
+        now->kind == TypeKind::kChannel || now->kind == TypeKind::kUnsafePointer)
+      return nullptr;
+    const bool one =
+        now->size == 8 && ((now->kind == TypeKind::kStruct && now->fields.size() == 1) ||
+                           (now->kind == TypeKind::kArray && now->length == 1));
+    if (!one) return &type;
+    now = at(now->kind == TypeKind::kStruct ? now->fields.front().type : now->element);
+  }
+  return nullptr;
+}
+
 const TypeInfo* TypeBook::interface_of(uint64_t word) {
   const auto found = itab(word);
   return found ? at(found->interface) : nullptr;

@@ -61,6 +61,8 @@ class TypeBook {
   // The type that an interface's first word tells of, be it an itab or the type itself; null: it is
   // neither.
   const TypeInfo* of_interface(uint64_t word);
+  // The type of the object that an interface value of this type refers to; null: not known.
+  const TypeInfo* behind(const TypeInfo& type);
   // Types of this name; there may be several.
   std::vector<const TypeInfo*> named(std::string_view name);
   // The field of `type` that holds the word at `offset`; nullopt: none does.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -15,8 +16,9 @@ class VariableUsers {
  public:
   static Result<VariableUsers> read(GoProcess& process);
 
-  // Addresses of code that names the variable around `address`: the nearest at or below that any
-  // code names. At most `most`.
+  // The nearest address at or below this one that any code names; nullopt: none is near.
+  std::optional<uint64_t> variable(uint64_t address) const;
+  // Addresses of code that names that variable. At most `most`.
   std::vector<uint64_t> of(uint64_t address, size_t most) const;
 
  private:

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -218,8 +219,21 @@ func fillPools() {
 var leaked *sql.Conn
 var unread *http.Response
 
+// Nothing refers to its connection when it has ended.
+//
+//go:noinline
+func drop(done chan bool) {
+	open("garbage")
+	done <- true
+}
+
 func main() {
+	// What is garbage stays to be looked at.
+	debug.SetGCPercent(-1)
 	listen()
+	done := make(chan bool)
+	go drop(done)
+	<-done
 	never := make(chan int)
 	go func() { waitForever(open("local"), never) }()
 	go func() { readForever(dial("reading")) }()
