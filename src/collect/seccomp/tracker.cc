@@ -107,14 +107,42 @@ void Tracker::tell_opening(Story& story, const Opening& opening) {
   }
 }
 
-// Several openings may be meant; they tell something where all have the same stack.
-template <class Fits>
-std::optional<size_t> only_one(const std::vector<StackId>& stacks, Fits fits_at) {
-  std::optional<size_t> found;
-  for (size_t i = stacks.size(); i-- > 0;) {
-    if (!fits_at(i)) continue;
-    if (found && stacks[*found] != stacks[i]) return std::nullopt;
-    if (!found) found = i;
+Tracker::LooseKey Tracker::loose_key(const Opening& opening) {
+  // Of open and its kin the path counts, and not where in memory it stood.
+  const bool by_path = kind_given(opening.number, opening.arguments) == Kind::kFile;
+  return {opening.number, by_path ? std::array<uint64_t, 2>{} : opening.arguments,
+          opening.use.stack, opening.path};
+}
+
+void Tracker::loosen(const Opening& opening) {
+  auto& loose = x_loose[opening.process];
+  if (loose.size() >= kMostLoose) {
+    std::vector<Instant> times;
+    for (const auto& [key, one] : loose) times.push_back(one.use.at);
+    const auto middle = times.begin() + kMostLoose / 2;
+    std::nth_element(times.begin(), middle, times.end());
+    std::erase_if(loose, [&](const auto& entry) { return entry.second.use.at < *middle; });
+  }
+  loose.insert_or_assign(loose_key(opening), opening);
+}
+
+// Several openings may be meant; they tell something where all have the same stack: then the last.
+template <class Could>
+const Tracker::Opening* Tracker::only_one(const ProcessId& process, Could could) const {
+  const Opening* found = nullptr;
+  const auto differs = [&](const Opening& opening) {
+    if (!could(opening)) return false;
+    if (found != nullptr && found->use.stack != opening.use.stack) return true;
+    if (found == nullptr || found->use.at < opening.use.at) found = &opening;
+    return false;
+  };
+  for (const auto& [thread, opening] : x_last) {
+    if (opening.process == process && differs(opening)) return nullptr;
+  }
+  const auto loose = x_loose.find(process);
+  if (loose == x_loose.end()) return found;
+  for (const auto& [key, opening] : loose->second) {
+    if (differs(opening)) return nullptr;
   }
   return found;
 }
@@ -135,31 +163,16 @@ std::optional<Tracker::Opening> Tracker::opening_for(const TracedCall& traced) {
     x_last.erase(own);
     return opening;
   }
-  std::vector<Opening> all = x_loose[traced.process];
-  for (const auto& [thread, opening] : x_last) {
-    if (opening.process == traced.process && thread != traced.call.thread) all.push_back(opening);
-  }
-  std::vector<StackId> stacks;
-  for (const Opening& opening : all) stacks.push_back(opening.use.stack);
-  const auto found = only_one(stacks, [&](size_t i) { return could(all[i]); });
-  if (!found) return std::nullopt;
-  return all[*found];
+  const Opening* found = only_one(traced.process, could);
+  return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
 std::optional<Tracker::Opening> Tracker::opening_for(const ConnectionFacts& facts,
                                                      const ProcessId& process) {
-  std::vector<Opening> all;
-  const auto loose = x_loose.find(process);
-  if (loose != x_loose.end()) all = loose->second;
-  for (const auto& [thread, opening] : x_last) {
-    if (opening.process == process) all.push_back(opening);
-  }
-  std::vector<StackId> stacks;
-  for (const Opening& opening : all) stacks.push_back(opening.use.stack);
-  const auto found =
-      only_one(stacks, [&](size_t i) { return fits(all[i], facts.kind, facts.role, facts.name); });
-  if (!found) return std::nullopt;
-  return all[*found];
+  const Opening* found = only_one(process, [&](const Opening& opening) {
+    return fits(opening, facts.kind, facts.role, facts.name);
+  });
+  return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
 // A number that was closed and is named again is open on something else. What it was before is told
@@ -240,9 +253,7 @@ void Tracker::note(const TracedCall& traced) {
   // What this thread opened before and did not name now is somewhere in its process's table.
   const auto own = x_last.find(call.thread);
   if (own != x_last.end()) {
-    auto& loose = x_loose[own->second.process];
-    if (loose.size() >= kMostLoose) loose.erase(loose.begin(), loose.begin() + kMostLoose / 2);
-    loose.push_back(own->second);
+    loosen(own->second);
     x_last.erase(own);
   }
   if (call.kind != CallKind::kOpens && call.kind != CallKind::kCopies) return;
@@ -339,7 +350,7 @@ std::vector<Closed> Tracker::finish_look(Instant began) {
   }
   ++x_looks;
   for (auto& [process, loose] : x_loose) {
-    std::erase_if(loose, [&](const Opening& opening) { return opening.use.at < began; });
+    std::erase_if(loose, [&](const auto& entry) { return entry.second.use.at < began; });
   }
   return gone;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <array>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -55,6 +56,14 @@ class Tracker {
     Use use;
     std::string path;
   };
+  // Openings of the same kind, by the same stack: the last stands for all.
+  struct LooseKey {
+    int number = 0;
+    std::array<uint64_t, 2> arguments{};
+    StackId stack = kNoStack;
+    std::string path;
+    auto operator<=>(const LooseKey&) const = default;
+  };
   struct Story {
     ConnectionFacts facts;  // as of the last look; before that what the calls told
     bool opening_known = false, looked_at = false;
@@ -67,6 +76,10 @@ class Tracker {
   static Key key_of(const TracedCall& traced);
   Story& story_of(const TracedCall& traced);
   void tell_opening(Story& story, const Opening& opening);
+  static LooseKey loose_key(const Opening& opening);
+  void loosen(const Opening& opening);
+  template <class Could>
+  const Opening* only_one(const ProcessId& process, Could could) const;
   std::optional<Opening> opening_for(const TracedCall& traced);
   std::optional<Opening> opening_for(const ConnectionFacts& facts, const ProcessId& process);
   void note_send(Story& story, const TracedCall& traced);
@@ -75,7 +88,7 @@ class Tracker {
   std::map<Key, Story> x_stories;
   std::unordered_map<ConnectionId, Key, ConnectionIdHash> x_keys;
   std::unordered_map<uint32_t, Opening> x_last;  // by thread: its last call, if that was an opening
-  std::map<ProcessId, std::vector<Opening>> x_loose;  // whose number is not known yet
+  std::map<ProcessId, std::map<LooseKey, Opening>> x_loose;  // whose number is not known yet
   std::vector<Closed> x_gone;
   uint64_t x_looks = 1, x_generation = 0, x_opened = 0, x_closed_unseen = 0;
 };
