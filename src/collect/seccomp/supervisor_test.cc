@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -44,10 +45,11 @@ bool wait_until(const std::function<bool()>& condition, milliseconds most = mill
 }
 
 // A service under the filter: waits for `go`, then works.
-pid_t start_service(Board& board, const std::function<void()>& work) {
+pid_t start_service(Board& board, const std::function<void()>& work,
+                    ToldCalls told = ToldCalls::kAll) {
   const pid_t pid = ::fork();
   if (pid != 0) return pid;
-  const int listener = install_filter();
+  const int listener = install_filter(told);
   board.listener = listener >= 0 ? listener + 1 : listener;
   while (!board.go) ::usleep(500);
   work();
@@ -113,7 +115,8 @@ TEST_F(SupervisorTest, calls_go_on_and_are_told) {
   ASSERT_TRUE(supervisor) << supervisor.error().context;
   board->go = true;
   ASSERT_TRUE(wait_until([&] { return supervisor->held() == static_cast<uint32_t>(service); }));
-  const auto calls = supervisor->collect();
+  std::vector<Call> calls;
+  supervisor->collect(calls);
   ASSERT_EQ(calls.size(), 4U);
   EXPECT_EQ(calls[0].number, __NR_socket);
   EXPECT_EQ(calls[0].process, static_cast<uint32_t>(service));
@@ -124,6 +127,41 @@ TEST_F(SupervisorTest, calls_go_on_and_are_told) {
   EXPECT_EQ(calls[2].kind, CallKind::kCloses);
   EXPECT_EQ(calls[2].on.inode, calls[1].on.inode);
   EXPECT_EQ(calls[3].kind, CallKind::kEnds);
+  supervisor->let_held_go();
+  EXPECT_EQ(::waitpid(service, nullptr, 0), service);
+  service = -1;
+}
+
+TEST_F(SupervisorTest, of_a_go_program_numbers_and_some_closes_are_told) {
+  service = start_service(
+      *board,
+      [] {
+        const int loop = ::epoll_create1(0);
+        const int listener = ::socket(AF_UNIX, SOCK_STREAM, 0);
+        ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK);
+        epoll_event event{};
+        ::epoll_ctl(loop, EPOLL_CTL_ADD, listener, &event);
+        ::epoll_ctl(loop, EPOLL_CTL_DEL, listener, nullptr);
+        for (int number = 100; number < 108; ++number) ::close(number);  // of nothing
+        for (int number = 200; number < 208; ++number) ::close(::dup2(listener, number));
+      },
+      ToldCalls::kOfGo);
+  auto supervisor = Supervisor::start(listener_of(service, *board), {.stack_budget = 0});
+  ASSERT_TRUE(supervisor) << supervisor.error().context;
+  board->go = true;
+  ASSERT_TRUE(wait_until([&] { return supervisor->held() == static_cast<uint32_t>(service); }));
+  std::vector<Call> calls;
+  supervisor->collect(calls);
+  ASSERT_GE(calls.size(), 3U);
+  EXPECT_EQ(calls[2].number, __NR_epoll_ctl);
+  EXPECT_EQ(calls[2].kind, CallKind::kWatches);
+  EXPECT_EQ(calls[2].fd, calls[3].fd);  // which dup2 names then
+  EXPECT_FALSE(calls[2].stack.bytes.empty());
+  std::vector<int> closed;
+  for (const Call& call : calls) {
+    if (call.kind == CallKind::kCloses) closed.push_back(call.fd);
+  }
+  EXPECT_EQ(closed, (std::vector<int>{202, 206}));
   supervisor->let_held_go();
   EXPECT_EQ(::waitpid(service, nullptr, 0), service);
   service = -1;

@@ -9,7 +9,7 @@
 namespace unclosed {
 namespace {
 
-constexpr size_t kMostLoose = 4096;
+constexpr size_t kMostLoose = 4096, kMostNumbered = 65536;
 // Ids of connections that no look ever saw; the others are numbered by who looks.
 constexpr uint64_t kOwnGeneration = uint64_t{1} << 63;
 
@@ -156,6 +156,10 @@ std::optional<Tracker::Opening> Tracker::opening_for(const TracedCall& traced) {
     }
     return connects ? opening.number == __NR_socket : gives_socket(opening.number);
   };
+  const Descriptor place{traced.process, traced.call.fd};
+  if (!connects) {
+    if (const auto added = numbered(place, could, traced.use.at)) return added;
+  }
   // The same thread, and nothing in between: its own.
   const auto own = x_last.find(traced.call.thread);
   if (own != x_last.end() && own->second.process == traced.process && could(own->second)) {
@@ -168,29 +172,81 @@ std::optional<Tracker::Opening> Tracker::opening_for(const TracedCall& traced) {
 }
 
 std::optional<Tracker::Opening> Tracker::opening_for(const ConnectionFacts& facts,
-                                                     const ProcessId& process) {
-  const Opening* found = only_one(process, [&](const Opening& opening) {
+                                                     const Descriptor& place, Instant began) {
+  const auto could = [&](const Opening& opening) {
     return fits(opening, facts.kind, facts.role, facts.name);
-  });
+  };
+  if (const auto added = numbered(place, could, began)) return added;
+  const Opening* found = only_one(place.process, could);
   return found == nullptr ? std::nullopt : std::optional(*found);
+}
+
+// Go adds every socket and pipe to its epoll as soon as it has the number.
+void Tracker::note_watch(const TracedCall& traced) {
+  if (x_numbered.size() >= kMostNumbered) x_numbered.clear();
+  Numbered& entry = x_numbered[{traced.process, traced.call.fd}];
+  entry = {{}, {__NR_accept4, {}, traced.process, traced.use, {}}, traced.use.at};
+  const auto own = x_last.find(traced.call.thread);
+  if (own != x_last.end() && own->second.process == traced.process) entry.told = own->second;
+}
+
+template <class Could>
+std::optional<Tracker::Opening> Tracker::numbered(const Descriptor& place, Could could,
+                                                  Instant before) {
+  const auto entry = x_numbered.find(place);
+  if (entry == x_numbered.end() || entry->second.at > before) return std::nullopt;
+  const Numbered known = entry->second;
+  x_numbered.erase(entry);
+  if (known.told && could(*known.told)) return known.told;
+  return could(known.accepted) ? std::optional(known.accepted) : std::nullopt;
+}
+
+// Where not every close is told, a number may be open on another file than it was.
+bool Tracker::another_file(const Story& story, const OpenOn& on) const {
+  if (x_told == ToldCalls::kAll || on.socket || !story.looked_at) return false;
+  return story.facts.kind != on.kind || story.facts.name != on.name;
+}
+
+// The same for one that looks as it did: an opening that came later may be its own.
+void Tracker::doubt_opening(Story& story, const ConnectionFacts& facts,
+                            const ProcessId& process) {
+  if (x_told == ToldCalls::kAll || is_socket(facts.kind) || !story.opening_known) return;
+  bool doubt = false;
+  (void)only_one(process, [&](const Opening& one) {
+    doubt = doubt || (one.use.at > story.facts.opened.at &&
+                      one.use.stack != story.facts.opened.stack &&
+                      fits(one, facts.kind, facts.role, facts.name));
+    return false;
+  });
+  if (!doubt) return;
+  story.opening_known = false;
+  story.facts.opened = {};
 }
 
 // A number that was closed and is named again is open on something else. What it was before is told
 // under an id of its own.
 bool Tracker::replaced(Story& story, bool socket) {
   if (socket || !story.closed) return false;
+  end_story(story, *story.closed);
+  return true;
+}
+
+void Tracker::end_story(Story& story, const Use& closed) {
   x_keys.erase(story.facts.id);
   story.facts.id.generation = kOwnGeneration | ++x_generation;
-  x_gone.push_back({story.closed->at, story.facts, *story.closed});
+  x_gone.push_back({closed.at, story.facts, closed});
   story = {};
-  return true;
 }
 
 Tracker::Story& Tracker::story_of(const TracedCall& traced) {
   const Key key = key_of(traced);
   const auto known = x_stories.find(key);
-  if (known != x_stories.end() && !replaced(known->second, traced.call.on.socket)) {
-    return known->second;
+  if (known != x_stories.end()) {
+    if (another_file(known->second, traced.call.on)) {
+      end_story(known->second, {kNoStack, known->second.named_at, {}});
+    } else if (!replaced(known->second, traced.call.on.socket)) {
+      return known->second;
+    }
   }
   Story& story = x_stories[key];
   story.facts.inode = traced.call.on.inode;
@@ -241,6 +297,7 @@ void Tracker::note(const TracedCall& traced) {
       call.kind == CallKind::kSends || call.kind == CallKind::kCloses) {
     Story& story = story_of(traced);
     story.closed.reset();
+    story.named_at = call.at;
     if (call.kind == CallKind::kSends) note_send(story, traced);
     if (call.kind == CallKind::kCopies) story.facts.duplicated = traced.use;
     if (call.kind == CallKind::kCloses) story.closed = traced.use;
@@ -250,6 +307,7 @@ void Tracker::note(const TracedCall& traced) {
       if (!call.peer_name.empty()) story.facts.name = call.peer_name;
     }
   }
+  if (call.kind == CallKind::kWatches) note_watch(traced);
   // What this thread opened before and did not name now is somewhere in its process's table.
   const auto own = x_last.find(call.thread);
   if (own != x_last.end()) {
@@ -302,8 +360,10 @@ void Tracker::complete(ConnectionFacts& facts, const std::vector<Descriptor>& de
   const auto known = x_stories.find(key);
   Story& story = known != x_stories.end() ? known->second : x_stories[key];
   if (story.closed && story.closed->at < began) replaced(story, socket);
+  if (!socket && story.looked_at && story.facts.id != facts.id) story = {};  // it vanished
+  doubt_opening(story, facts, descriptors.front().process);
   if (!story.opening_known && !story.looked_at) {
-    const auto opening = opening_for(facts, descriptors.front().process);
+    const auto opening = opening_for(facts, descriptors.front(), began);
     if (opening && opening->use.at <= began) tell_opening(story, *opening);
     if (known == x_stories.end()) ++x_opened;
   }
@@ -330,9 +390,9 @@ std::optional<Closed> Tracker::closed(const ConnectionId& id) {
   return answer;
 }
 
-std::vector<Closed> Tracker::finish_look(Instant began) {
-  std::vector<Closed> gone = std::exchange(x_gone, {});
-  x_closed_unseen += gone.size();
+void Tracker::finish_look(Instant began, const std::function<void(const Closed&)>& tell) {
+  x_closed_unseen += x_gone.size();
+  for (const Closed& closed : std::exchange(x_gone, {})) tell(closed);
   for (auto entry = x_stories.begin(); entry != x_stories.end();) {
     Story& story = entry->second;
     const bool later = story.closed ? story.closed->at >= began : story.facts.opened.at >= began;
@@ -340,8 +400,12 @@ std::vector<Closed> Tracker::finish_look(Instant began) {
       ++entry;
       continue;
     }
+    // A socket that was in no table: nobody told of its close.
+    const bool untold = x_told == ToldCalls::kOfGo && !story.closed && !story.looked_at &&
+                        !later && entry->first.inode != 0;
+    if (untold) story.closed = Use{kNoStack, story.named_at, {}};
     if (story.closed && !later) {
-      gone.push_back({story.closed->at, story.facts, *story.closed});
+      tell({story.closed->at, story.facts, *story.closed});
       ++x_closed_unseen;
     }
     const bool keep = later;
@@ -352,7 +416,7 @@ std::vector<Closed> Tracker::finish_look(Instant began) {
   for (auto& [process, loose] : x_loose) {
     std::erase_if(loose, [&](const auto& entry) { return entry.second.use.at < began; });
   }
-  return gone;
+  std::erase_if(x_numbered, [&](const auto& entry) { return entry.second.at < began; });
 }
 
 }  // namespace unclosed
