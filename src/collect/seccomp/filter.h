@@ -33,6 +33,7 @@ struct Confined {
 enum class CallKind : uint8_t {
   kOpens,     // gives a descriptor
   kConnects,  // fd, address
+  kNames,     // fd: bind and listen, which say whose number it is
   kWatches,   // fd: it is added to an epoll
   kCopies,    // dup and its kin: fd; gives a descriptor
   kSends,     // fd

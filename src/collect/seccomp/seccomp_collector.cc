@@ -1,5 +1,7 @@
 #include "collect/seccomp/seccomp_collector.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <climits>
 
@@ -29,6 +31,10 @@ class SeccompCollector::Merger : public RecordSink {
 
   void accept(const Record& record) override {
     if (const auto* begin = std::get_if<ScanBegin>(&record)) x_began = begin->at;
+    if (const auto* process = std::get_if<ProcessSeen>(&record)) {
+      x_tracker.begin(process->info.id, process->info.parent);
+    }
+    if (const auto* gone = std::get_if<ProcessGone>(&record)) x_tracker.end(gone->id);
     if (const auto* seen = std::get_if<Seen>(&record)) {
       Seen completed = *seen;
       x_tracker.complete(completed.facts, completed.descriptors, x_began);
@@ -81,6 +87,7 @@ std::optional<ProcessId> SeccompCollector::process_of(uint32_t pid, RecordSink& 
   if (std::find(targets.begin(), targets.end(), *process) == targets.end() &&
       add_target(*process)) {
     if (auto info = x_proc.info(*process)) {
+      x_tracker.begin(*process, info->parent);
       sink.accept(ProcessSeen{monotonic_now(), *std::move(info)});
     }
   }
@@ -102,7 +109,7 @@ void SeccompCollector::take_in(RecordSink& sink) {
     if (!process) continue;
     if (call.kind == CallKind::kExecutes) {
       x_unwinder.forget(*process);
-      x_tracker.forget_numbers(*process, 0, INT32_MAX);
+      x_tracker.forget_numbers(*process, STDERR_FILENO + 1, INT32_MAX);
       continue;
     }
     if (call.kind == CallKind::kClears) {

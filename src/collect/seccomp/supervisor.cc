@@ -46,6 +46,7 @@ double most_debt(CallKind kind) {
 bool names_descriptor(CallKind kind) {
   switch (kind) {
     case CallKind::kConnects:
+    case CallKind::kNames:
     case CallKind::kWatches:
     case CallKind::kCopies:
     case CallKind::kSends:
@@ -149,7 +150,7 @@ void Supervisor::State::look(const seccomp_notif& told) {
   if (wanted && (call.number == __NR_openat || call.number == __NR_openat2)) {
     onlooker.read_path(told.data.args[1], call);
   }
-  if (wanted && call.number == __NR_open) onlooker.read_path(told.data.args[0], call);
+  if (wanted && (call.number == __NR_open || call.number == __NR_creat)) onlooker.read_path(told.data.args[0], call);
   const bool accepts = call.number == __NR_accept || call.number == __NR_accept4;
   if (accepts && wanted)
     call.on = onlooker.listener(call.process, static_cast<int>(told.data.args[0]));
@@ -157,7 +158,8 @@ void Supervisor::State::look(const seccomp_notif& told) {
     onlooker.read_address(told.data.args[1], told.data.args[2], call);
     wanted = call.on.socket;
   }
-  const bool stackless = call.kind == CallKind::kClears || call.kind == CallKind::kExecutes;
+  const bool stackless = call.kind == CallKind::kClears || call.kind == CallKind::kExecutes ||
+                         call.kind == CallKind::kNames;
   const bool ends = call.kind == CallKind::kEnds;
   if (wanted && !ends && !stackless) take_stack(call);
   if (ends && wanted && page->held == 0) {

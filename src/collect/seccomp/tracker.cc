@@ -2,8 +2,10 @@
 
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <utility>
 
 namespace unclosed {
@@ -69,8 +71,12 @@ std::string_view file_name(std::string_view path) { return path.substr(path.rfin
 
 // Whether an opening can have given what is seen.
 bool Tracker::fits(const Opening& opening, Kind kind, Role role, const std::string& name) {
-  if (copies(opening.number)) return !is_socket(kind);
+  if (copies(opening.number)) {
+    return !is_socket(kind) && kind == opening.kind && (name.empty() || name == opening.path);
+  }
   if (accepts(opening.number)) return is_socket(kind) && role != Role::kListener;
+  // Accepted by somebody who does not tell (io_uring).
+  if (opening.number == __NR_socket && role == Role::kServer) return false;
   const Kind given = kind_given(opening.number, opening.arguments);
   if (given == Kind::kFile) {
     const bool kinds = kind == Kind::kFile || kind == Kind::kFifo || kind == Kind::kOther;
@@ -89,9 +95,14 @@ Tracker::Key Tracker::key_of(const TracedCall& traced) {
 
 void Tracker::tell_opening(Story& story, const Opening& opening) {
   ConnectionFacts& facts = story.facts;
+  if (copies(opening.number)) {
+    facts.duplicated = opening.use;
+    facts.kind = opening.kind;
+    if (!opening.first) return;
+  }
   story.opening_known = true;
   facts.opener = opening.process;
-  facts.opened = opening.use;
+  facts.opened = opening.first.value_or(opening.use);
   facts.before_attach = false;
   if (accepts(opening.number)) {
     facts.role = Role::kServer;
@@ -102,7 +113,7 @@ void Tracker::tell_opening(Story& story, const Opening& opening) {
     } else if (!story.looked_at) {
       facts.kind = Kind::kTcp;
     }
-  } else if (!story.looked_at) {
+  } else if (!story.looked_at && !copies(opening.number)) {
     facts.kind = kind_given(opening.number, opening.arguments);
   }
 }
@@ -111,24 +122,54 @@ Tracker::LooseKey Tracker::loose_key(const Opening& opening) {
   // Of open and its kin the path counts, and not where in memory it stood.
   const bool by_path = kind_given(opening.number, opening.arguments) == Kind::kFile;
   return {opening.number, by_path ? std::array<uint64_t, 2>{} : opening.arguments,
-          opening.use.stack, opening.path};
+          opening.use.stack, opening.use.by.thread, opening.path};
 }
 
 void Tracker::loosen(const Opening& opening) {
   auto& loose = x_loose[opening.process];
   if (loose.size() >= kMostLoose) {
     std::vector<Instant> times;
-    for (const auto& [key, one] : loose) times.push_back(one.use.at);
+    for (const auto& [key, one] : loose) times.push_back(one.opening.use.at);
     const auto middle = times.begin() + kMostLoose / 2;
     std::nth_element(times.begin(), middle, times.end());
-    std::erase_if(loose, [&](const auto& entry) { return entry.second.use.at < *middle; });
+    std::erase_if(loose, [&](const auto& entry) { return entry.second.opening.use.at < *middle; });
   }
-  loose.insert_or_assign(loose_key(opening), opening);
+  Loose& one = loose[loose_key(opening)];
+  one.opening = opening;
+  ++one.count;
+  // Two descriptors come of each.
+  if (opening.number == __NR_pipe || opening.number == __NR_pipe2 ||
+      opening.number == __NR_socketpair) {
+    ++one.count;
+  }
+}
+
+// The last call of that thread, if it can have given what is named now, and nothing else that the
+// thread has opened can.
+template <class Could>
+std::optional<Tracker::Opening> Tracker::own_opening(const ProcessId& process, uint32_t thread,
+                                                     Could could) {
+  const auto own = x_last.find(thread);
+  if (own == x_last.end() || own->second.process != process || !could(own->second)) {
+    return std::nullopt;
+  }
+  const auto loose = x_loose.find(process);
+  const bool doubt =
+      loose != x_loose.end() &&
+      std::any_of(loose->second.begin(), loose->second.end(), [&](const auto& entry) {
+        const Opening& other = entry.second.opening;
+        return other.use.by.thread == thread && other.use.stack != own->second.use.stack &&
+               could(other);
+      });
+  if (doubt) return std::nullopt;
+  const Opening opening = own->second;
+  x_last.erase(own);
+  return opening;
 }
 
 // Several openings may be meant; they tell something where all have the same stack: then the last.
 template <class Could>
-const Tracker::Opening* Tracker::only_one(const ProcessId& process, Could could) const {
+std::optional<Tracker::Opening> Tracker::only_one(const ProcessId& process, Could could) {
   const Opening* found = nullptr;
   const auto differs = [&](const Opening& opening) {
     if (!could(opening)) return false;
@@ -137,38 +178,38 @@ const Tracker::Opening* Tracker::only_one(const ProcessId& process, Could could)
     return false;
   };
   for (const auto& [thread, opening] : x_last) {
-    if (opening.process == process && differs(opening)) return nullptr;
+    if (opening.process == process && differs(opening)) return std::nullopt;
   }
   const auto loose = x_loose.find(process);
-  if (loose == x_loose.end()) return found;
-  for (const auto& [key, opening] : loose->second) {
-    if (differs(opening)) return nullptr;
+  if (loose != x_loose.end()) {
+    for (const auto& [key, one] : loose->second) {
+      if (differs(one.opening)) return std::nullopt;
+    }
   }
-  return found;
+  if (found == nullptr) return std::nullopt;
+  const Opening opening = *found;
+  if (loose == x_loose.end()) return opening;
+  const auto spent = loose->second.find(loose_key(opening));
+  if (spent != loose->second.end() && --spent->second.count == 0) loose->second.erase(spent);
+  return opening;
 }
 
 std::optional<Tracker::Opening> Tracker::opening_for(const TracedCall& traced) {
   const bool socket = traced.call.on.socket;
   const bool connects = traced.call.kind == CallKind::kConnects;
+  const bool names = traced.call.kind == CallKind::kNames;
   const auto could = [&](const Opening& opening) {
     if (!socket) {
       return fits(opening, traced.call.on.kind, Role::kUnknown, traced.call.on.name);
     }
-    return connects ? opening.number == __NR_socket : gives_socket(opening.number);
+    return connects || names ? opening.number == __NR_socket : gives_socket(opening.number);
   };
   const Descriptor place{traced.process, traced.call.fd};
-  if (!connects) {
+  if (!connects && !names) {
     if (const auto added = numbered(place, could, traced.use.at)) return added;
   }
-  // The same thread, and nothing in between: its own.
-  const auto own = x_last.find(traced.call.thread);
-  if (own != x_last.end() && own->second.process == traced.process && could(own->second)) {
-    const Opening opening = own->second;
-    x_last.erase(own);
-    return opening;
-  }
-  const Opening* found = only_one(traced.process, could);
-  return found == nullptr ? std::nullopt : std::optional(*found);
+  if (const auto own = own_opening(traced.process, traced.call.thread, could)) return own;
+  return only_one(traced.process, could);
 }
 
 std::optional<Tracker::Opening> Tracker::opening_for(const ConnectionFacts& facts,
@@ -177,15 +218,16 @@ std::optional<Tracker::Opening> Tracker::opening_for(const ConnectionFacts& fact
     return fits(opening, facts.kind, facts.role, facts.name);
   };
   if (const auto added = numbered(place, could, began)) return added;
-  const Opening* found = only_one(place.process, could);
-  return found == nullptr ? std::nullopt : std::optional(*found);
+  // Standard streams are inherited, whatever they are open on.
+  if (!is_socket(facts.kind) && place.fd <= STDERR_FILENO) return std::nullopt;
+  return only_one(place.process, could);
 }
 
 // Go adds every socket and pipe to its epoll as soon as it has the number.
 void Tracker::note_watch(const TracedCall& traced) {
   if (x_numbered.size() >= kMostNumbered) x_numbered.clear();
   Numbered& entry = x_numbered[{traced.process, traced.call.fd}];
-  entry = {{}, {__NR_accept4, {}, traced.process, traced.use, {}}, traced.use.at};
+  entry = {{}, {__NR_accept4, {}, traced.process, traced.use, {}, {}, {}}, traced.use.at};
   const auto own = x_last.find(traced.call.thread);
   if (own != x_last.end() && own->second.process == traced.process) entry.told = own->second;
 }
@@ -211,13 +253,14 @@ bool Tracker::another_file(const Story& story, const OpenOn& on) const {
 void Tracker::doubt_opening(Story& story, const ConnectionFacts& facts,
                             const ProcessId& process) {
   if (x_told == ToldCalls::kAll || is_socket(facts.kind) || !story.opening_known) return;
+  const auto may_be = [&](const Opening& one) {
+    return one.process == process && one.use.at > story.facts.opened.at &&
+           one.use.stack != story.facts.opened.stack &&
+           fits(one, facts.kind, facts.role, facts.name);
+  };
   bool doubt = false;
-  (void)only_one(process, [&](const Opening& one) {
-    doubt = doubt || (one.use.at > story.facts.opened.at &&
-                      one.use.stack != story.facts.opened.stack &&
-                      fits(one, facts.kind, facts.role, facts.name));
-    return false;
-  });
+  for (const auto& [thread, one] : x_last) doubt = doubt || may_be(one);
+  for (const auto& [key, one] : x_loose[process]) doubt = doubt || may_be(one.opening);
   if (!doubt) return;
   story.opening_known = false;
   story.facts.opened = {};
@@ -293,8 +336,9 @@ void Tracker::note_send(Story& story, const TracedCall& traced) {
 
 void Tracker::note(const TracedCall& traced) {
   const Call& call = traced.call;
-  if (call.kind == CallKind::kConnects || call.kind == CallKind::kCopies ||
-      call.kind == CallKind::kSends || call.kind == CallKind::kCloses) {
+  if (call.kind == CallKind::kConnects || call.kind == CallKind::kNames ||
+      call.kind == CallKind::kCopies || call.kind == CallKind::kSends ||
+      call.kind == CallKind::kCloses) {
     Story& story = story_of(traced);
     story.closed.reset();
     story.named_at = call.at;
@@ -319,9 +363,48 @@ void Tracker::note(const TracedCall& traced) {
     const int onto = static_cast<int>(call.arguments[1]);
     forget_numbers(traced.process, onto, onto);
   }
-  Opening opening{call.number, call.arguments, traced.process, traced.use, call.path};
+  Opening opening{call.number, call.arguments, traced.process, traced.use, call.path, {}, {}};
   if (accepts(call.number)) opening.arguments[1] = call.on.inode;  // the listener
+  if (call.kind == CallKind::kCopies) {
+    const Story& source = story_of(traced);
+    opening.arguments = {};
+    opening.kind = call.on.kind;
+    opening.path = call.on.name;
+    if (source.opening_known) opening.first = source.facts.opened;
+  }
   x_last[call.thread] = opening;
+}
+
+void Tracker::begin(const ProcessId& process, const std::optional<ProcessId>& parent) {
+  if (!x_begun.insert(process).second || !parent) return;
+  std::vector<std::pair<Key, Story>> inherited;
+  const auto from = x_stories.lower_bound({0, {*parent, 0}});
+  const auto to = x_stories.upper_bound({0, {*parent, INT32_MAX}});
+  for (auto entry = from; entry != to; ++entry) {
+    if (entry->second.closed) continue;
+    Story story = entry->second;
+    story.facts.id.generation = kOwnGeneration | ++x_generation;
+    inherited.push_back({{0, {process, entry->first.place.fd}}, std::move(story)});
+  }
+  for (auto& [key, story] : inherited) x_stories.try_emplace(key, std::move(story));
+  const auto loosen_copy = [&](Opening opening) {
+    opening.process = process;
+    loosen(opening);
+  };
+  for (const auto& [thread, opening] : x_last) {
+    if (opening.process == *parent) loosen_copy(opening);
+  }
+  const auto loose = x_loose.find(*parent);
+  if (loose == x_loose.end()) return;
+  const auto copies = loose->second;
+  for (const auto& [key, one] : copies) {
+    for (uint32_t i = 0; i < one.count; ++i) loosen_copy(one.opening);
+  }
+}
+
+void Tracker::end(const ProcessId& process) {
+  x_begun.erase(process);
+  x_loose.erase(process);
 }
 
 void Tracker::forget_numbers(const ProcessId& process, int first, int last) {
@@ -414,7 +497,7 @@ void Tracker::finish_look(Instant began, const std::function<void(const Closed&)
   }
   ++x_looks;
   for (auto& [process, loose] : x_loose) {
-    std::erase_if(loose, [&](const auto& entry) { return entry.second.use.at < began; });
+    std::erase_if(loose, [&](const auto& entry) { return entry.second.opening.use.at < began; });
   }
   std::erase_if(x_numbered, [&](const auto& entry) { return entry.second.at < began; });
 }

@@ -9,6 +9,7 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -31,6 +32,10 @@ class Tracker {
   explicit Tracker(ToldCalls told = ToldCalls::kAll) : x_told(told) {}
 
   void note(const TracedCall& traced);
+  // A process of which nothing was known yet: what its parent has, or has opened just now, it may
+  // have inherited.
+  void begin(const ProcessId& process, const std::optional<ProcessId>& parent);
+  void end(const ProcessId& process);
 
   // Of a connection that is open in a look that began at `began`: adds what is known to its facts.
   void complete(ConnectionFacts& facts, const std::vector<Descriptor>& descriptors, Instant began);
@@ -57,14 +62,22 @@ class Tracker {
     ProcessId process;
     Use use;
     std::string path;
+    // Of a copy: what it was made of.
+    Kind kind = Kind::kOther;
+    std::optional<Use> first;
   };
-  // Openings of the same kind, by the same stack: the last stands for all.
+  // Openings of the same kind, by the same stack and thread: the last stands for all.
   struct LooseKey {
     int number = 0;
     std::array<uint64_t, 2> arguments{};
     StackId stack = kNoStack;
+    uint32_t thread = 0;
     std::string path;
     auto operator<=>(const LooseKey&) const = default;
+  };
+  struct Loose {
+    Opening opening;
+    uint32_t count = 0;  // so many descriptors may come of it
   };
   struct Story {
     ConnectionFacts facts;  // as of the last look; before that what the calls told
@@ -91,7 +104,9 @@ class Tracker {
   static LooseKey loose_key(const Opening& opening);
   void loosen(const Opening& opening);
   template <class Could>
-  const Opening* only_one(const ProcessId& process, Could could) const;
+  std::optional<Opening> own_opening(const ProcessId& process, uint32_t thread, Could could);
+  template <class Could>
+  std::optional<Opening> only_one(const ProcessId& process, Could could);
   void note_watch(const TracedCall& traced);
   template <class Could>
   std::optional<Opening> numbered(const Descriptor& place, Could could, Instant before);
@@ -104,7 +119,8 @@ class Tracker {
   std::map<Key, Story> x_stories;
   std::unordered_map<ConnectionId, Key, ConnectionIdHash> x_keys;
   std::unordered_map<uint32_t, Opening> x_last;  // by thread: its last call, if that was an opening
-  std::map<ProcessId, std::map<LooseKey, Opening>> x_loose;  // whose number is not known yet
+  std::map<ProcessId, std::map<LooseKey, Loose>> x_loose;  // whose number is not known yet
+  std::set<ProcessId> x_begun;
   std::map<Descriptor, Numbered> x_numbered;
   std::vector<Closed> x_gone;
   ToldCalls x_told;
