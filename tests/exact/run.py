@@ -17,7 +17,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -207,19 +206,16 @@ def expectations(source):
 
 
 class WithinReach:
-    """A folder whose programs nobody may run, wherever this tree lies."""
+    """A folder whose programs nobody may run, wherever this tree lies. All are copied before any of them is started: who
+    starts one hands the file that is being written to its child, and then nobody may run it."""
 
-    def __enter__(self):
+    def __init__(self, programs):
         self.folder = tempfile.TemporaryDirectory(prefix="unclosed-exact-")
         os.chmod(self.folder.name, 0o755)
-        self.lock, self.copies = threading.Lock(), {}
-        return self
+        self.copies = {program: pathlib.Path(shutil.copy(program, self.folder.name)) for program in programs}
 
-    def copy(self, program):
-        with self.lock:
-            if program not in self.copies:
-                self.copies[program] = pathlib.Path(shutil.copy(program, self.folder.name))
-            return self.copies[program]
+    def __enter__(self):
+        return self.copies
 
     def __exit__(self, *_):
         self.folder.cleanup()
@@ -246,7 +242,7 @@ class Look:
         table = Table(folder / "table")
         program, tool, who = self.options.programs / self.name, self.options.program, {}
         if self.as_nobody:
-            program, tool, who = self.options.reach.copy(program), self.options.reach.copy(tool), NOBODY
+            program, tool, who = self.options.reach[program], self.options.reach[tool], NOBODY
             for path in (folder, folder / "table"):
                 path.chmod(0o777)
         environment = {**os.environ, "EXACT_TABLE": str(folder / "table"), "EXACT_RUNG": self.command, "NO_COLOR": "1"}
@@ -365,7 +361,9 @@ def main():
     width = max(map(len, names))
     print(f"{'':{width}}  " + "".join(f"{rung:12}" for rung in rungs))
     exact = drift = possible = 0
-    with WithinReach() as options.reach, concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+    as_nobody = any(RUNGS[rung][1] for rung in rungs)
+    programs = [options.program, *(options.programs / name for name in names)] if as_nobody else []
+    with WithinReach(programs) as options.reach, concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         results = {key: pool.submit(look.run) for key, look in looks.items()}
         for name in names:
             row = [results[name, rung].result() for rung in rungs]
