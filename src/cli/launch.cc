@@ -70,8 +70,7 @@ ToldCalls told_calls_of(const std::string& command) {
     // End-of-file: the parent is gone or gave up.
     if (retry_eintr([&] { return ::read(start, &byte, 1); }) != 1) ::_exit(127);
     if (byte != kConfine && byte != kConfineGo) continue;
-    const int installed =
-        install_filter(byte == kConfineGo ? ToldCalls::kOfGo : ToldCalls::kAll);
+    const int installed = install_filter(byte == kConfineGo ? ToldCalls::kOfGo : ToldCalls::kAll);
     confined = installed >= 0;
     listener = confined ? installed + 1 : installed;
   }
@@ -125,8 +124,7 @@ Result<Confined> Launch::confine() {
   constexpr auto kTick = std::chrono::microseconds(200);
   const ToldCalls told = told_calls_of(x_command);
   const char& byte = told == ToldCalls::kOfGo ? kConfineGo : kConfine;
-  if (::write(x_start.get(), &byte, 1) != 1)
-    return system_error(errno, "confining the command");
+  if (::write(x_start.get(), &byte, 1) != 1) return system_error(errno, "confining the command");
   const Instant until = monotonic_now() + std::chrono::seconds(10);
   while (*x_listener == 0 && monotonic_now() < until) std::this_thread::sleep_for(kTick);
   const int answer = *x_listener;

@@ -70,7 +70,7 @@ class PollingCollector {
   // Children of the targets from before the first of them was added. Later ones are known by not
   // being among these: the times at which processes start are told in ticks, too coarse for that.
   std::set<ProcessId> x_strangers;
-  std::map<ProcessId, Instant> x_ended;   // when each was missed first
+  std::map<ProcessId, Instant> x_ended;  // when each was missed first
   std::map<std::string, bool> x_notes;
   Instant x_now, x_last, x_added;
   uint64_t x_scans = 0, x_generation = 0, x_descriptors = 0, x_opened = 0, x_closed = 0;

@@ -99,8 +99,7 @@ ssize_t Onlooker::read_link(uint32_t process, int fd, std::span<char> link) {
   *fmt::format_to_n(number.data(), number.size() - 1, "{}", fd).out = '\0';
   const auto known = x_tables.find(process);
   if (known != x_tables.end()) {
-    const ssize_t size =
-        ::readlinkat(known->second.get(), number.data(), link.data(), link.size());
+    const ssize_t size = ::readlinkat(known->second.get(), number.data(), link.data(), link.size());
     if (size > 0) return size;
   }
   auto table = Fd::open(fmt::format("/proc/{}/fd", process), O_PATH | O_DIRECTORY);

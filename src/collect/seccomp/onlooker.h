@@ -41,7 +41,7 @@ class Onlooker {
 
   std::unordered_map<uint32_t, Thread> x_threads;
   std::unordered_map<uint32_t, Fd> x_tables;  // /proc/PID/fd
-  uint32_t x_listening = 0;  // the process whose listener was asked for last
+  uint32_t x_listening = 0;                   // the process whose listener was asked for last
   int x_listener_fd = -1;
   OpenOn x_listener;
   Instant x_listener_read;

@@ -162,8 +162,9 @@ std::vector<std::string> SeccompCollector::notes() const {
       "receives were not seen, nor what 32-bit programs and io_uring did; the service's calls on "
       "descriptors waited some microseconds each";
   if (x_told == ToldCalls::kOfGo) {
-    notes.front() += "; of its closes one in four was told, so some connections that came and went "
-                     "were not counted";
+    notes.front() +=
+        "; of its closes one in four was told, so some connections that came and went "
+        "were not counted";
   }
   return notes;
 }

@@ -150,7 +150,8 @@ void Supervisor::State::look(const seccomp_notif& told) {
   if (wanted && (call.number == __NR_openat || call.number == __NR_openat2)) {
     onlooker.read_path(told.data.args[1], call);
   }
-  if (wanted && (call.number == __NR_open || call.number == __NR_creat)) onlooker.read_path(told.data.args[0], call);
+  if (wanted && (call.number == __NR_open || call.number == __NR_creat))
+    onlooker.read_path(told.data.args[0], call);
   const bool accepts = call.number == __NR_accept || call.number == __NR_accept4;
   if (accepts && wanted)
     call.on = onlooker.listener(call.process, static_cast<int>(told.data.args[0]));

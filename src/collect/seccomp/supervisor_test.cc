@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -12,7 +13,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <fstream>
 #include <functional>
+#include <string>
 #include <thread>
 
 #include "collect/seccomp/filter.h"
@@ -27,6 +30,7 @@ struct Board {
   std::atomic<int> listener{0};
   std::atomic<bool> go{false}, stop{false};
   std::atomic<uint64_t> opened{0}, failed{0};
+  std::atomic<int> error{0};
 };
 
 Board* make_board() {
@@ -70,6 +74,7 @@ void open_forever(Board& board) {
     if (fd >= 0 && ::close(fd) == 0) {
       ++board.opened;
     } else {
+      board.error = errno;
       ++board.failed;
     }
   }
@@ -175,6 +180,38 @@ TEST_F(SupervisorTest, a_service_outlives_its_killed_supervisor) {
   ::kill(supervisor, SIGKILL);
   ::waitpid(supervisor, nullptr, 0);
   EXPECT_TRUE(works_on());
+}
+
+// The keeper is nobody's child; for this test it becomes ours.
+pid_t adopted_keeper() {
+  std::ifstream children("/proc/thread-self/children");
+  for (pid_t pid; children >> pid;) {
+    std::string name;
+    std::ifstream("/proc/" + std::to_string(pid) + "/comm") >> name;
+    if (name == "unclosed-keeper") return pid;
+  }
+  return -1;
+}
+
+TEST_F(SupervisorTest, without_supervisor_and_keeper_calls_fail_and_the_service_lives) {
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+  service = start_service(*board, [this] {
+    ::close(board->listener - 1);  // as exec does
+    open_forever(*board);
+  });
+  const pid_t supervisor = supervise_elsewhere();
+  ASSERT_GT(supervisor, 0);
+  ASSERT_TRUE(works_on());
+  pid_t keeper = -1;
+  ASSERT_TRUE(wait_until([&] { return (keeper = adopted_keeper()) > 0; }));
+  ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+  for (const pid_t pid : {keeper, supervisor}) {
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+  }
+  EXPECT_TRUE(wait_until([&] { return board->failed > 100; }));
+  EXPECT_EQ(board->error, ENOSYS);
+  EXPECT_EQ(::kill(service, 0), 0);
 }
 
 TEST_F(SupervisorTest, a_service_goes_on_while_its_supervisor_is_stopped) {

@@ -250,8 +250,7 @@ bool Tracker::another_file(const Story& story, const OpenOn& on) const {
 }
 
 // The same for one that looks as it did: an opening that came later may be its own.
-void Tracker::doubt_opening(Story& story, const ConnectionFacts& facts,
-                            const ProcessId& process) {
+void Tracker::doubt_opening(Story& story, const ConnectionFacts& facts, const ProcessId& process) {
   if (x_told == ToldCalls::kAll || is_socket(facts.kind) || !story.opening_known) return;
   const auto may_be = [&](const Opening& one) {
     return one.process == process && one.use.at > story.facts.opened.at &&
@@ -484,8 +483,8 @@ void Tracker::finish_look(Instant began, const std::function<void(const Closed&)
       continue;
     }
     // A socket that was in no table: nobody told of its close.
-    const bool untold = x_told == ToldCalls::kOfGo && !story.closed && !story.looked_at &&
-                        !later && entry->first.inode != 0;
+    const bool untold = x_told == ToldCalls::kOfGo && !story.closed && !story.looked_at && !later &&
+                        entry->first.inode != 0;
     if (untold) story.closed = Use{kNoStack, story.named_at, {}};
     if (story.closed && !later) {
       tell({story.closed->at, story.facts, *story.closed});
