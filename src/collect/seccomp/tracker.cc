@@ -19,6 +19,9 @@ bool gives_socket(int number) {
   return number == __NR_socket || number == __NR_accept || number == __NR_accept4 ||
          number == __NR_socketpair;
 }
+bool gives_two(int number) {
+  return number == __NR_pipe || number == __NR_pipe2 || number == __NR_socketpair;
+}
 bool accepts(int number) { return number == __NR_accept || number == __NR_accept4; }
 bool copies(int number) {
   return number == __NR_dup || number == __NR_dup2 || number == __NR_dup3 || number == __NR_fcntl;
@@ -136,12 +139,7 @@ void Tracker::loosen(const Opening& opening) {
   }
   Loose& one = loose[loose_key(opening)];
   one.opening = opening;
-  ++one.count;
-  // Two descriptors come of each.
-  if (opening.number == __NR_pipe || opening.number == __NR_pipe2 ||
-      opening.number == __NR_socketpair) {
-    ++one.count;
-  }
+  one.count += gives_two(opening.number) ? 2 : 1;
 }
 
 // The last call of that thread, if it can have given what is named now, and nothing else that the
@@ -377,10 +375,9 @@ void Tracker::note(const TracedCall& traced) {
 void Tracker::begin(const ProcessId& process, const std::optional<ProcessId>& parent) {
   if (!x_begun.insert(process).second || !parent) return;
   std::vector<std::pair<Key, Story>> inherited;
-  const auto from = x_stories.lower_bound({0, {*parent, 0}});
-  const auto to = x_stories.upper_bound({0, {*parent, INT32_MAX}});
-  for (auto entry = from; entry != to; ++entry) {
-    if (entry->second.closed) continue;
+  for (auto entry = x_stories.lower_bound({0, {*parent, 0}});
+       entry != x_stories.end() && entry->first.place.process == *parent; ++entry) {
+    if (entry->second.closed || entry->first.inode != 0) continue;
     Story story = entry->second;
     story.facts.id.generation = kOwnGeneration | ++x_generation;
     inherited.push_back({{0, {process, entry->first.place.fd}}, std::move(story)});
@@ -395,8 +392,7 @@ void Tracker::begin(const ProcessId& process, const std::optional<ProcessId>& pa
   }
   const auto loose = x_loose.find(*parent);
   if (loose == x_loose.end()) return;
-  const auto copies = loose->second;
-  for (const auto& [key, one] : copies) {
+  for (const auto& [key, one] : std::map(loose->second)) {
     for (uint32_t i = 0; i < one.count; ++i) loosen_copy(one.opening);
   }
 }
