@@ -137,8 +137,8 @@ bool PollingCollector::look(const ProcessId& process, RecordSink& sink) {
   const auto table = DescriptorTable::open(process);
   if (!table) return table.error().kind != ErrorKind::kGone && x_proc.alive(process);
   const auto part = table->read(0, table->numbers().size(), DescriptorTable::Names::kRead);
-  // On its way out its table is empty, or will be before the end of the look.
-  if (x_proc.ending(process)) return false;
+  // On its way out its table is empty, or was before the look was over.
+  if (x_proc.first_thread_ending(process)) return false;
   if (!part) return x_proc.alive(process);
   const Sockets& sockets = sockets_of(process);
   const std::string nothing;
