@@ -135,9 +135,12 @@ void PollingCollector::take(const ProcessId& process, const ListedDescriptor& on
 // False when it has ended.
 bool PollingCollector::look(const ProcessId& process, RecordSink& sink) {
   const auto table = DescriptorTable::open(process);
-  if (!table) return table.error().kind != ErrorKind::kGone && x_proc.alive(process);
+  // On its way out its table is nobody's to read, then empty.
+  if (!table) {
+    return table.error().kind != ErrorKind::kGone && !x_proc.first_thread_ending(process) &&
+           x_proc.alive(process);
+  }
   const auto part = table->read(0, table->numbers().size(), DescriptorTable::Names::kRead);
-  // On its way out its table is empty, or was before the look was over.
   if (x_proc.first_thread_ending(process)) return false;
   if (!part) return x_proc.alive(process);
   const Sockets& sockets = sockets_of(process);
