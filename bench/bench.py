@@ -10,6 +10,7 @@ import tempfile
 import time
 
 import cost
+import throughput
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TOOL = os.path.join(ROOT, "build/release/unclosed")
@@ -223,7 +224,7 @@ def probe(seconds=10):
 # ---- cost ------------------------------------------------------------------------------------------------------------
 
 def cost_tools():
-    return {"unclosed": TOOL, "visits": native("visits"), "ops": native("ops"), "same.bt": os.path.join(ROOT, "bench/same.bt"),
+    return {"unclosed": TOOL, "visits": native("visits", "-pthread"), "ops": native("ops"), "same.bt": os.path.join(ROOT, "bench/same.bt"),
             **{name: go(os.path.join(ROOT, "bench", name), os.path.join(WORK, name)) for name in ("shortweb", "opsgo")}}
 
 
@@ -242,6 +243,12 @@ def kernel(seconds=6):
     for kind in ("go", "nginx"):
         yield from cost.run_time(kind, cost_tools(), measure, seconds)
     yield from cost.hooks(cost_tools(), measure)
+
+
+def seccomp(rounds=9, seconds=2):
+    tools = {"unclosed": TOOL, "visits": native("visits", "-pthread"),
+             "shortweb": go(os.path.join(ROOT, "bench/shortweb"), os.path.join(WORK, "shortweb"))}
+    yield from throughput.kept(tools, measure, rounds, seconds)
 
 
 # ---- ls --------------------------------------------------------------------------------------------------------------
@@ -471,7 +478,8 @@ def memory_reader(goroutines=100_000, connections=18_000):
 
 
 MEASURES = {"ls": ls, "goroutines": goroutines, "memory-reader": memory_reader, "attach": attach, "memory": memory,
-            "losses": losses, "chains": chains, "probe": probe, "cpu": cpu, "kernel": kernel, "hooksets": hooksets}
+            "losses": losses, "chains": chains, "probe": probe, "cpu": cpu, "kernel": kernel, "hooksets": hooksets,
+            "seccomp": seccomp}
 
 
 def main():

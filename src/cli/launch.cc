@@ -13,9 +13,13 @@
 
 #include <cstring>
 #include <new>
+#include <sstream>
 #include <thread>
 
 #include "collect/seccomp/filter.h"
+#include "symbolize/elf_file.h"
+#include "symbolize/go_build_info.h"
+#include "symbolize/mapped_file.h"
 
 namespace unclosed {
 namespace {
@@ -34,7 +38,30 @@ Error cannot_run(const std::string& command, int errno_value) {
 }
 
 // What the parent tells the child to do.
-constexpr char kGo = 1, kConfine = 2;
+constexpr char kGo = 1, kConfine = 2, kConfineGo = 3;
+
+// The file that execvp will take; nullopt: none is found.
+std::optional<std::string> program_of(const std::string& command) {
+  if (command.find('/') != std::string::npos) return command;
+  const char* folders = ::getenv("PATH");
+  std::stringstream path(folders == nullptr ? "/bin:/usr/bin" : folders);
+  for (std::string folder; std::getline(path, folder, ':');) {
+    const std::string file = fmt::format("{}/{}", folder.empty() ? "." : folder, command);
+    if (::access(file.c_str(), X_OK) == 0) return file;
+  }
+  return std::nullopt;
+}
+
+ToldCalls told_calls_of(const std::string& command) {
+  const auto program = program_of(command);
+  if (!program) return ToldCalls::kAll;
+  const auto opened = Fd::open(*program, O_RDONLY);
+  if (!opened) return ToldCalls::kAll;
+  const auto file = MappedFile::map(*opened, *program);
+  if (!file) return ToldCalls::kAll;
+  const auto elf = ElfFile::parse(file->bytes());
+  return elf && go_build_info(*elf) ? ToldCalls::kOfGo : ToldCalls::kAll;
+}
 
 [[noreturn]] void child(int start, int failure, std::atomic<int>& listener,
                         const std::vector<std::string>& command) {
@@ -42,8 +69,8 @@ constexpr char kGo = 1, kConfine = 2;
   for (char byte = 0; byte != kGo;) {
     // End-of-file: the parent is gone or gave up.
     if (retry_eintr([&] { return ::read(start, &byte, 1); }) != 1) ::_exit(127);
-    if (byte != kConfine) continue;
-    const int installed = install_filter();
+    if (byte != kConfine && byte != kConfineGo) continue;
+    const int installed = install_filter(byte == kConfineGo ? ToldCalls::kOfGo : ToldCalls::kAll);
     confined = installed >= 0;
     listener = confined ? installed + 1 : installed;
   }
@@ -93,10 +120,11 @@ Launch::~Launch() {
   ::waitpid(x_pid, nullptr, 0);
 }
 
-Result<Fd> Launch::confine() {
+Result<Confined> Launch::confine() {
   constexpr auto kTick = std::chrono::microseconds(200);
-  if (::write(x_start.get(), &kConfine, 1) != 1)
-    return system_error(errno, "confining the command");
+  const ToldCalls told = told_calls_of(x_command);
+  const char& byte = told == ToldCalls::kOfGo ? kConfineGo : kConfine;
+  if (::write(x_start.get(), &byte, 1) != 1) return system_error(errno, "confining the command");
   const Instant until = monotonic_now() + std::chrono::seconds(10);
   while (*x_listener == 0 && monotonic_now() < until) std::this_thread::sleep_for(kTick);
   const int answer = *x_listener;
@@ -109,7 +137,7 @@ Result<Fd> Launch::confine() {
   if (!process.valid()) return system_error(errno, "pidfd_open");
   Fd listener(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), answer - 1, 0)));
   if (!listener.valid()) return system_error(errno, "pidfd_getfd");
-  return listener;
+  return Confined{std::move(listener), told};
 }
 
 // The next stop of the traced child, with the signal that stopped it; nullopt when it has ended.

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "cli/session.h"
+#include "collect/seccomp/filter.h"
 
 namespace unclosed {
 
@@ -28,7 +29,7 @@ class Launch {
   // Puts the filter of the seccomp rung on the child, which takes privileges from it for good, and
   // answers its listener. Before go(); the child is then not held at its entry. kUnsupported,
   // kDenied: this kernel or a policy does not allow it, and the child is as before.
-  Result<Fd> confine();
+  Result<Confined> confine();
 
   pid_t pid() const { return x_pid; }
   // Lets the child exec, holds it once more at its program's entry, when its libraries are mapped

@@ -127,7 +127,7 @@ Status Session::start() {
   kernel_side.probes = x_settings.probes;
   const auto confine = [&] { return x_launch->confine(); };
   auto watcher = open_watcher(kernel_side, x_modules, x_proc,
-                              x_launch ? std::function<Result<Fd>()>(confine) : nullptr);
+                              x_launch ? std::function<Result<Confined>()>(confine) : nullptr);
   if (!watcher) return watcher.error();
   x_collector = *std::move(watcher);
   x_clock = WallClock::now();

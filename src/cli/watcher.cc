@@ -118,7 +118,7 @@ class ProcWatcher : public Watcher {
 
 Result<std::shared_ptr<Watcher>> open_watcher(const BpfSettings& settings, CodeSource& code,
                                               const ProcFs& proc,
-                                              const std::function<Result<Fd>()>& confine) {
+                                              const std::function<Result<Confined>()>& confine) {
   auto collector = BpfCollector::open(settings, code, proc);
   if (collector) {
     return std::shared_ptr<Watcher>(std::make_shared<BpfWatcher>(*std::move(collector)));
@@ -132,9 +132,9 @@ Result<std::shared_ptr<Watcher>> open_watcher(const BpfSettings& settings, CodeS
                  fmt::format("rung bpf: {}; rung seccomp: {}", obstacle.context, second.context),
                  "UC-E019"};
   };
-  auto listener = confine();
-  if (!listener) return neither(listener.error());
-  auto seccomp = SeccompCollector::start(*std::move(listener), {settings.stack_budget}, code, proc);
+  auto confined = confine();
+  if (!confined) return neither(confined.error());
+  auto seccomp = SeccompCollector::start(*std::move(confined), {settings.stack_budget}, code, proc);
   if (!seccomp) return neither(seccomp.error());
   return std::shared_ptr<Watcher>(std::make_shared<SeccompWatcher>(*std::move(seccomp), obstacle));
 }

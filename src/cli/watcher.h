@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "collect/bpf/collector.h"
 #include "collect/procfs/procfs.h"
+#include "collect/seccomp/filter.h"
 #include "model/record.h"
 
 namespace unclosed {
@@ -38,6 +39,6 @@ class Watcher {
 // BpfCollector::open, with UC-E019 where the seccomp rung is not possible either.
 Result<std::shared_ptr<Watcher>> open_watcher(const BpfSettings& settings, CodeSource& code,
                                               const ProcFs& proc,
-                                              const std::function<Result<Fd>()>& confine);
+                                              const std::function<Result<Confined>()>& confine);
 
 }  // namespace unclosed

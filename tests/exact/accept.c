@@ -1,4 +1,5 @@
 // accept(2) and accept4(2): the accepted ends are named by who accepted.
+// on seccomp no stack of take take_with_flags: more than one opening may be meant
 #include "exact.h"
 
 OPENER int listen_here(uint16_t* port) { return opened(listening(port), __func__); }

@@ -1,4 +1,5 @@
 // clone(2) with CLONE_FILES and without CLONE_THREAD: two processes, one table of descriptors.
+// on seccomp no stack of event of_the_child of_the_parent: more than one opening may be meant
 #include <sched.h>
 #include <sys/eventfd.h>
 

@@ -1,4 +1,5 @@
 // close(2) of numbers that are not open, and one that fails after it has closed.
+// on seccomp no stack of event: more than one opening may be meant
 #include <sys/eventfd.h>
 
 #include "exact.h"

@@ -1,4 +1,6 @@
 // close_range(2), and the flavour that first takes a table of one's own.
+// on seccomp no stack of event: more than one opening may be meant
+// on seccomp no copier of copy: more than one opening may be meant
 #include <linux/close_range.h>
 #include <sys/eventfd.h>
 

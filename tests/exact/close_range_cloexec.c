@@ -1,4 +1,5 @@
 // close_range(2) with CLOSE_RANGE_CLOEXEC closes nothing yet.
+// on seccomp no stack of event: more than one opening may be meant
 #include <linux/close_range.h>
 #include <sys/eventfd.h>
 

@@ -1,4 +1,6 @@
 // dup(2): the copy has the opener of the first, and the last descriptor of all ends the file.
+// on seccomp no stack of event: more than one opening may be meant
+// on seccomp no copier of copy: more than one opening may be meant
 #include <sys/eventfd.h>
 
 #include "exact.h"

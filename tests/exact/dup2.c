@@ -1,4 +1,6 @@
 // dup2(2) to a free number, and to itself.
+// on seccomp no stack of event: more than one opening may be meant
+// on seccomp no copier of copy: more than one opening may be meant
 #include <sys/eventfd.h>
 
 #include "exact.h"

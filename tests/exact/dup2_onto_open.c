@@ -1,4 +1,6 @@
 // dup2(2) onto an open number closes what was there, once it was the last of its file.
+// on seccomp no stack of event victim: more than one opening may be meant
+// on seccomp no copier of replace: more than one opening may be meant
 #include <sys/eventfd.h>
 
 #include "exact.h"

@@ -1,4 +1,6 @@
 // dup3(2), to a free number and onto an open one.
+// on seccomp no stack of event: more than one opening may be meant
+// on seccomp no copier of replace: more than one opening may be meant
 #include <sys/eventfd.h>
 
 #include "exact.h"

@@ -1,4 +1,5 @@
 // epoll_create(2), epoll_create1(2); a descriptor that is in one is not opened by that.
+// on seccomp no stack of older_poller poller: more than one opening may be meant
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 

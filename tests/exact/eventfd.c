@@ -1,4 +1,5 @@
 // eventfd2(2), and the older call.
+// on seccomp no stack of event older_event: more than one opening may be meant
 #include <sys/eventfd.h>
 
 #include "exact.h"

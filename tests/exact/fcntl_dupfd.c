@@ -1,4 +1,6 @@
 // F_DUPFD and F_DUPFD_CLOEXEC, beside calls of fcntl(2) that copy nothing.
+// on seccomp no stack of event: more than one opening may be meant
+// on seccomp no copier of copy copy_cloexec: more than one opening may be meant
 #include <sys/eventfd.h>
 
 #include "exact.h"

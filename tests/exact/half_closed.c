@@ -1,4 +1,5 @@
 // shutdown(2) closes no descriptor, on either side.
+// on seccomp no stack of take: more than one opening may be meant
 #include "exact.h"
 
 OPENER int listen_here(uint16_t* port) { return opened(listening(port), __func__); }

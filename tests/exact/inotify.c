@@ -1,4 +1,5 @@
 // inotify_init1(2).
+// on seccomp no stack of watch: more than one opening may be meant
 #include <sys/inotify.h>
 
 #include "exact.h"

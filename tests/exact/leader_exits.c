@@ -1,4 +1,6 @@
 // The first thread ends while another goes on: the table is then that of the others.
+// on seccomp no number of any: only the table of the first thread is read
+// on proc no number of any: only the table of the first thread is read
 #include <pthread.h>
 #include <sys/eventfd.h>
 

@@ -1,4 +1,5 @@
 // memfd_create(2).
+// on seccomp no stack of memory: more than one opening may be meant
 #include <sys/mman.h>
 
 #include "exact.h"

@@ -1,4 +1,5 @@
 // Network namespaces, one in the other: the same addresses and ports, other sockets.
+// needs root: a network namespace
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>

@@ -1,4 +1,5 @@
 // Sockets whose connect(2) failed, is still under way, or was never called.
+// on seccomp no stack of untouched: more than one opening may be meant
 #include <arpa/inet.h>
 
 #include "exact.h"

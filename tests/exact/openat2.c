@@ -1,4 +1,5 @@
 // openat2(2).
+// on seccomp no stack of open_how: more than one opening may be meant
 #include <linux/openat2.h>
 
 #include "exact.h"

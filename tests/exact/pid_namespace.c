@@ -1,4 +1,5 @@
 // A PID namespace, and one more in it: the numbers there are not those that the observer sees.
+// needs root: a PID namespace
 #include <sched.h>
 #include <sys/eventfd.h>
 

@@ -1,4 +1,5 @@
 // pidfd_open(2), and one that comes out of clone3(2).
+// on seccomp no stack of of_a_child own: more than one opening may be meant
 #include <linux/sched.h>
 
 #include "exact.h"

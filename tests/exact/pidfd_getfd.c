@@ -1,4 +1,6 @@
 // pidfd_getfd(2): a descriptor is taken out of another process.
+// on seccomp no stack of of_the_child: who handed it over is not told, and two openings may be meant
+// on seccomp no copier of take: who handed it over is not told, and two openings may be meant
 #include <sys/eventfd.h>
 
 #include "exact.h"

@@ -1,4 +1,5 @@
 // pipe(2) and pipe2(2).
+// on seccomp no stack of lay lay_with_flags: more than one opening may be meant
 #include "exact.h"
 
 OPENER void lay(int* ends) {

@@ -1,5 +1,6 @@
 // One thread opens while another closes, on numbers that they take from each other.
 // a storm
+// on seccomp no stack of any: more than one opening may be meant
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>

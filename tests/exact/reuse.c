@@ -1,5 +1,6 @@
 // A million times the same few numbers, by two openers: none may keep the stack of the one before.
 // a storm
+// on seccomp no stack of any: more than one opening may be meant
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 

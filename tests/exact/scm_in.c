@@ -1,4 +1,5 @@
 // SCM_RIGHTS into the target, from a process that was there before the observer.
+// on seccomp no stack of of_the_other: who handed it over is not told, and two openings may be meant
 #include <sys/eventfd.h>
 
 #include "exact.h"

@@ -1,4 +1,5 @@
 // SCM_RIGHTS out of the target: what another process holds alone is gone from here.
+// on seccomp no stack of event: who handed it over is not told, and two openings may be meant
 #include <sys/eventfd.h>
 
 #include "exact.h"

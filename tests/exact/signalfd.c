@@ -1,4 +1,5 @@
 // signalfd4(2), and the call that changes an open one instead of opening.
+// on seccomp no stack of open_signals: more than one opening may be meant
 #include <sys/signalfd.h>
 
 #include "exact.h"

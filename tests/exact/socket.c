@@ -1,4 +1,5 @@
 // socket(2) of several families.
+// on seccomp no stack of tcp tcp6: more than one opening may be meant
 #include "exact.h"
 
 OPENER int tcp(void) { return opened(socket(AF_INET, SOCK_STREAM, 0), __func__); }

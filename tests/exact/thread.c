@@ -1,4 +1,5 @@
 // Threads share a table: one opens, another closes.
+// on seccomp no stack of of_main of_the_thread: more than one opening may be meant
 #include <pthread.h>
 #include <sys/eventfd.h>
 

@@ -1,4 +1,6 @@
 // A thread with a table of its own: its numbers are other files than those of the other threads.
+// on seccomp no number of of_the_thread: only the table of the first thread is read
+// on proc no number of of_the_thread: only the table of the first thread is read
 #include <pthread.h>
 #include <sched.h>
 #include <sys/eventfd.h>

@@ -1,4 +1,5 @@
 // timerfd_create(2).
+// on seccomp no stack of timer: more than one opening may be meant
 #include <sys/timerfd.h>
 
 #include "exact.h"

@@ -1,6 +1,8 @@
 // Two observers at a time: each sees everything, and neither disturbs the other.
 // observers 2
 // a storm
+// on seccomp no stack of any: more than one opening may be meant
+// on seccomp no copier of any: more than one opening may be meant
 #include <sys/eventfd.h>
 
 #include "exact.h"

@@ -1,4 +1,5 @@
 // unshare(CLONE_FILES) in a process whose table was shared with another.
+// on seccomp no stack of event of_the_child: more than one opening may be meant
 #include <sched.h>
 #include <sys/eventfd.h>
 

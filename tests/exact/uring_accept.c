@@ -1,5 +1,6 @@
 // IORING_OP_ACCEPT, of a connection that waits and of one that comes later.
 // unseen where a note says io_uring_submit_req
+// on seccomp no stack of accept_by_ring ring_up: what io_uring does is not told, and two openings may be meant
 #include <linux/io_uring.h>
 
 #include "exact.h"

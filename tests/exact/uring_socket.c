@@ -1,5 +1,6 @@
 // IORING_OP_SOCKET, IORING_OP_CONNECT and IORING_OP_CLOSE.
 // unseen where a note says io_uring_submit_req
+// on seccomp no stack of ring_up socket_by_ring: what io_uring does is not told, and two openings may be meant
 #include <arpa/inet.h>
 #include <linux/io_uring.h>
 

@@ -1,4 +1,5 @@
 // userfaultfd(2), where it is allowed; else a failing call is all there is.
+// on seccomp no stack of faults: more than one opening may be meant
 #include <linux/userfaultfd.h>
 
 #include "exact.h"

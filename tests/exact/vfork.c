@@ -1,4 +1,5 @@
 // vfork(2): the child borrows memory, not the table of descriptors.
+// on seccomp no stack of event: more than one opening may be meant
 #include <sys/eventfd.h>
 
 #include "exact.h"

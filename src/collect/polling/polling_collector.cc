@@ -8,6 +8,7 @@
 namespace unclosed {
 namespace {
 
+constexpr Duration kTick = std::chrono::milliseconds(10);  // of the times at which processes start
 // How long what an ended process had is kept, in case that the others end as well.
 constexpr Duration kOrphaned = std::chrono::milliseconds(700);
 
@@ -39,6 +40,7 @@ Role role_of(const SocketFact& fact, bool served) {
 Status PollingCollector::add_target(const ProcessId& process) {
   const auto table = DescriptorTable::open_unlisted(process);
   if (!table) return table.error();
+  if (x_targets.empty() && x_scans == 0) x_added = monotonic_now();
   if (std::find(x_targets.begin(), x_targets.end(), process) == x_targets.end()) {
     x_targets.push_back(process);
   }
@@ -103,7 +105,8 @@ void PollingCollector::take(const ProcessId& process, const ListedDescriptor& on
                                    process.start_ticks << 22 ^ static_cast<uint64_t>(process.pid)};
   Known& known = x_known[key];
   const bool other_file =
-      known.scan != 0 && !one.socket && (known.facts.inode != one.inode || known.link != link);
+      known.scan != 0 && !one.socket &&
+      (known.facts.kind != one.kind || known.facts.inode != one.inode || known.link != link);
   if (other_file) {  // another file has the number now
     ++x_closed;
     known = {};
@@ -132,8 +135,13 @@ void PollingCollector::take(const ProcessId& process, const ListedDescriptor& on
 // False when it has ended.
 bool PollingCollector::look(const ProcessId& process, RecordSink& sink) {
   const auto table = DescriptorTable::open(process);
-  if (!table) return table.error().kind != ErrorKind::kGone && x_proc.alive(process);
+  // On its way out its table is nobody's to read, then empty.
+  if (!table) {
+    return table.error().kind != ErrorKind::kGone && !x_proc.first_thread_ending(process) &&
+           x_proc.alive(process);
+  }
   const auto part = table->read(0, table->numbers().size(), DescriptorTable::Names::kRead);
+  if (x_proc.first_thread_ending(process)) return false;
   if (!part) return x_proc.alive(process);
   const Sockets& sockets = sockets_of(process);
   const std::string nothing;
@@ -163,7 +171,7 @@ void PollingCollector::follow_children(RecordSink& sink) {
     if (!children) continue;
     for (const ProcessId& child : *children) {
       const bool known = std::find(x_targets.begin(), x_targets.end(), child) != x_targets.end();
-      if (known || x_proc.started(child) < x_last || !add_target(child)) continue;
+      if (known || x_strangers.contains(child) || !add_target(child)) continue;
       if (auto info = x_proc.info(child)) sink.accept(ProcessSeen{x_now, *std::move(info)});
     }
   }
@@ -174,7 +182,17 @@ Status PollingCollector::scan(RecordSink& sink) {
   if (x_targets.empty() && x_scans > 0) return {};
   ++x_scans;
   x_now = monotonic_now();
-  if (x_scans > 1) follow_children(sink);
+  if (x_scans == 1) {
+    for (const ProcessId& target : x_targets) {
+      if (const auto children = x_proc.children(target)) {
+        for (const ProcessId& child : *children) {
+          if (x_proc.started(child) + kTick < x_added) x_strangers.insert(child);
+        }
+      }
+    }
+  } else {
+    follow_children(sink);
+  }
   x_sockets.clear();
   x_descriptors = 0;
   sink.accept(ScanBegin{x_now});

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -66,9 +67,12 @@ class PollingCollector {
   std::vector<ProcessId> x_targets;
   std::map<Key, Known> x_known;
   std::map<uint64_t, Sockets> x_sockets;  // of this look, by namespace
-  std::map<ProcessId, Instant> x_ended;   // when each was missed first
+  // Children of the targets from before the first of them was added. Later ones are known by not
+  // being among these: the times at which processes start are told in ticks, too coarse for that.
+  std::set<ProcessId> x_strangers;
+  std::map<ProcessId, Instant> x_ended;  // when each was missed first
   std::map<std::string, bool> x_notes;
-  Instant x_now, x_last;
+  Instant x_now, x_last, x_added;
   uint64_t x_scans = 0, x_generation = 0, x_descriptors = 0, x_opened = 0, x_closed = 0;
 };
 

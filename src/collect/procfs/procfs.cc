@@ -182,8 +182,16 @@ bool ProcFs::alive(const ProcessId& process) const {
   return place->stat.state != 'Z' || place->stat.threads > 1;
 }
 
+namespace {
+constexpr uint32_t kExiting = 0x4;  // PF_EXITING, include/linux/sched.h
+}  // namespace
+
+bool ProcFs::first_thread_ending(const ProcessId& process) const {
+  const auto place = open_process(x_root, process);
+  return !place || (place->stat.flags & kExiting) != 0;
+}
+
 bool ProcFs::ending(const ProcessId& process) const {
-  constexpr uint32_t kExiting = 0x4;  // PF_EXITING, include/linux/sched.h
   const auto place = open_process(x_root, process);
   if (!place) return true;
   if ((place->stat.flags & kExiting) == 0) return false;

@@ -41,6 +41,8 @@ class ProcFs {
   Instant started(const ProcessId& process) const;
   // True while the process with exactly this start time exists and one of its threads runs.
   bool alive(const ProcessId& process) const;
+  // True when it is gone, or its first thread is on its way out: /proc/PID/fd shows nothing then.
+  bool first_thread_ending(const ProcessId& process) const;
   // True when it is gone, or all its threads are on their way out: its descriptors go without
   // calls.
   bool ending(const ProcessId& process) const;

@@ -3,20 +3,38 @@
 // cannot see: calls of 32-bit programs, and what io_uring does.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
+#include "base/fd.h"
+
 namespace unclosed {
+
+// Which calls a filter tells of.
+enum class ToldCalls : uint8_t {
+  kAll,   // whatever opens, copies, sends or closes
+  kOfGo,  // what a Go program needs, where epoll_ctl names each number that has just been opened:
+          // no accepts without waiting, and the closes of one number in four
+};
 
 // Puts the filter on the calling thread (single-threaded: on all that will ever be), for good: it
 // is inherited by children and across exec, and takes from them the right to gain privileges by
 // exec. Answers the listener's descriptor, or a negative errno. From then on the calls that it
 // names wait until somebody answers on the listener.
-int install_filter();
+int install_filter(ToldCalls told);
+
+// A process under the filter.
+struct Confined {
+  Fd listener;
+  ToldCalls told = ToldCalls::kAll;
+};
 
 // What a call does to descriptors, as the supervisor reads it.
 enum class CallKind : uint8_t {
   kOpens,     // gives a descriptor
   kConnects,  // fd, address
+  kNames,     // fd: bind and listen, which say whose number it is
+  kWatches,   // fd: it is added to an epoll
   kCopies,    // dup and its kin: fd; gives a descriptor
   kSends,     // fd
   kCloses,    // fd
@@ -26,5 +44,7 @@ enum class CallKind : uint8_t {
 };
 // Of a call that the filter names, by its number.
 CallKind kind_of_call(int number);
+// Which argument is the descriptor that such a call names.
+size_t named_argument(CallKind kind);
 
 }  // namespace unclosed

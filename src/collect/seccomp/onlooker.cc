@@ -19,7 +19,7 @@
 namespace unclosed {
 namespace {
 
-constexpr size_t kMostThreads = 2048;
+constexpr size_t kMostThreads = 2048, kMostProcesses = 256;
 constexpr Duration kTrusted = std::chrono::milliseconds(50);
 constexpr size_t kPage = 4096;
 constexpr size_t kMostStack = 16384;  // from sp on: what 40 frames of usual code take
@@ -77,9 +77,8 @@ Onlooker::Thread* Onlooker::thread(uint32_t id) {
   return &x_threads.emplace(id, std::move(found)).first->second;
 }
 
-uint32_t Onlooker::process_of(uint32_t id) {
+uint32_t Onlooker::process_of(uint32_t id, Instant now) {
   const auto known = x_threads.find(id);
-  const Instant now = monotonic_now();
   if (known != x_threads.end() && now - known->second.checked > kTrusted) {
     // A descriptor of a thread that has ended reads nothing: the number is another's by now.
     char byte;
@@ -94,11 +93,25 @@ uint32_t Onlooker::process_of(uint32_t id) {
   return found == nullptr ? 0 : found->process;
 }
 
-OpenOn Onlooker::open_on(uint32_t process, int fd) const {
-  std::array<char, 64> path{};
+// A directory of a process that has ended holds nothing: the number is another's by now.
+ssize_t Onlooker::read_link(uint32_t process, int fd, std::span<char> link) {
+  std::array<char, 16> number{};
+  *fmt::format_to_n(number.data(), number.size() - 1, "{}", fd).out = '\0';
+  const auto known = x_tables.find(process);
+  if (known != x_tables.end()) {
+    const ssize_t size = ::readlinkat(known->second.get(), number.data(), link.data(), link.size());
+    if (size > 0) return size;
+  }
+  auto table = Fd::open(fmt::format("/proc/{}/fd", process), O_PATH | O_DIRECTORY);
+  if (!table) return -1;
+  if (x_tables.size() >= kMostProcesses) x_tables.clear();
+  Fd& kept = x_tables[process] = *std::move(table);
+  return ::readlinkat(kept.get(), number.data(), link.data(), link.size());
+}
+
+OpenOn Onlooker::open_on(uint32_t process, int fd) {
   std::array<char, 1024> link;
-  *fmt::format_to_n(path.data(), path.size() - 1, "/proc/{}/fd/{}", process, fd).out = '\0';
-  const ssize_t size = ::readlink(path.data(), link.data(), link.size());
+  const ssize_t size = read_link(process, fd, link);
   if (size <= 0) return {};
   const std::string_view text(link.data(), static_cast<size_t>(size));
   OpenOn on;

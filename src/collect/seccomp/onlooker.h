@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <unordered_map>
 
 #include "base/fd.h"
@@ -18,8 +19,8 @@ namespace unclosed {
 class Onlooker {
  public:
   // The process that a thread belongs to; 0: it cannot be read.
-  uint32_t process_of(uint32_t thread);
-  OpenOn open_on(uint32_t process, int fd) const;
+  uint32_t process_of(uint32_t thread, Instant now);
+  OpenOn open_on(uint32_t process, int fd);
   // The same for a listener, which stays open for long: as of the last tenth of a second.
   OpenOn listener(uint32_t process, int fd);
   // Empty bytes: it could not be read.
@@ -36,9 +37,11 @@ class Onlooker {
     Instant checked;
   };
   Thread* thread(uint32_t id);
+  ssize_t read_link(uint32_t process, int fd, std::span<char> link);
 
   std::unordered_map<uint32_t, Thread> x_threads;
-  uint32_t x_listening = 0;  // the process whose listener was asked for last
+  std::unordered_map<uint32_t, Fd> x_tables;  // /proc/PID/fd
+  uint32_t x_listening = 0;                   // the process whose listener was asked for last
   int x_listener_fd = -1;
   OpenOn x_listener;
   Instant x_listener_read;

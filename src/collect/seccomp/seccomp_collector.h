@@ -24,7 +24,7 @@ namespace unclosed {
 class SeccompCollector {
  public:
   // Takes over the listener of a filter; calls are answered from now on. `code` must outlive it.
-  static Result<SeccompCollector> start(Fd listener, const SupervisorSettings& settings,
+  static Result<SeccompCollector> start(Confined confined, const SupervisorSettings& settings,
                                         CodeSource& code, ProcFs proc);
 
   Status add_target(const ProcessId& process) { return x_polling.add_target(process); }
@@ -45,7 +45,7 @@ class SeccompCollector {
 
  private:
   class Merger;
-  SeccompCollector(Supervisor supervisor, CodeSource& code, const ProcFs& proc);
+  SeccompCollector(Supervisor supervisor, ToldCalls told, CodeSource& code, const ProcFs& proc);
   void take_in(RecordSink& sink);
   std::optional<ProcessId> process_of(uint32_t pid, RecordSink& sink);
   StackId keep(const ProcessId& process, const Call& call);
@@ -57,6 +57,8 @@ class SeccompCollector {
   Tracker x_tracker;
   std::map<uint32_t, ProcessId> x_processes;
   std::unordered_map<StackId, RawStack> x_stacks;
+  std::vector<Call> x_calls;
+  ToldCalls x_told;
   uint64_t x_lost_told = 0;
   Instant x_last_look;
 };

@@ -46,6 +46,8 @@ double most_debt(CallKind kind) {
 bool names_descriptor(CallKind kind) {
   switch (kind) {
     case CallKind::kConnects:
+    case CallKind::kNames:
+    case CallKind::kWatches:
     case CallKind::kCopies:
     case CallKind::kSends:
     case CallKind::kCloses:
@@ -137,17 +139,19 @@ void Supervisor::State::look(const seccomp_notif& told) {
   call.thread = told.pid;
   call.at = monotonic_now();
   call.arguments = {told.data.args[0], told.data.args[1]};
-  call.process = onlooker.process_of(told.pid);
+  call.process = onlooker.process_of(told.pid, call.at);
   bool wanted = call.process != 0;
   if (names_descriptor(call.kind)) {
-    call.fd = static_cast<int>(told.data.args[0]);
-    if (wanted) call.on = onlooker.open_on(call.process, call.fd);
-    wanted = wanted && call.on.known && (call.kind != CallKind::kSends || call.on.socket);
+    call.fd = static_cast<int>(told.data.args[named_argument(call.kind)]);
+    const bool looks = wanted && call.kind != CallKind::kWatches;
+    if (looks) call.on = onlooker.open_on(call.process, call.fd);
+    wanted = looks ? call.on.known && (call.kind != CallKind::kSends || call.on.socket) : wanted;
   }
   if (wanted && (call.number == __NR_openat || call.number == __NR_openat2)) {
     onlooker.read_path(told.data.args[1], call);
   }
-  if (wanted && call.number == __NR_open) onlooker.read_path(told.data.args[0], call);
+  if (wanted && (call.number == __NR_open || call.number == __NR_creat))
+    onlooker.read_path(told.data.args[0], call);
   const bool accepts = call.number == __NR_accept || call.number == __NR_accept4;
   if (accepts && wanted)
     call.on = onlooker.listener(call.process, static_cast<int>(told.data.args[0]));
@@ -155,7 +159,8 @@ void Supervisor::State::look(const seccomp_notif& told) {
     onlooker.read_address(told.data.args[1], told.data.args[2], call);
     wanted = call.on.socket;
   }
-  const bool stackless = call.kind == CallKind::kClears || call.kind == CallKind::kExecutes;
+  const bool stackless = call.kind == CallKind::kClears || call.kind == CallKind::kExecutes ||
+                         call.kind == CallKind::kNames;
   const bool ends = call.kind == CallKind::kEnds;
   if (wanted && !ends && !stackless) take_stack(call);
   if (ends && wanted && page->held == 0) {
@@ -221,10 +226,11 @@ Result<Supervisor> Supervisor::start(Fd listener, const SupervisorSettings& sett
   return Supervisor(std::move(state));
 }
 
-std::vector<Call> Supervisor::collect() {
+void Supervisor::collect(std::vector<Call>& calls) {
+  calls.clear();
   const std::lock_guard lock(x_state->mutex);
   x_state->stack_bytes = 0;
-  return std::exchange(x_state->calls, {});
+  x_state->calls.swap(calls);
 }
 
 SupervisorCounts Supervisor::counts() const {

@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -11,7 +13,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <fstream>
 #include <functional>
+#include <string>
 #include <thread>
 
 #include "collect/seccomp/filter.h"
@@ -26,6 +30,7 @@ struct Board {
   std::atomic<int> listener{0};
   std::atomic<bool> go{false}, stop{false};
   std::atomic<uint64_t> opened{0}, failed{0};
+  std::atomic<int> error{0};
 };
 
 Board* make_board() {
@@ -44,10 +49,11 @@ bool wait_until(const std::function<bool()>& condition, milliseconds most = mill
 }
 
 // A service under the filter: waits for `go`, then works.
-pid_t start_service(Board& board, const std::function<void()>& work) {
+pid_t start_service(Board& board, const std::function<void()>& work,
+                    ToldCalls told = ToldCalls::kAll) {
   const pid_t pid = ::fork();
   if (pid != 0) return pid;
-  const int listener = install_filter();
+  const int listener = install_filter(told);
   board.listener = listener >= 0 ? listener + 1 : listener;
   while (!board.go) ::usleep(500);
   work();
@@ -68,6 +74,7 @@ void open_forever(Board& board) {
     if (fd >= 0 && ::close(fd) == 0) {
       ++board.opened;
     } else {
+      board.error = errno;
       ++board.failed;
     }
   }
@@ -113,7 +120,8 @@ TEST_F(SupervisorTest, calls_go_on_and_are_told) {
   ASSERT_TRUE(supervisor) << supervisor.error().context;
   board->go = true;
   ASSERT_TRUE(wait_until([&] { return supervisor->held() == static_cast<uint32_t>(service); }));
-  const auto calls = supervisor->collect();
+  std::vector<Call> calls;
+  supervisor->collect(calls);
   ASSERT_EQ(calls.size(), 4U);
   EXPECT_EQ(calls[0].number, __NR_socket);
   EXPECT_EQ(calls[0].process, static_cast<uint32_t>(service));
@@ -129,6 +137,41 @@ TEST_F(SupervisorTest, calls_go_on_and_are_told) {
   service = -1;
 }
 
+TEST_F(SupervisorTest, of_a_go_program_numbers_and_some_closes_are_told) {
+  service = start_service(
+      *board,
+      [] {
+        const int loop = ::epoll_create1(0);
+        const int listener = ::socket(AF_UNIX, SOCK_STREAM, 0);
+        ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK);
+        epoll_event event{};
+        ::epoll_ctl(loop, EPOLL_CTL_ADD, listener, &event);
+        ::epoll_ctl(loop, EPOLL_CTL_DEL, listener, nullptr);
+        for (int number = 100; number < 108; ++number) ::close(number);  // of nothing
+        for (int number = 200; number < 208; ++number) ::close(::dup2(listener, number));
+      },
+      ToldCalls::kOfGo);
+  auto supervisor = Supervisor::start(listener_of(service, *board), {.stack_budget = 0});
+  ASSERT_TRUE(supervisor) << supervisor.error().context;
+  board->go = true;
+  ASSERT_TRUE(wait_until([&] { return supervisor->held() == static_cast<uint32_t>(service); }));
+  std::vector<Call> calls;
+  supervisor->collect(calls);
+  ASSERT_GE(calls.size(), 3U);
+  EXPECT_EQ(calls[2].number, __NR_epoll_ctl);
+  EXPECT_EQ(calls[2].kind, CallKind::kWatches);
+  EXPECT_EQ(calls[2].fd, calls[3].fd);  // which dup2 names then
+  EXPECT_FALSE(calls[2].stack.bytes.empty());
+  std::vector<int> closed;
+  for (const Call& call : calls) {
+    if (call.kind == CallKind::kCloses) closed.push_back(call.fd);
+  }
+  EXPECT_EQ(closed, (std::vector<int>{202, 206}));
+  supervisor->let_held_go();
+  EXPECT_EQ(::waitpid(service, nullptr, 0), service);
+  service = -1;
+}
+
 TEST_F(SupervisorTest, a_service_outlives_its_killed_supervisor) {
   service = start_service(*board, [this] { open_forever(*board); });
   const pid_t supervisor = supervise_elsewhere();
@@ -137,6 +180,38 @@ TEST_F(SupervisorTest, a_service_outlives_its_killed_supervisor) {
   ::kill(supervisor, SIGKILL);
   ::waitpid(supervisor, nullptr, 0);
   EXPECT_TRUE(works_on());
+}
+
+// The keeper is nobody's child; for this test it becomes ours.
+pid_t adopted_keeper() {
+  std::ifstream children("/proc/thread-self/children");
+  for (pid_t pid; children >> pid;) {
+    std::string name;
+    std::ifstream("/proc/" + std::to_string(pid) + "/comm") >> name;
+    if (name == "unclosed-keeper") return pid;
+  }
+  return -1;
+}
+
+TEST_F(SupervisorTest, without_supervisor_and_keeper_calls_fail_and_the_service_lives) {
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+  service = start_service(*board, [this] {
+    ::close(board->listener - 1);  // as exec does
+    open_forever(*board);
+  });
+  const pid_t supervisor = supervise_elsewhere();
+  ASSERT_GT(supervisor, 0);
+  ASSERT_TRUE(works_on());
+  pid_t keeper = -1;
+  ASSERT_TRUE(wait_until([&] { return (keeper = adopted_keeper()) > 0; }));
+  ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+  for (const pid_t pid : {keeper, supervisor}) {
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+  }
+  EXPECT_TRUE(wait_until([&] { return board->failed > 100; }));
+  EXPECT_EQ(board->error, ENOSYS);
+  EXPECT_EQ(::kill(service, 0), 0);
 }
 
 TEST_F(SupervisorTest, a_service_goes_on_while_its_supervisor_is_stopped) {

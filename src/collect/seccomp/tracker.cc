@@ -2,20 +2,25 @@
 
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <utility>
 
 namespace unclosed {
 namespace {
 
-constexpr size_t kMostLoose = 4096;
+constexpr size_t kMostLoose = 4096, kMostNumbered = 65536;
 // Ids of connections that no look ever saw; the others are numbered by who looks.
 constexpr uint64_t kOwnGeneration = uint64_t{1} << 63;
 
 bool gives_socket(int number) {
   return number == __NR_socket || number == __NR_accept || number == __NR_accept4 ||
          number == __NR_socketpair;
+}
+bool gives_two(int number) {
+  return number == __NR_pipe || number == __NR_pipe2 || number == __NR_socketpair;
 }
 bool accepts(int number) { return number == __NR_accept || number == __NR_accept4; }
 bool copies(int number) {
@@ -69,8 +74,12 @@ std::string_view file_name(std::string_view path) { return path.substr(path.rfin
 
 // Whether an opening can have given what is seen.
 bool Tracker::fits(const Opening& opening, Kind kind, Role role, const std::string& name) {
-  if (copies(opening.number)) return !is_socket(kind);
+  if (copies(opening.number)) {
+    return !is_socket(kind) && kind == opening.kind && (name.empty() || name == opening.path);
+  }
   if (accepts(opening.number)) return is_socket(kind) && role != Role::kListener;
+  // Accepted by somebody who does not tell (io_uring).
+  if (opening.number == __NR_socket && role == Role::kServer) return false;
   const Kind given = kind_given(opening.number, opening.arguments);
   if (given == Kind::kFile) {
     const bool kinds = kind == Kind::kFile || kind == Kind::kFifo || kind == Kind::kOther;
@@ -89,9 +98,14 @@ Tracker::Key Tracker::key_of(const TracedCall& traced) {
 
 void Tracker::tell_opening(Story& story, const Opening& opening) {
   ConnectionFacts& facts = story.facts;
+  if (copies(opening.number)) {
+    facts.duplicated = opening.use;
+    facts.kind = opening.kind;
+    if (!opening.first) return;
+  }
   story.opening_known = true;
   facts.opener = opening.process;
-  facts.opened = opening.use;
+  facts.opened = opening.first.value_or(opening.use);
   facts.before_attach = false;
   if (accepts(opening.number)) {
     facts.role = Role::kServer;
@@ -102,82 +116,177 @@ void Tracker::tell_opening(Story& story, const Opening& opening) {
     } else if (!story.looked_at) {
       facts.kind = Kind::kTcp;
     }
-  } else if (!story.looked_at) {
+  } else if (!story.looked_at && !copies(opening.number)) {
     facts.kind = kind_given(opening.number, opening.arguments);
   }
 }
 
-// Several openings may be meant; they tell something where all have the same stack.
-template <class Fits>
-std::optional<size_t> only_one(const std::vector<StackId>& stacks, Fits fits_at) {
-  std::optional<size_t> found;
-  for (size_t i = stacks.size(); i-- > 0;) {
-    if (!fits_at(i)) continue;
-    if (found && stacks[*found] != stacks[i]) return std::nullopt;
-    if (!found) found = i;
+Tracker::LooseKey Tracker::loose_key(const Opening& opening) {
+  // Of open and its kin the path counts, and not where in memory it stood.
+  const bool by_path = kind_given(opening.number, opening.arguments) == Kind::kFile;
+  return {opening.number, by_path ? std::array<uint64_t, 2>{} : opening.arguments,
+          opening.use.stack, opening.use.by.thread, opening.path};
+}
+
+void Tracker::loosen(const Opening& opening) {
+  auto& loose = x_loose[opening.process];
+  if (loose.size() >= kMostLoose) {
+    std::vector<Instant> times;
+    for (const auto& [key, one] : loose) times.push_back(one.opening.use.at);
+    const auto middle = times.begin() + kMostLoose / 2;
+    std::nth_element(times.begin(), middle, times.end());
+    std::erase_if(loose, [&](const auto& entry) { return entry.second.opening.use.at < *middle; });
   }
-  return found;
+  Loose& one = loose[loose_key(opening)];
+  one.opening = opening;
+  one.count += gives_two(opening.number) ? 2 : 1;
+}
+
+// The last call of that thread, if it can have given what is named now, and nothing else that the
+// thread has opened can.
+template <class Could>
+std::optional<Tracker::Opening> Tracker::own_opening(const ProcessId& process, uint32_t thread,
+                                                     Could could) {
+  const auto own = x_last.find(thread);
+  if (own == x_last.end() || own->second.process != process || !could(own->second)) {
+    return std::nullopt;
+  }
+  const auto loose = x_loose.find(process);
+  const bool doubt =
+      loose != x_loose.end() &&
+      std::any_of(loose->second.begin(), loose->second.end(), [&](const auto& entry) {
+        const Opening& other = entry.second.opening;
+        return other.use.by.thread == thread && other.use.stack != own->second.use.stack &&
+               could(other);
+      });
+  if (doubt) return std::nullopt;
+  const Opening opening = own->second;
+  x_last.erase(own);
+  return opening;
+}
+
+// Several openings may be meant; they tell something where all have the same stack: then the last.
+template <class Could>
+std::optional<Tracker::Opening> Tracker::only_one(const ProcessId& process, Could could) {
+  const Opening* found = nullptr;
+  const auto differs = [&](const Opening& opening) {
+    if (!could(opening)) return false;
+    if (found != nullptr && found->use.stack != opening.use.stack) return true;
+    if (found == nullptr || found->use.at < opening.use.at) found = &opening;
+    return false;
+  };
+  for (const auto& [thread, opening] : x_last) {
+    if (opening.process == process && differs(opening)) return std::nullopt;
+  }
+  const auto loose = x_loose.find(process);
+  if (loose != x_loose.end()) {
+    for (const auto& [key, one] : loose->second) {
+      if (differs(one.opening)) return std::nullopt;
+    }
+  }
+  if (found == nullptr) return std::nullopt;
+  const Opening opening = *found;
+  if (loose == x_loose.end()) return opening;
+  const auto spent = loose->second.find(loose_key(opening));
+  if (spent != loose->second.end() && --spent->second.count == 0) loose->second.erase(spent);
+  return opening;
 }
 
 std::optional<Tracker::Opening> Tracker::opening_for(const TracedCall& traced) {
   const bool socket = traced.call.on.socket;
   const bool connects = traced.call.kind == CallKind::kConnects;
+  const bool names = traced.call.kind == CallKind::kNames;
   const auto could = [&](const Opening& opening) {
     if (!socket) {
       return fits(opening, traced.call.on.kind, Role::kUnknown, traced.call.on.name);
     }
-    return connects ? opening.number == __NR_socket : gives_socket(opening.number);
+    return connects || names ? opening.number == __NR_socket : gives_socket(opening.number);
   };
-  // The same thread, and nothing in between: its own.
-  const auto own = x_last.find(traced.call.thread);
-  if (own != x_last.end() && own->second.process == traced.process && could(own->second)) {
-    const Opening opening = own->second;
-    x_last.erase(own);
-    return opening;
+  const Descriptor place{traced.process, traced.call.fd};
+  if (!connects && !names) {
+    if (const auto added = numbered(place, could, traced.use.at)) return added;
   }
-  std::vector<Opening> all = x_loose[traced.process];
-  for (const auto& [thread, opening] : x_last) {
-    if (opening.process == traced.process && thread != traced.call.thread) all.push_back(opening);
-  }
-  std::vector<StackId> stacks;
-  for (const Opening& opening : all) stacks.push_back(opening.use.stack);
-  const auto found = only_one(stacks, [&](size_t i) { return could(all[i]); });
-  if (!found) return std::nullopt;
-  return all[*found];
+  if (const auto own = own_opening(traced.process, traced.call.thread, could)) return own;
+  return only_one(traced.process, could);
 }
 
 std::optional<Tracker::Opening> Tracker::opening_for(const ConnectionFacts& facts,
-                                                     const ProcessId& process) {
-  std::vector<Opening> all;
-  const auto loose = x_loose.find(process);
-  if (loose != x_loose.end()) all = loose->second;
-  for (const auto& [thread, opening] : x_last) {
-    if (opening.process == process) all.push_back(opening);
-  }
-  std::vector<StackId> stacks;
-  for (const Opening& opening : all) stacks.push_back(opening.use.stack);
-  const auto found =
-      only_one(stacks, [&](size_t i) { return fits(all[i], facts.kind, facts.role, facts.name); });
-  if (!found) return std::nullopt;
-  return all[*found];
+                                                     const Descriptor& place, Instant began) {
+  const auto could = [&](const Opening& opening) {
+    return fits(opening, facts.kind, facts.role, facts.name);
+  };
+  if (const auto added = numbered(place, could, began)) return added;
+  // Standard streams are inherited, whatever they are open on.
+  if (!is_socket(facts.kind) && place.fd <= STDERR_FILENO) return std::nullopt;
+  return only_one(place.process, could);
+}
+
+// Go adds every socket and pipe to its epoll as soon as it has the number.
+void Tracker::note_watch(const TracedCall& traced) {
+  if (x_numbered.size() >= kMostNumbered) x_numbered.clear();
+  Numbered& entry = x_numbered[{traced.process, traced.call.fd}];
+  entry = {{}, {__NR_accept4, {}, traced.process, traced.use, {}, {}, {}}, traced.use.at};
+  const auto own = x_last.find(traced.call.thread);
+  if (own != x_last.end() && own->second.process == traced.process) entry.told = own->second;
+}
+
+template <class Could>
+std::optional<Tracker::Opening> Tracker::numbered(const Descriptor& place, Could could,
+                                                  Instant before) {
+  const auto entry = x_numbered.find(place);
+  if (entry == x_numbered.end() || entry->second.at > before) return std::nullopt;
+  const Numbered known = entry->second;
+  x_numbered.erase(entry);
+  if (known.told && could(*known.told)) return known.told;
+  return could(known.accepted) ? std::optional(known.accepted) : std::nullopt;
+}
+
+// Where not every close is told, a number may be open on another file than it was.
+bool Tracker::another_file(const Story& story, const OpenOn& on) const {
+  if (x_told == ToldCalls::kAll || on.socket || !story.looked_at) return false;
+  return story.facts.kind != on.kind || story.facts.name != on.name;
+}
+
+// The same for one that looks as it did: an opening that came later may be its own.
+void Tracker::doubt_opening(Story& story, const ConnectionFacts& facts, const ProcessId& process) {
+  if (x_told == ToldCalls::kAll || is_socket(facts.kind) || !story.opening_known) return;
+  const auto may_be = [&](const Opening& one) {
+    return one.process == process && one.use.at > story.facts.opened.at &&
+           one.use.stack != story.facts.opened.stack &&
+           fits(one, facts.kind, facts.role, facts.name);
+  };
+  bool doubt = false;
+  for (const auto& [thread, one] : x_last) doubt = doubt || may_be(one);
+  for (const auto& [key, one] : x_loose[process]) doubt = doubt || may_be(one.opening);
+  if (!doubt) return;
+  story.opening_known = false;
+  story.facts.opened = {};
 }
 
 // A number that was closed and is named again is open on something else. What it was before is told
 // under an id of its own.
 bool Tracker::replaced(Story& story, bool socket) {
   if (socket || !story.closed) return false;
+  end_story(story, *story.closed);
+  return true;
+}
+
+void Tracker::end_story(Story& story, const Use& closed) {
   x_keys.erase(story.facts.id);
   story.facts.id.generation = kOwnGeneration | ++x_generation;
-  x_gone.push_back({story.closed->at, story.facts, *story.closed});
+  x_gone.push_back({closed.at, story.facts, closed});
   story = {};
-  return true;
 }
 
 Tracker::Story& Tracker::story_of(const TracedCall& traced) {
   const Key key = key_of(traced);
   const auto known = x_stories.find(key);
-  if (known != x_stories.end() && !replaced(known->second, traced.call.on.socket)) {
-    return known->second;
+  if (known != x_stories.end()) {
+    if (another_file(known->second, traced.call.on)) {
+      end_story(known->second, {kNoStack, known->second.named_at, {}});
+    } else if (!replaced(known->second, traced.call.on.socket)) {
+      return known->second;
+    }
   }
   Story& story = x_stories[key];
   story.facts.inode = traced.call.on.inode;
@@ -224,10 +333,12 @@ void Tracker::note_send(Story& story, const TracedCall& traced) {
 
 void Tracker::note(const TracedCall& traced) {
   const Call& call = traced.call;
-  if (call.kind == CallKind::kConnects || call.kind == CallKind::kCopies ||
-      call.kind == CallKind::kSends || call.kind == CallKind::kCloses) {
+  if (call.kind == CallKind::kConnects || call.kind == CallKind::kNames ||
+      call.kind == CallKind::kCopies || call.kind == CallKind::kSends ||
+      call.kind == CallKind::kCloses) {
     Story& story = story_of(traced);
     story.closed.reset();
+    story.named_at = call.at;
     if (call.kind == CallKind::kSends) note_send(story, traced);
     if (call.kind == CallKind::kCopies) story.facts.duplicated = traced.use;
     if (call.kind == CallKind::kCloses) story.closed = traced.use;
@@ -237,12 +348,11 @@ void Tracker::note(const TracedCall& traced) {
       if (!call.peer_name.empty()) story.facts.name = call.peer_name;
     }
   }
+  if (call.kind == CallKind::kWatches) note_watch(traced);
   // What this thread opened before and did not name now is somewhere in its process's table.
   const auto own = x_last.find(call.thread);
   if (own != x_last.end()) {
-    auto& loose = x_loose[own->second.process];
-    if (loose.size() >= kMostLoose) loose.erase(loose.begin(), loose.begin() + kMostLoose / 2);
-    loose.push_back(own->second);
+    loosen(own->second);
     x_last.erase(own);
   }
   if (call.kind != CallKind::kOpens && call.kind != CallKind::kCopies) return;
@@ -250,9 +360,46 @@ void Tracker::note(const TracedCall& traced) {
     const int onto = static_cast<int>(call.arguments[1]);
     forget_numbers(traced.process, onto, onto);
   }
-  Opening opening{call.number, call.arguments, traced.process, traced.use, call.path};
+  Opening opening{call.number, call.arguments, traced.process, traced.use, call.path, {}, {}};
   if (accepts(call.number)) opening.arguments[1] = call.on.inode;  // the listener
+  if (call.kind == CallKind::kCopies) {
+    const Story& source = story_of(traced);
+    opening.arguments = {};
+    opening.kind = call.on.kind;
+    opening.path = call.on.name;
+    if (source.opening_known) opening.first = source.facts.opened;
+  }
   x_last[call.thread] = opening;
+}
+
+void Tracker::begin(const ProcessId& process, const std::optional<ProcessId>& parent) {
+  if (!x_begun.insert(process).second || !parent) return;
+  std::vector<std::pair<Key, Story>> inherited;
+  for (auto entry = x_stories.lower_bound({0, {*parent, 0}});
+       entry != x_stories.end() && entry->first.place.process == *parent; ++entry) {
+    if (entry->second.closed || entry->first.inode != 0) continue;
+    Story story = entry->second;
+    story.facts.id.generation = kOwnGeneration | ++x_generation;
+    inherited.push_back({{0, {process, entry->first.place.fd}}, std::move(story)});
+  }
+  for (auto& [key, story] : inherited) x_stories.try_emplace(key, std::move(story));
+  const auto loosen_copy = [&](Opening opening) {
+    opening.process = process;
+    loosen(opening);
+  };
+  for (const auto& [thread, opening] : x_last) {
+    if (opening.process == *parent) loosen_copy(opening);
+  }
+  const auto loose = x_loose.find(*parent);
+  if (loose == x_loose.end()) return;
+  for (const auto& [key, one] : std::map(loose->second)) {
+    for (uint32_t i = 0; i < one.count; ++i) loosen_copy(one.opening);
+  }
+}
+
+void Tracker::end(const ProcessId& process) {
+  x_begun.erase(process);
+  x_loose.erase(process);
 }
 
 void Tracker::forget_numbers(const ProcessId& process, int first, int last) {
@@ -291,8 +438,10 @@ void Tracker::complete(ConnectionFacts& facts, const std::vector<Descriptor>& de
   const auto known = x_stories.find(key);
   Story& story = known != x_stories.end() ? known->second : x_stories[key];
   if (story.closed && story.closed->at < began) replaced(story, socket);
+  if (!socket && story.looked_at && story.facts.id != facts.id) story = {};  // it vanished
+  doubt_opening(story, facts, descriptors.front().process);
   if (!story.opening_known && !story.looked_at) {
-    const auto opening = opening_for(facts, descriptors.front().process);
+    const auto opening = opening_for(facts, descriptors.front(), began);
     if (opening && opening->use.at <= began) tell_opening(story, *opening);
     if (known == x_stories.end()) ++x_opened;
   }
@@ -319,9 +468,9 @@ std::optional<Closed> Tracker::closed(const ConnectionId& id) {
   return answer;
 }
 
-std::vector<Closed> Tracker::finish_look(Instant began) {
-  std::vector<Closed> gone = std::exchange(x_gone, {});
-  x_closed_unseen += gone.size();
+void Tracker::finish_look(Instant began, const std::function<void(const Closed&)>& tell) {
+  x_closed_unseen += x_gone.size();
+  for (const Closed& closed : std::exchange(x_gone, {})) tell(closed);
   for (auto entry = x_stories.begin(); entry != x_stories.end();) {
     Story& story = entry->second;
     const bool later = story.closed ? story.closed->at >= began : story.facts.opened.at >= began;
@@ -329,8 +478,12 @@ std::vector<Closed> Tracker::finish_look(Instant began) {
       ++entry;
       continue;
     }
+    // A socket that was in no table: nobody told of its close.
+    const bool untold = x_told == ToldCalls::kOfGo && !story.closed && !story.looked_at && !later &&
+                        entry->first.inode != 0;
+    if (untold) story.closed = Use{kNoStack, story.named_at, {}};
     if (story.closed && !later) {
-      gone.push_back({story.closed->at, story.facts, *story.closed});
+      tell({story.closed->at, story.facts, *story.closed});
       ++x_closed_unseen;
     }
     const bool keep = later;
@@ -339,9 +492,9 @@ std::vector<Closed> Tracker::finish_look(Instant began) {
   }
   ++x_looks;
   for (auto& [process, loose] : x_loose) {
-    std::erase_if(loose, [&](const Opening& opening) { return opening.use.at < began; });
+    std::erase_if(loose, [&](const auto& entry) { return entry.second.opening.use.at < began; });
   }
-  return gone;
+  std::erase_if(x_numbered, [&](const auto& entry) { return entry.second.at < began; });
 }
 
 }  // namespace unclosed

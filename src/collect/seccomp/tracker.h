@@ -5,9 +5,11 @@
 // one thread at a time.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -27,14 +29,20 @@ struct TracedCall {
 
 class Tracker {
  public:
+  explicit Tracker(ToldCalls told = ToldCalls::kAll) : x_told(told) {}
+
   void note(const TracedCall& traced);
+  // A process of which nothing was known yet: what its parent has, or has opened just now, it may
+  // have inherited.
+  void begin(const ProcessId& process, const std::optional<ProcessId>& parent);
+  void end(const ProcessId& process);
 
   // Of a connection that is open in a look that began at `began`: adds what is known to its facts.
   void complete(ConnectionFacts& facts, const std::vector<Descriptor>& descriptors, Instant began);
   // Of one that was open at an earlier look and is no longer: how it was closed.
   std::optional<Closed> closed(const ConnectionId& id);
-  // Of those that came and went between two looks. At the end of a look that began at `began`.
-  std::vector<Closed> finish_look(Instant began);
+  // At the end of a look that began at `began`: tells of those that came and went between two.
+  void finish_look(Instant began, const std::function<void(const Closed&)>& tell);
   // The process has ended, or runs another program: what its numbers meant is over.
   void forget_numbers(const ProcessId& process, int first, int last);
 
@@ -54,29 +62,68 @@ class Tracker {
     ProcessId process;
     Use use;
     std::string path;
+    // Of a copy: what it was made of.
+    Kind kind = Kind::kOther;
+    std::optional<Use> first;
+  };
+  // Openings of the same kind, by the same stack and thread: the last stands for all.
+  struct LooseKey {
+    int number = 0;
+    std::array<uint64_t, 2> arguments{};
+    StackId stack = kNoStack;
+    uint32_t thread = 0;
+    std::string path;
+    auto operator<=>(const LooseKey&) const = default;
+  };
+  struct Loose {
+    Opening opening;
+    uint32_t count = 0;  // so many descriptors may come of it
   };
   struct Story {
     ConnectionFacts facts;  // as of the last look; before that what the calls told
     bool opening_known = false, looked_at = false;
     std::optional<Use> closed;
+    Instant named_at;  // by its last call
     uint64_t look = 0;
+  };
+  // What may have given a number that was added to an epoll.
+  struct Numbered {
+    std::optional<Opening> told;  // by the same thread just before
+    Opening accepted;             // else it was accepted there: that is not told of Go
+    Instant at;
   };
 
   bool replaced(Story& story, bool socket);
+  void end_story(Story& story, const Use& closed);
+  bool another_file(const Story& story, const OpenOn& on) const;
+  void doubt_opening(Story& story, const ConnectionFacts& facts, const ProcessId& process);
   static bool fits(const Opening& opening, Kind kind, Role role, const std::string& name);
   static Key key_of(const TracedCall& traced);
   Story& story_of(const TracedCall& traced);
   void tell_opening(Story& story, const Opening& opening);
+  static LooseKey loose_key(const Opening& opening);
+  void loosen(const Opening& opening);
+  template <class Could>
+  std::optional<Opening> own_opening(const ProcessId& process, uint32_t thread, Could could);
+  template <class Could>
+  std::optional<Opening> only_one(const ProcessId& process, Could could);
+  void note_watch(const TracedCall& traced);
+  template <class Could>
+  std::optional<Opening> numbered(const Descriptor& place, Could could, Instant before);
   std::optional<Opening> opening_for(const TracedCall& traced);
-  std::optional<Opening> opening_for(const ConnectionFacts& facts, const ProcessId& process);
+  std::optional<Opening> opening_for(const ConnectionFacts& facts, const Descriptor& place,
+                                     Instant began);
   void note_send(Story& story, const TracedCall& traced);
   void put_into(ConnectionFacts& facts, const Story& story) const;
 
   std::map<Key, Story> x_stories;
   std::unordered_map<ConnectionId, Key, ConnectionIdHash> x_keys;
   std::unordered_map<uint32_t, Opening> x_last;  // by thread: its last call, if that was an opening
-  std::map<ProcessId, std::vector<Opening>> x_loose;  // whose number is not known yet
+  std::map<ProcessId, std::map<LooseKey, Loose>> x_loose;  // whose number is not known yet
+  std::set<ProcessId> x_begun;
+  std::map<Descriptor, Numbered> x_numbered;
   std::vector<Closed> x_gone;
+  ToldCalls x_told;
   uint64_t x_looks = 1, x_generation = 0, x_opened = 0, x_closed_unseen = 0;
 };
 

@@ -42,10 +42,12 @@ class Calls {
     facts.inode = inode;
     facts.before_attach = true;
     tracker.complete(facts, {{kService, fd}}, began);
-    gone = tracker.finish_look(began);
+    gone.clear();
+    tracker.finish_look(began, [this](const Closed& closed) { gone.push_back(closed); });
     return facts;
   }
 
+  explicit Calls(ToldCalls told = ToldCalls::kAll) : tracker(told) {}
   Tracker tracker;
   std::vector<Closed> gone;
 
@@ -146,6 +148,43 @@ TEST(Tracker, one_that_another_process_still_holds_is_not_closed) {
   const auto facts = calls.look(777);
   EXPECT_TRUE(calls.gone.empty());
   EXPECT_FALSE(calls.tracker.closed(facts.id));
+}
+
+TEST(Tracker, of_go_whoever_adds_a_number_to_the_epoll_has_accepted_it) {
+  Calls calls(ToldCalls::kOfGo);
+  calls.opens(__NR_socket, 1, 100);  // and names it never
+  calls.names(CallKind::kWatches, 2, 0, 200, 8);
+  calls.names(CallKind::kSends, 3, 777, 300, 8);
+  const auto facts = calls.look(777, 8);
+  EXPECT_EQ(facts.opened.stack, 200U);
+  EXPECT_EQ(facts.role, Role::kServer);
+}
+
+TEST(Tracker, of_go_a_number_that_its_opener_adds_has_its_opener) {
+  Calls calls(ToldCalls::kOfGo);
+  calls.opens(__NR_socket, 1, 100);
+  calls.names(CallKind::kWatches, 1, 0, 101, 8);
+  calls.names(CallKind::kWatches, 2, 0, 200, 9);
+  EXPECT_EQ(calls.look(777, 8).opened.stack, 100U);
+}
+
+TEST(Tracker, of_go_a_socket_that_is_in_no_table_is_closed) {
+  Calls calls(ToldCalls::kOfGo);
+  calls.names(CallKind::kWatches, 1, 0, 100, 8);
+  calls.names(CallKind::kSends, 1, 777, 200, 8);
+  calls.look(1);
+  ASSERT_EQ(calls.gone.size(), 1U);
+  EXPECT_EQ(calls.gone[0].facts.opened.stack, 100U);
+  EXPECT_EQ(calls.gone[0].closed_by.stack, kNoStack);
+}
+
+TEST(Tracker, of_go_a_file_may_be_another_since_closes_are_not_told) {
+  Calls calls(ToldCalls::kOfGo);
+  calls.opens(__NR_eventfd2, 1, 100);
+  EXPECT_EQ(calls.look(0, 5, Kind::kEventfd).opened.stack, 100U);
+  EXPECT_EQ(calls.look(0, 5, Kind::kEventfd).opened.stack, 100U);
+  calls.opens(__NR_eventfd2, 1, 200);
+  EXPECT_EQ(calls.look(0, 5, Kind::kEventfd).opened.stack, kNoStack);
 }
 
 TEST(Tracker, a_goroutine_that_is_not_known_is_not_blamed) {
