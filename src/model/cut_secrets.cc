@@ -1,10 +1,10 @@
 // Rather too much is cut than too little: a command with one word less is still read, a password
 // that was shown is lost. Each argument is read once from left to right for each shape of a secret.
+#include "model/cut_secrets.h"
+
 #include <algorithm>
 #include <array>
 #include <string_view>
-
-#include "collect/procfs/procfs.h"
 
 namespace unclosed {
 namespace {
@@ -308,7 +308,80 @@ void cut_short_flags_within(std::string& argument) {
   for (size_t i = 1; i < words.size(); ++i) argument += " " + words[i];
 }
 
+// The start of a statement of SQL: its first words, and what must follow for it to be one and not
+// prose ("failed to select a backend").
+struct Statement {
+  std::string_view first, then;
+};
+constexpr std::array kStatements = {
+    Statement{"select ", " from "}, Statement{"insert into ", ""}, Statement{"update ", " set "},
+    Statement{"delete from ", ""},  Statement{"with ", " as ("},   Statement{"merge into ", ""},
+    Statement{"replace into ", ""}, Statement{"call ", "("},       Statement{"execute ", "("}};
+
+// Whether a statement begins at `at` of `text`; `low` is the same in lower case. Shouted, or right
+// behind a quote, the first word is enough.
+size_t statement_words(std::string_view text, std::string_view low, size_t at) {
+  if (at > 0 && is_name(text[at - 1])) return 0;
+  for (const auto& [first, then] : kStatements) {
+    if (low.substr(at, first.size()) != first) continue;
+    const bool sure = is_upper(text[at]) && is_upper(text[at + 1]);
+    const bool quoted = at > 0 && (is_quote(text[at - 1]) || text[at - 1] == '=');
+    if (then.empty() || sure || quoted || low.find(then, at) != std::string_view::npos)
+      return first.find(' ');
+  }
+  return 0;
+}
+
+// "SELECT ***" up to the end of the quotation that the statement stands in, or of the line.
+std::string cut_statements(std::string_view text) {
+  const std::string low = lower(text);
+  static constexpr std::string_view kFirstLetters = "siudwmrce";
+  std::string out;
+  size_t i = 0;
+  while (i < text.size()) {
+    const size_t words = kFirstLetters.find(low[i]) == std::string_view::npos
+                             ? 0
+                             : statement_words(text, low, i);
+    if (words == 0) {
+      out += text[i++];
+      continue;
+    }
+    const char before = i == 0 ? ' ' : text[i - 1];
+    out.append(text.substr(i, words)).append(" ").append(kCut);
+    if (!is_quote(before)) break;
+    i += words;
+    while (i < text.size() && text[i] != before) i += text[i] == '\\' ? 2 : 1;
+  }
+  return out;
+}
+
+// What databases quote of a row or of the arguments: Key (email)=(x), Duplicate entry 'x',
+// parameters: $1 = 'x'.
+std::string cut_quoted_values(std::string text) {
+  struct Place {
+    std::string_view before;
+    char last;  // of the value; 0: the end of the line
+  };
+  static constexpr std::array kPlaces = {
+      Place{")=(", ')'},     Place{"Duplicate entry '", '\''}, Place{"parameters: ", 0},
+      Place{"Parameters: ", 0}, Place{"args=[", ']'},           Place{"args: [", ']'}};
+  for (const auto& [before, last] : kPlaces) {
+    for (size_t at = text.find(before); at != std::string::npos; at = text.find(before, at)) {
+      at += before.size();
+      const size_t end = last == 0 ? text.size() : std::min(text.find(last, at), text.size());
+      text.replace(at, end - at, kCut);
+      at += kCut.size();
+    }
+  }
+  return text;
+}
+
 }  // namespace
+
+std::string cut_secrets_in_log(std::string_view line) {
+  return cut_tokens(
+      cut_named_values(cut_user_at(cut_urls(cut_statements(cut_quoted_values(std::string(line)))))));
+}
 
 std::vector<std::string> cut_secrets(std::vector<std::string> command) {
   cut_short_flags(command);

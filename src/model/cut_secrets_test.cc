@@ -1,7 +1,7 @@
+#include "model/cut_secrets.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include "collect/procfs/procfs.h"
 
 namespace unclosed {
 namespace {
@@ -158,6 +158,23 @@ TEST(CutSecrets, code_loses_only_what_literals_hold) {
         "case kPassword: return;"}) {
     EXPECT_EQ(cut_secrets_in_code(plain), plain);
   }
+}
+
+TEST(CutSecrets, what_a_service_logs_loses_its_statements_and_values) {
+  const auto log = [](std::string_view line) { return cut_secrets_in_log(line); };
+  EXPECT_EQ(log("pq: canceling: SELECT * FROM users WHERE name='bob'"), "pq: canceling: SELECT ***");
+  EXPECT_EQ(log(R"(level=error query="select a from b where c = \"x\"" took=3s)"),
+            R"(level=error query="select ***" took=3s)");
+  EXPECT_EQ(log("sql \"insert into cards values (4111)\" failed"), "sql \"insert ***\" failed");
+  EXPECT_EQ(log("Detail: Key (email)=(a@b.c) already exists"),
+            "Detail: Key (email)=(***) already exists");
+  EXPECT_EQ(log("Error 1062: Duplicate entry 'bob' for key 'name'"),
+            "Error 1062: Duplicate entry '***' for key 'name'");
+  EXPECT_EQ(log("dial postgres://app:pw@db:5432/x: too many clients"),
+            "dial postgres://app:***@db:5432/x: too many clients");
+  EXPECT_EQ(log("cannot select a backend, update the settings"),
+            "cannot select a backend, update the settings");
+  EXPECT_EQ(log(""), "");
 }
 
 TEST(CutSecrets, an_empty_command_stays_empty) { EXPECT_TRUE(cut_secrets({}).empty()); }
