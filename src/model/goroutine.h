@@ -34,8 +34,12 @@ struct GoroutineGroup {
   // Goroutines that ran these go statements, where all of the group have the same; 0: not known.
   uint64_t parent = 0;
   uint64_t locked_to_thread = 0;  // of `count`
+  uint64_t leaked = 0;            // of `count`: the runtime's own detector found them unreachable
   std::vector<uint64_t> ids;      // the first few; empty: the source does not say
   std::optional<int64_t> growth;  // against the first capture; absent: there was only one
+  std::vector<uint64_t> course;   // its count in each capture, in order; empty: there was only one
+  // Of state, stack and creator: equal in other captures of the same kind of source; 0: none.
+  uint64_t key = 0;
 };
 
 // The frame that waits (the innermost outside of the runtime and of package sync), by index into
@@ -49,6 +53,16 @@ struct AllocationSite {
   std::vector<NamedFrame> stack;  // innermost first
   int64_t in_use_bytes = 0, in_use_objects = 0, allocated_bytes = 0, allocated_objects = 0;
   std::optional<int64_t> growth_bytes;  // of in_use_bytes, against the first capture
+  uint64_t key = 0;                     // of the stack, as of a group
+};
+
+// A site that waited for others, from a mutex profile (its unlock) or a block profile (its wait).
+struct ContentionSite {
+  std::vector<NamedFrame> stack;  // innermost first
+  int64_t contentions = 0;
+  double delay_seconds = 0;              // summed over the life of the process
+  std::optional<double> growth_seconds;  // against the first capture
+  uint64_t key = 0;
 };
 
 struct GoroutineCapture {
@@ -56,8 +70,13 @@ struct GoroutineCapture {
   std::string rung;    // "pprof", "log" or "memory"
   std::string go;      // "go1.26.8"; "" when not known
   uint64_t goroutines = 0;
+  std::optional<int64_t> growth;       // of `goroutines`, against the first capture
   std::vector<GoroutineGroup> groups;  // largest first; with growth: the most grown first
+  uint64_t others = 0;                 // goroutines in none of `groups`: there were too many kinds
+  // What the runtime's own detector found (goroutineleak, Go 1.26 and newer); largest first.
+  std::vector<GoroutineGroup> leaked;
   std::vector<AllocationSite> allocations;
+  std::vector<ContentionSite> contentions;
   std::optional<uint64_t> damaged_at;     // byte offset from which the source could not be read
   std::optional<double> seconds_between;  // of two captures
   std::vector<std::string> notes;         // what was not seen, in sentences

@@ -1,0 +1,44 @@
+// Samples of a profile summed up by stack: one small entry for each different stack; names are made
+// only for the largest. Shared by the protobuf and the text form. One thread at a time.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <unordered_map>
+#include <vector>
+
+#include "collect/pprof/captured.h"
+
+namespace unclosed {
+
+class SampleTable {
+ public:
+  static constexpr size_t kMostKeys = 1 << 20;
+  static constexpr size_t kMostNamed = 10'000;
+  // kGoroutines: count. kHeap: allocated objects, allocated bytes, objects and bytes in use.
+  // kContention: contentions, nanoseconds of delay.
+  using Values = std::array<int64_t, 4>;
+
+  // `where` leads the profile's own reader back to the stack.
+  void add(uint64_t key, const Values& values, uint64_t where);
+  const Values& total() const { return x_total; }
+
+  using Names = std::function<std::vector<NamedFrame>(uint64_t where)>;
+  // Groups or sites, largest first, into a capture of `kind`.
+  void fill(ProfileKind kind, const Names& names, Captured& into) const;
+
+ private:
+  struct Entry {
+    Values values{};
+    uint64_t where = 0;
+  };
+  std::unordered_map<uint64_t, Entry> x_entries;
+  Values x_total{}, x_others{};
+};
+
+// What the frames of the runtime tell of the state that a profile of counts leaves out: "IO wait",
+// "select"; "" where they do not.
+std::string_view state_of_stack(const std::vector<NamedFrame>& stack);
+
+}  // namespace unclosed
