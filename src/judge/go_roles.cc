@@ -83,7 +83,8 @@ constexpr std::array kKinds = {
     Kind{"net/http.(*persistConn).readLoop", "select", true,
          "HTTP connections whose response body was neither read to its end nor closed",
          "net/http.(*bodyEOFSignal).Read", true},
-    Kind{"net/http.(*persistConn).readLoop", "IO wait", false, "idle connections of an HTTP client"},
+    Kind{"net/http.(*persistConn).readLoop", "IO wait", false,
+         "idle connections of an HTTP client"},
     Kind{"net/http.(*http2clientConnReadLoop).run", "", false,
          "HTTP/2 connections of an HTTP client"},
     Kind{"database/sql.(*DB).connectionOpener", "", true, "database/sql pools (sql.DB) not closed"},
@@ -97,9 +98,8 @@ constexpr std::array kKinds = {
 };
 
 bool has_function(const GoroutineGroup& group, std::string_view function) {
-  return std::any_of(group.stack.begin(), group.stack.end(), [&](const NamedFrame& frame) {
-    return frame.function.starts_with(function);
-  });
+  return std::any_of(group.stack.begin(), group.stack.end(),
+                     [&](const NamedFrame& frame) { return frame.function.starts_with(function); });
 }
 
 bool stands_for(const Kind& kind, const GoroutineGroup& group) {

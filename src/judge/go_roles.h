@@ -3,8 +3,8 @@
 // of libraries stand for a connection each. Libraries are known by a table; an unknown one is not
 // seen. Pure.
 //
-// To add a library: its line in go_roles.cc with the functions of its oldest and newest release, and
-// a stack of it in go_roles_test.cc.
+// To add a library: its line in go_roles.cc with the functions of its oldest and newest release,
+// and a stack of it in go_roles_test.cc.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ GoRole role_of(const std::vector<NamedFrame>& stack, std::string_view state);
 
 // Goroutines of libraries that stand for connections of one kind.
 struct StandIn {
-  std::string says;         // "HTTP connections whose answer was neither read to its end nor closed"
+  std::string says;  // "HTTP connections whose answer was neither read to its end nor closed"
   uint64_t count = 0;
   bool conclusive = false;  // nothing but a leak leaves many of these
 };

@@ -11,7 +11,7 @@
 namespace unclosed {
 
 struct HuntInput {
-  std::vector<Account> accounts;              // in the order in which they were given
+  std::vector<Account> accounts;               // in the order in which they were given
   std::optional<GoroutineCapture> goroutines;  // the newest, with its growth where there are two
   std::vector<OpenInGo> open_in_go;            // at the same moment
 };

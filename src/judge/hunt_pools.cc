@@ -11,7 +11,8 @@ namespace {
 constexpr double kShortWait = 0.1;  // seconds
 
 // The rise of a total; nullopt: one of both is not told, or it was reset.
-std::optional<double> rise(const std::optional<double>& before, const std::optional<double>& after) {
+std::optional<double> rise(const std::optional<double>& before,
+                           const std::optional<double>& after) {
   if (!before || !after || *after < *before) return std::nullopt;
   return *after - *before;
 }

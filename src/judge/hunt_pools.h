@@ -1,5 +1,5 @@
-// What counters of a pool say: whether it is exhausted, and how it went from the first sample to the
-// last. A single sample tells no course. Pure.
+// What counters of a pool say: whether it is exhausted, and how it went from the first sample to
+// the last. A single sample tells no course. Pure.
 #pragma once
 
 #include <string>

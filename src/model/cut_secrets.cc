@@ -339,9 +339,8 @@ std::string cut_statements(std::string_view text) {
   std::string out;
   size_t i = 0;
   while (i < text.size()) {
-    const size_t words = kFirstLetters.find(low[i]) == std::string_view::npos
-                             ? 0
-                             : statement_words(text, low, i);
+    const size_t words =
+        kFirstLetters.find(low[i]) == std::string_view::npos ? 0 : statement_words(text, low, i);
     if (words == 0) {
       out += text[i++];
       continue;
@@ -362,9 +361,9 @@ std::string cut_quoted_values(std::string text) {
     std::string_view before;
     char last;  // of the value; 0: the end of the line
   };
-  static constexpr std::array kPlaces = {
-      Place{")=(", ')'},     Place{"Duplicate entry '", '\''}, Place{"parameters: ", 0},
-      Place{"Parameters: ", 0}, Place{"args=[", ']'},           Place{"args: [", ']'}};
+  static constexpr std::array kPlaces = {Place{")=(", ')'},        Place{"Duplicate entry '", '\''},
+                                         Place{"parameters: ", 0}, Place{"Parameters: ", 0},
+                                         Place{"args=[", ']'},     Place{"args: [", ']'}};
   for (const auto& [before, last] : kPlaces) {
     for (size_t at = text.find(before); at != std::string::npos; at = text.find(before, at)) {
       at += before.size();
@@ -379,8 +378,8 @@ std::string cut_quoted_values(std::string text) {
 }  // namespace
 
 std::string cut_secrets_in_log(std::string_view line) {
-  return cut_tokens(
-      cut_named_values(cut_user_at(cut_urls(cut_statements(cut_quoted_values(std::string(line)))))));
+  return cut_tokens(cut_named_values(
+      cut_user_at(cut_urls(cut_statements(cut_quoted_values(std::string(line)))))));
 }
 
 std::vector<std::string> cut_secrets(std::vector<std::string> command) {

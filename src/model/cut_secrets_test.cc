@@ -162,7 +162,8 @@ TEST(CutSecrets, code_loses_only_what_literals_hold) {
 
 TEST(CutSecrets, what_a_service_logs_loses_its_statements_and_values) {
   const auto log = [](std::string_view line) { return cut_secrets_in_log(line); };
-  EXPECT_EQ(log("pq: canceling: SELECT * FROM users WHERE name='bob'"), "pq: canceling: SELECT ***");
+  EXPECT_EQ(log("pq: canceling: SELECT * FROM users WHERE name='bob'"),
+            "pq: canceling: SELECT ***");
   EXPECT_EQ(log(R"(level=error query="select a from b where c = \"x\"" took=3s)"),
             R"(level=error query="select ***" took=3s)");
   EXPECT_EQ(log("sql \"insert into cards values (4111)\" failed"), "sql \"insert ***\" failed");

@@ -44,8 +44,8 @@ struct Explanation {
   std::optional<PoolState> pool;
   std::vector<PoolSample> pools;  // the last sample of each
   Diagnosis diagnosis = Diagnosis::kUnknown;
-  std::string diagnosis_reason;    // "" when there is nothing to diagnose
-  std::vector<HuntStep> steps;     // all five, or none where nothing speaks of trouble
+  std::string diagnosis_reason;  // "" when there is nothing to diagnose
+  std::vector<HuntStep> steps;   // all five, or none where nothing speaks of trouble
   std::vector<ReportedHold> holds;
   std::optional<GoroutineCapture> goroutines;
   std::optional<Blame> blame;

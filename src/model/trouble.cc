@@ -1,5 +1,7 @@
 #include "model/trouble.h"
 
+#include <algorithm>
+
 namespace unclosed {
 
 std::string_view to_string(Trouble kind) {
@@ -72,6 +74,21 @@ std::string_view meaning(Trouble kind) {
       return "memory was used up";
   }
   return "";
+}
+
+std::optional<NamedFrame> own_frame(const Death& death) {
+  const auto panics = [](const NamedFrame& frame) {
+    return frame.function == "panic" || frame.function == "runtime.gopanic" ||
+           frame.function == "runtime.sigpanic";
+  };
+  const auto outermost = std::find_if(death.stack.rbegin(), death.stack.rend(), panics);
+  const auto own = std::find_if(outermost.base(), death.stack.end(),
+                                [](const NamedFrame& frame) { return frame.own; });
+  if (own != death.stack.end() && outermost != death.stack.rend()) return *own;
+  const auto any = std::find_if(death.stack.begin(), death.stack.end(),
+                                [](const NamedFrame& frame) { return frame.own; });
+  if (any == death.stack.end()) return std::nullopt;
+  return *any;
 }
 
 }  // namespace unclosed

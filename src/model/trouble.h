@@ -1,6 +1,6 @@
-// What a service left behind of its trouble: errors in its log, the death of a process, holders that
-// a pool itself reported, counters of pools. What was read, not what it means: judge/hunt.h says
-// that. Text of the service is kept with its secrets cut; it may hold any byte, and is made
+// What a service left behind of its trouble: errors in its log, the death of a process, holders
+// that a pool itself reported, counters of pools. What was read, not what it means: judge/hunt.h
+// says that. Text of the service is kept with its secrets cut; it may hold any byte, and is made
 // printable where it is shown. Value types; any thread.
 #pragma once
 
@@ -60,6 +60,10 @@ struct Death {
   std::optional<NamedFrame> created_by;
 };
 
+// The own frame that is to be shown of it: behind the outermost panic, where it began, and not in a
+// deferred function that panicked again. nullopt: there is none.
+std::optional<NamedFrame> own_frame(const Death& death);
+
 // A connection that the pool's own leak detection reported, with the stack under which it was
 // borrowed. Equal stacks are counted together.
 struct ReportedHold {
@@ -114,12 +118,12 @@ struct Account {
   std::vector<LogError> errors;  // by kind
   std::optional<Death> died;     // the last one
   uint64_t deaths = 0;
-  std::vector<ReportedHold> holds;          // most frequent first
-  std::vector<PoolSample> pools;            // in their order
-  std::vector<ProcessGauges> gauges;        // in their order
-  std::vector<GoroutineCapture> captures;   // dumps in it: the first and the last
-  std::vector<OpenInGo> open_in_go;         // of the last dump, most frequent first
-  std::vector<std::string> notes;           // what was not read, in sentences
+  std::vector<ReportedHold> holds;       // most frequent first
+  std::vector<PoolSample> pools;         // in their order
+  std::vector<ProcessGauges> gauges;     // in their order
+  std::optional<GoroutineCapture> dump;  // the last; with growth where there was one before
+  std::vector<OpenInGo> open_in_go;      // of the same dump, most frequent first
+  std::vector<std::string> notes;        // what was not read, in sentences
 };
 
 }  // namespace unclosed

@@ -9,21 +9,20 @@
 namespace unclosed {
 namespace {
 
-constexpr uint64_t kApart = 200;         // lines of others between two dumps
-constexpr uint64_t kMostDoubt = 200;     // lines after which "fatal error:" was somebody else's
+constexpr uint64_t kApart = 200;      // lines of others between two dumps
+constexpr uint64_t kMostDoubt = 200;  // lines after which "fatal error:" was somebody else's
 constexpr size_t kMostMessage = 2048;
 constexpr size_t kMostKinds = 20'000;
 constexpr size_t kMostIds = 2'000'000;
 constexpr size_t kMostWatchers = 200'000;
 
-constexpr std::array<std::string_view, 8> kSignals = {"SIGQUIT: ", "SIGABRT: ", "SIGSEGV: ",
-                                                      "SIGBUS: ",  "SIGILL: ",  "SIGFPE: ",
-                                                      "SIGTRAP: ", "SIGSYS: "};
+constexpr std::array<std::string_view, 8> kSignals = {
+    "SIGQUIT: ", "SIGABRT: ", "SIGSEGV: ", "SIGBUS: ",
+    "SIGILL: ",  "SIGFPE: ",  "SIGTRAP: ", "SIGSYS: "};
 
 bool has_function(const std::vector<NamedFrame>& stack, std::string_view function) {
-  return std::any_of(stack.begin(), stack.end(), [&](const NamedFrame& frame) {
-    return frame.function.starts_with(function);
-  });
+  return std::any_of(stack.begin(), stack.end(),
+                     [&](const NamedFrame& frame) { return frame.function.starts_with(function); });
 }
 
 // What a goroutine of database/sql waits for the end of; "": it is no such goroutine.
@@ -60,8 +59,9 @@ bool GoDump::may_begin(std::string_view text) {
 
 bool GoDump::begins_death(std::string_view text, uint64_t number) {
   Death death;
-  for (const auto& [words, how] : {std::pair<std::string_view, std::string_view>{"panic: ", "panic"},
-                                   {"fatal error: ", "fatal error"}}) {
+  for (const auto& [words, how] :
+       {std::pair<std::string_view, std::string_view>{"panic: ", "panic"},
+        {"fatal error: ", "fatal error"}}) {
     if (!text.starts_with(words)) continue;
     death.how = how;
     death.message = without_recovery_marks(text.substr(words.size(), kMostMessage));
@@ -212,13 +212,16 @@ void GoDump::end_dump() {
   // One goroutine that printed itself is a line of the service's own log, and no dump.
   const bool alone = goroutines == 1 && (x_cause == Cause::kCaught || x_own_print);
   if (goroutines > 0 && !alone) {
-    GoroutineCapture capture;
-    capture.rung = "log";
-    capture.goroutines = goroutines;
+    Captured dump;
+    dump.name = "goroutine";
+    dump.form = "dump";
     auto groups = x_reader.groups();
-    capture.groups = std::move(groups.groups);
-    if (x_seen.captures.size() == 2) x_seen.captures.pop_back();
-    x_seen.captures.push_back(std::move(capture));
+    dump.capture.rung = "log";
+    dump.capture.goroutines = goroutines;
+    dump.capture.groups = std::move(groups.groups);
+    dump.capture.others = groups.others;
+    for (const auto& [key, count] : groups.counts) dump.values[key] = static_cast<int64_t>(count);
+    (x_first ? x_last : x_first) = std::move(dump);
     x_seen.open = open_now();
   }
   x_reader = TraceReader();
@@ -232,6 +235,11 @@ void GoDump::end_dump() {
   x_watchers.clear();
 }
 
-void GoDump::finish() { end_dump(); }
+void GoDump::finish() {
+  end_dump();
+  if (!x_first) return;
+  if (x_last) compare({&*x_first}, *x_last);
+  x_seen.dump = std::move((x_last ? x_last : x_first)->capture);
+}
 
 }  // namespace unclosed

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "collect/pprof/captured.h"
 #include "collect/pprof/trace_reader.h"
 #include "model/trouble.h"
 
@@ -25,8 +26,8 @@ class GoDump {
   struct Seen {
     std::optional<Death> died;  // the last
     uint64_t deaths = 0;
-    std::vector<GoroutineCapture> captures;  // the first and the last of at least two goroutines
-    std::vector<OpenInGo> open;
+    std::optional<GoroutineCapture> dump;  // the last; with growth where there was one before
+    std::vector<OpenInGo> open;            // in the last dump
   };
   // After finish().
   const Seen& seen() const { return x_seen; }
@@ -51,7 +52,8 @@ class GoDump {
   std::unordered_map<uint64_t, ParsedTrace> x_kinds;      // one of each kind
   std::unordered_map<uint64_t, uint64_t> x_kind_of;       // by goroutine
   std::vector<std::pair<uint64_t, uint64_t>> x_watchers;  // goroutine of the opener, kind
-  bool x_own_print = false;  // the first goroutine printed itself by debug.Stack()
+  bool x_own_print = false;                 // the first goroutine printed itself by debug.Stack()
+  std::optional<Captured> x_first, x_last;  // dumps
   Seen x_seen;
 };
 

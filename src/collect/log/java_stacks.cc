@@ -10,7 +10,7 @@ namespace unclosed {
 namespace {
 
 constexpr size_t kMostFrames = 512;
-constexpr size_t kMostHolds = 1000;        // different stacks
+constexpr size_t kMostHolds = 1000;  // different stacks
 constexpr size_t kMostConnections = 100'000;
 constexpr size_t kLongestWord = 512;
 constexpr int kMostStrangers = 5;
@@ -85,7 +85,8 @@ std::optional<NamedFrame> java_frame(std::string_view line) {
   NamedFrame frame;
   // "java.base/java.lang.Thread.run", "app//com.acme.Dao.find"; a lambda's class has a slash too.
   const size_t slash = name.find('/');
-  if (slash != std::string_view::npos && name.substr(0, slash).find("$$") == std::string_view::npos) {
+  if (slash != std::string_view::npos &&
+      name.substr(0, slash).find("$$") == std::string_view::npos) {
     frame.module = name.substr(0, slash);
     name.remove_prefix(name.find_first_not_of('/', slash) == std::string_view::npos
                            ? slash + 1
@@ -173,9 +174,8 @@ void JavaStacks::keep(Draft& draft) {
   draft = Draft();
   if (whole.hold.reporter.empty() || whole.hold.stack.empty()) return;
   whole.hold.thread = cut_secrets_in_log(whole.hold.thread);
-  auto known = std::find_if(x_holds.begin(), x_holds.end(), [&](const ReportedHold& one) {
-    return same_stack(one, whole.hold);
-  });
+  auto known = std::find_if(x_holds.begin(), x_holds.end(),
+                            [&](const ReportedHold& one) { return same_stack(one, whole.hold); });
   if (known == x_holds.end()) {
     if (x_holds.size() >= kMostHolds) return;
     x_holds.push_back(std::move(whole.hold));

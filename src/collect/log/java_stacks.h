@@ -1,7 +1,8 @@
 // JavaStacks: what leak detections of Java's pools (HikariCP, Druid, Tomcat, DBCP, c3p0) and OkHttp
-// log: the stack under which a connection was borrowed that did not come back, Druid's also what its
-// thread does meanwhile, and HikariCP's word that it came back after all. Equal stacks are counted
-// together. It cannot know a stack that a layout of the log leaves out. One thread at a time.
+// log: the stack under which a connection was borrowed that did not come back, Druid's also what
+// its thread does meanwhile, and HikariCP's word that it came back after all. Equal stacks are
+// counted together. It cannot know a stack that a layout of the log leaves out. One thread at a
+// time.
 #pragma once
 
 #include <cstdint>

@@ -11,8 +11,8 @@
 namespace unclosed {
 
 struct JsonLine {
-  std::string text;    // message, error and stack, a line each where they differ
-  std::string stream;  // whose it is: unit and pid, container, "stderr"; "" when not told
+  std::string text;      // message, error and stack, a line each where they differ
+  std::string stream;    // whose it is: unit and pid, container, "stderr"; "" when not told
   bool partial = false;  // a log driver cut a long line: the next object of the stream goes on
 };
 

@@ -9,9 +9,9 @@
 namespace unclosed {
 namespace {
 
-constexpr int kMostLayers = 5;             // prefixes and JSON within each other
-constexpr size_t kMostStreams = 256;       // further ones share one
-constexpr size_t kMostJoined = 1U << 20;   // bytes of a line that a driver cut into parts
+constexpr int kMostLayers = 5;            // prefixes and JSON within each other
+constexpr size_t kMostStreams = 256;      // further ones share one
+constexpr size_t kMostJoined = 1U << 20;  // bytes of a line that a driver cut into parts
 constexpr size_t kLongestPrefix = 256;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -57,8 +57,8 @@ Prefix compose(std::string_view text) {
   if (name == 0 || bar == name || bar >= text.size() || text[bar] != '|') return {};
   if (bar + 1 < text.size() && text[bar + 1] != ' ') return {};
   const auto word = text.substr(0, name);
-  const bool replica = name > 2 && is_digit(word.back()) &&
-                       word.find_last_of("-_") != std::string_view::npos;
+  const bool replica =
+      name > 2 && is_digit(word.back()) && word.find_last_of("-_") != std::string_view::npos;
   if (bar - name < 2 && !replica) return {};
   return {std::min(bar + 2, text.size()), word};
 }
@@ -234,8 +234,8 @@ uint32_t LineCleaner::number_of(const std::string& stream) {
 void LineCleaner::line(std::string_view raw, uint64_t number) {
   x_number = number;
   while (!raw.empty() && raw.back() == '\r') raw.remove_suffix(1);
-  const bool coloured = raw.find('\x1b') != std::string_view::npos ||
-                        raw.find("#033[") != std::string_view::npos;
+  const bool coloured =
+      raw.find('\x1b') != std::string_view::npos || raw.find("#033[") != std::string_view::npos;
   if (coloured) {
     clean(without_colours(raw), "", {}, 0);
   } else {
@@ -257,8 +257,7 @@ void LineCleaner::clean(std::string_view text, const std::string& stream, std::s
     if (start != std::string_view::npos && text[start] == '{') {
       if (const auto line = read_json_line(text.substr(start))) {
         const std::string inner =
-            line->stream.empty() ? stream
-                                 : stream + (stream.empty() ? "" : " ") + line->stream;
+            line->stream.empty() ? stream : stream + (stream.empty() ? "" : " ") + line->stream;
         if (line->partial) return hold(line->text, inner);
         std::string plain = whole_of(without_colours(line->text), inner);
         // A driver's JSON around the service's own line.

@@ -11,10 +11,10 @@
 namespace unclosed {
 namespace {
 
-constexpr size_t kLongestLine = 32U << 20;    // a JSON string may hold a whole dump
-constexpr size_t kSearched = 16U << 10;       // of a line, for words of trouble
-constexpr size_t kShown = 400;                // of a line, as a sample
-constexpr size_t kMostDumps = 32;             // streams with dumps
+constexpr size_t kLongestLine = 32U << 20;  // a JSON string may hold a whole dump
+constexpr size_t kSearched = 16U << 10;     // of a line, for words of trouble
+constexpr size_t kShown = 400;              // of a line, as a sample
+constexpr size_t kMostDumps = 32;           // streams with dumps
 constexpr size_t kMostPools = 4096;
 constexpr size_t kLongestCounters = 1U << 20;  // of a JSON object with counters
 
@@ -132,9 +132,7 @@ void LogReader::take_dumps() {
     const auto died_at = [](const GoDump::Seen& one) {
       return one.died && !one.died->asked ? one.died->line : 0;
     };
-    const auto size = [](const GoDump::Seen& one) {
-      return one.captures.empty() ? 0 : one.captures.back().goroutines;
-    };
+    const auto size = [](const GoDump::Seen& one) { return one.dump ? one.dump->goroutines : 0; };
     if (best == nullptr || died_at(seen) > died_at(*best) ||
         (died_at(seen) == died_at(*best) && size(seen) > size(*best)))
       best = &seen;
@@ -142,8 +140,8 @@ void LogReader::take_dumps() {
   if (best == nullptr) return;
   x_account.died = best->died;
   if (x_account.died) x_account.died->source = x_account.source;
-  x_account.captures = best->captures;
-  for (auto& capture : x_account.captures) capture.source = x_account.source;
+  x_account.dump = best->dump;
+  if (x_account.dump) x_account.dump->source = x_account.source;
   x_account.open_in_go = best->open;
 }
 
@@ -158,9 +156,9 @@ Account LogReader::finish() {
     if (error.count > 0) x_account.errors.push_back(std::move(error));
   }
   if (x_cut_lines > 0) {
-    x_account.notes.push_back(fmt::format(
-        "{} line{} longer than {} MiB: the rest of such a line was not read", x_cut_lines,
-        x_cut_lines == 1 ? " is" : "s are", kLongestLine >> 20));
+    x_account.notes.push_back(
+        fmt::format("{} line{} longer than {} MiB: the rest of such a line was not read",
+                    x_cut_lines, x_cut_lines == 1 ? " is" : "s are", kLongestLine >> 20));
   }
   if (x_cleaner.too_many_streams()) {
     x_account.notes.push_back(

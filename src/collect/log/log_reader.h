@@ -1,7 +1,8 @@
 // LogReader: one log, fed in pieces of any size, read once with bounded memory: errors that tell of
 // connections, counters of pools, leaks that pools report, deaths and dumps of goroutines, in the
 // lines of each writer apart. It cannot know what was rotated away, and takes words of a driver for
-// the driver's whoever wrote them. What is damaged or cut is read up to there. One thread at a time.
+// the driver's whoever wrote them. What is damaged or cut is read up to there. One thread at a
+// time.
 #pragma once
 
 #include <array>
@@ -36,8 +37,8 @@ class LogReader {
   void take_dumps();
 
   Account x_account;
-  std::string x_rest;     // of a line whose end was not fed yet
-  bool x_skip = false;    // the rest of a line that is too long
+  std::string x_rest;   // of a line whose end was not fed yet
+  bool x_skip = false;  // the rest of a line that is too long
   uint64_t x_cut_lines = 0;
   LineCleaner x_cleaner;
   PhraseFinder x_finder;

@@ -23,22 +23,29 @@ struct Form {
 
 const std::vector<Form>& forms() {
   static const std::vector<Form> kForms = {
-      {"(total=", "HikariCP's log",
+      {"(total=",
+       "HikariCP's log",
        {{"total=", &PoolSample::open},
         {"active=", &PoolSample::in_use},
         {"idle=", &PoolSample::idle},
         {"waiting=", &PoolSample::waiting}}},
-      {"wait millis ", "Druid's log",
+      {"wait millis ",
+       "Druid's log",
        {{" maxActive ", &PoolSample::max}, {" active ", &PoolSample::in_use}}},
-      {"none available[size:", "Tomcat JDBC's log",
+      {"none available[size:",
+       "Tomcat JDBC's log",
        {{"size:", &PoolSample::max}, {"busy:", &PoolSample::in_use}, {"idle:", &PoolSample::idle}}},
-      {"MaxOpenConnections:", "sql.DBStats",
+      {"MaxOpenConnections:",
+       "sql.DBStats",
        {{"MaxOpenConnections:", &PoolSample::max},
         {"OpenConnections:", &PoolSample::open},
         {"InUse:", &PoolSample::in_use},
         {"Idle:", &PoolSample::idle},
         {"WaitCount:", &PoolSample::wait_count}}},
-      {"connection pool timeout: ", "Prisma's log", {{"connection limit: ", &PoolSample::max}}, true},
+      {"connection pool timeout: ",
+       "Prisma's log",
+       {{"connection limit: ", &PoolSample::max}},
+       true},
   };
   return kForms;
 }
@@ -48,7 +55,8 @@ bool is_word(char c) {
 }
 
 std::optional<double> number_behind(std::string_view text, std::string_view before) {
-  for (size_t at = text.find(before); at != std::string_view::npos; at = text.find(before, at + 1)) {
+  for (size_t at = text.find(before); at != std::string_view::npos;
+       at = text.find(before, at + 1)) {
     // "OpenConnections:" is not the end of "MaxOpenConnections:".
     if (at > 0 && is_word(text[at - 1]) && is_word(before.front())) continue;
     uint64_t value = 0;
@@ -95,8 +103,8 @@ std::optional<PoolSample> mongo_pool(std::string_view line) {
   sample.max = number_behind(rest, kAnchor);
   double in_use = 0;
   bool told = false;
-  for (const std::string_view holder : {"in use by cursors: ", "in use by transactions: ",
-                                        "in use by other operations: "}) {
+  for (const std::string_view holder :
+       {"in use by cursors: ", "in use by transactions: ", "in use by other operations: "}) {
     const auto count = number_behind(rest, holder);
     told = told || count;
     in_use += count.value_or(0);
@@ -113,15 +121,15 @@ std::optional<double> go_seconds(std::string_view text) {
     std::string_view name;
     double seconds;
   };
-  static constexpr std::array kUnits = {Unit{"h", 3600},   Unit{"ms", 1e-3}, Unit{"m", 60},
-                                        Unit{"s", 1},      Unit{"us", 1e-6}, Unit{"µs", 1e-6},
+  static constexpr std::array kUnits = {Unit{"h", 3600}, Unit{"ms", 1e-3}, Unit{"m", 60},
+                                        Unit{"s", 1},    Unit{"us", 1e-6}, Unit{"µs", 1e-6},
                                         Unit{"ns", 1e-9}};
   double sum = 0;
   bool any = false;
   while (!text.empty()) {
     double value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value,
-                                              std::chars_format::fixed);
+    const auto [end, error] =
+        std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
     if (error != std::errc()) break;
     text.remove_prefix(static_cast<size_t>(end - text.data()));
     const Unit* unit = nullptr;

@@ -80,7 +80,8 @@ constexpr std::array kMetrics = {
     Metric{"db_client_connections_pending_requests", kOtel, &PoolSample::waiting},
     Metric{"db_client_connections_timeouts", kOtel, &PoolSample::timeouts},
     Metric{"db_client_connections_use_time_milliseconds_count", kOtel, &PoolSample::uses},
-    Metric{"db_client_connections_use_time_milliseconds_sum", kOtel, &PoolSample::use_seconds, 1e-3},
+    Metric{"db_client_connections_use_time_milliseconds_sum", kOtel, &PoolSample::use_seconds,
+           1e-3},
     Metric{"db_sql_connection_max_open", kOtelSql, &PoolSample::max},
     Metric{"db_sql_connection_open", kOtelSql, &PoolSample::in_use, 1, "inuse"},
     Metric{"db_sql_connection_open", kOtelSql, &PoolSample::idle, 1, "idle"},
@@ -148,8 +149,7 @@ std::optional<Sample> read_sample(std::string_view line) {
     rest.remove_prefix(1 + *after);
   }
   rest = trimmed(rest);
-  const auto [stop, error] =
-      std::from_chars(rest.data(), rest.data() + rest.size(), sample.value);
+  const auto [stop, error] = std::from_chars(rest.data(), rest.data() + rest.size(), sample.value);
   if (error != std::errc() || !std::isfinite(sample.value)) return std::nullopt;
   if (stop != rest.data() + rest.size() && *stop != ' ' && *stop != '\t') return std::nullopt;
   return sample;
@@ -168,9 +168,15 @@ std::string pool_key(const Sample& sample, std::string_view format) {
 }
 
 std::string pool_name(const Sample& sample) {
-  static constexpr std::array<std::string_view, 9> kNames = {
-      "db_name", "pool", "pool_name", "db_client_connection_pool_name",
-      "db_client_connections_pool_name", "db", "db_system", "datasource", "name"};
+  static constexpr std::array<std::string_view, 9> kNames = {"db_name",
+                                                             "pool",
+                                                             "pool_name",
+                                                             "db_client_connection_pool_name",
+                                                             "db_client_connections_pool_name",
+                                                             "db",
+                                                             "db_system",
+                                                             "datasource",
+                                                             "name"};
   for (const auto wanted : kNames) {
     for (const auto& [name, value] : sample.labels) {
       if (name == wanted) return value;
