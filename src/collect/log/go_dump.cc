@@ -239,7 +239,7 @@ void GoDump::finish() {
   end_dump();
   if (!x_first) return;
   if (x_last) compare({&*x_first}, *x_last);
-  x_seen.dump = std::move((x_last ? x_last : x_first)->capture);
+  x_seen.dump = std::move(x_last ? x_last : x_first);
 }
 
 }  // namespace unclosed

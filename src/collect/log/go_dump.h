@@ -26,7 +26,7 @@ class GoDump {
   struct Seen {
     std::optional<Death> died;  // the last
     uint64_t deaths = 0;
-    std::optional<GoroutineCapture> dump;  // the last; with growth where there was one before
+    std::optional<Captured> dump;  // the last; with growth where there was one before
     std::vector<OpenInGo> open;            // in the last dump
   };
   // After finish().

@@ -132,7 +132,7 @@ void LogReader::take_dumps() {
     const auto died_at = [](const GoDump::Seen& one) {
       return one.died && !one.died->asked ? one.died->line : 0;
     };
-    const auto size = [](const GoDump::Seen& one) { return one.dump ? one.dump->goroutines : 0; };
+    const auto size = [](const GoDump::Seen& one) { return one.dump ? one.dump->capture.goroutines : 0; };
     if (best == nullptr || died_at(seen) > died_at(*best) ||
         (died_at(seen) == died_at(*best) && size(seen) > size(*best)))
       best = &seen;
@@ -140,8 +140,11 @@ void LogReader::take_dumps() {
   if (best == nullptr) return;
   x_account.died = best->died;
   if (x_account.died) x_account.died->source = x_account.source;
-  x_account.dump = best->dump;
-  if (x_account.dump) x_account.dump->source = x_account.source;
+  x_dump = best->dump;
+  if (x_dump) {
+    x_dump->capture.source = x_account.source;
+    x_account.dump = x_dump->capture;
+  }
   x_account.open_in_go = best->open;
 }
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,8 @@ class LogReader {
   void feed(std::string_view bytes);
   // Once, after the last piece.
   Account finish();
+  // After finish(): the dump of the account with what it takes to compare it with another.
+  const std::optional<Captured>& dump() const { return x_dump; }
 
  private:
   void raw_line(std::string_view line);
@@ -44,6 +47,7 @@ class LogReader {
   PhraseFinder x_finder;
   JavaStacks x_java;
   std::map<uint32_t, GoDump> x_dumps;  // by stream
+  std::optional<Captured> x_dump;
   std::array<LogError, kTroubles> x_errors;
 };
 
