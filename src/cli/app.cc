@@ -13,6 +13,7 @@
 #include "cli/doctor.h"
 #include "cli/error_catalogue.h"
 #include "cli/explain.h"
+#include "cli/go_command.h"
 #include "cli/interrupts.h"
 #include "cli/ls.h"
 #include "cli/output.h"
@@ -77,7 +78,8 @@ void describe(CLI::App& app) {
       "  sudo unclosed attach 4242 --for 60s          a running process\n"
       "  sudo unclosed attach port:8080               who listens on a port, until Ctrl-C\n"
       "  sudo unclosed run -- ./server --port 8080    from its first descriptor on\n"
-      "  unclosed ls                                  who is near a limit, also without root\n\n"
+      "  unclosed ls                                  who is near a limit, also without root\n"
+      "  unclosed go http://localhost:6060            the goroutines of a Go service that grow\n\n"
       "Exit codes: 0 done, 1 findings (--fail-on), 2 usage, 3 target gone, 4 permission,\n"
       "5 not possible here, 6 data incomplete (--fail-on), 70 a bug, 128+n a signal.");
 }
@@ -89,6 +91,7 @@ int parse_and_run(int argc, char** argv, const SessionRunner& runner) {
   const std::vector<Command> commands = {add_attach(app, runner),
                                          add_run(app, runner, parts.command),
                                          add_ls(app),
+                                         add_go(app),
                                          add_doctor(app),
                                          add_explain(app),
                                          add_completion(app)};

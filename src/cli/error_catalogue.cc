@@ -120,6 +120,34 @@ constexpr std::array kCatalogue = {
                    "run it with sudo or the capabilities that `unclosed doctor` names; or outside "
                    "of the sandbox or debugger that listens to its calls already",
                    "start the service by hand, and `unclosed attach` to it", ErrorKind::kDenied},
+    CatalogueEntry{
+        "UC-E020", "this is no profile or dump of a Go service",
+        "its content is neither goroutines as text (debug=2, debug=1, the output of a "
+        "panic or of SIGQUIT) nor a goroutine, heap, allocs, goroutineleak, mutex or "
+        "block profile; the message says what it looks like",
+        "save one: curl -o goroutines.txt 'http://HOST:PORT/debug/pprof/goroutine?debug=2'",
+        "`unclosed go http://HOST:PORT` takes them itself", ErrorKind::kUnsupported},
+    CatalogueEntry{"UC-E021", "the service's profiles could not be fetched",
+                   "nobody listens at this address, its name is not known, the answer took too "
+                   "long, or TLS failed: the message says which",
+                   "try the same address with curl; net/http/pprof often listens on a port of its "
+                   "own, and on loopback of its container only",
+                   "saved profiles are read without the service; `unclosed attach PID` needs no "
+                   "profiles",
+                   ErrorKind::kGone},
+    CatalogueEntry{"UC-E022", "no profiles are served at this address",
+                   "somebody answers, but not with /debug/pprof/: net/http/pprof is not imported, "
+                   "its handlers are not in the router that answers here, or they lie under "
+                   "another prefix",
+                   "import _ \"net/http/pprof\" and serve http.DefaultServeMux on a port of its "
+                   "own; give the prefix where there is one: http://HOST:PORT/PREFIX",
+                   "`unclosed attach PID` needs no profiles", ErrorKind::kUnsupported},
+    CatalogueEntry{"UC-E023", "the service does not let us have its profiles",
+                   "the address wants a user and password, a token, or another network to come "
+                   "from",
+                   "give them in the address, http://USER:PASSWORD@HOST:PORT or ?token=…: they are "
+                   "never shown; or ask from the service's own machine",
+                   "saved profiles; `unclosed attach PID` needs no profiles", ErrorKind::kDenied},
 };
 
 // An error without an id of its own is explained by its kind.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/stack.h"
@@ -47,6 +48,27 @@ struct GoroutineGroup {
 std::optional<size_t> blocked_at(const GoroutineGroup& group);
 // The innermost frame of the user's own code; nullopt: there is none.
 std::optional<size_t> own_frame(const GoroutineGroup& group);
+std::optional<size_t> own_frame(const std::vector<NamedFrame>& stack);
+
+// What the goroutines of a group wait in, by state and stack.
+enum class Parked : uint8_t {
+  kNetworkRead,
+  kNetworkWrite,  // also while connecting
+  kAccept,
+  kChannelReceive,
+  kChannelSend,
+  kSelect,
+  kLock,
+  kOthers,  // for others to be done: sync.WaitGroup, sync.Cond
+  kSleep,
+  kSystemCall,
+  kRunning,  // or ready to
+  kOther,    // the runtime's own reasons
+  kUnknown,  // the source does not say
+};
+inline constexpr size_t kParkedKinds = static_cast<size_t>(Parked::kUnknown) + 1;
+Parked parked_in(const GoroutineGroup& group);
+std::string_view to_string(Parked parked);  // "network read"
 
 // A site that allocates, from a heap profile.
 struct AllocationSite {

@@ -1,6 +1,7 @@
 // The words of the enums, as reports and documents spell them.
 #include "model/connection.h"
 #include "model/finding.h"
+#include "model/goroutine.h"
 #include "model/limit.h"
 #include "model/record.h"
 #include "model/stack.h"
@@ -183,6 +184,38 @@ std::string_view to_string(CloseHow how) {
       return "returned";
   }
   return "closed";
+}
+
+std::string_view to_string(Parked parked) {
+  switch (parked) {
+    case Parked::kNetworkRead:
+      return "network read";
+    case Parked::kNetworkWrite:
+      return "network write";
+    case Parked::kAccept:
+      return "accept";
+    case Parked::kChannelReceive:
+      return "channel receive";
+    case Parked::kChannelSend:
+      return "channel send";
+    case Parked::kSelect:
+      return "select";
+    case Parked::kLock:
+      return "lock";
+    case Parked::kOthers:
+      return "wait for others";
+    case Parked::kSleep:
+      return "sleep";
+    case Parked::kSystemCall:
+      return "system call";
+    case Parked::kRunning:
+      return "running";
+    case Parked::kOther:
+      return "other";
+    case Parked::kUnknown:
+      return "unknown";
+  }
+  return "unknown";
 }
 
 }  // namespace unclosed

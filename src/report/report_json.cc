@@ -7,6 +7,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "report/frame_json.h"
+
 namespace unclosed {
 namespace {
 
@@ -71,14 +73,7 @@ class StackTable {
     Json stacks = Json::array();
     for (const auto* stack : x_order) {
       Json frames = Json::array();
-      for (const auto& frame : stack->frames) {
-        Json json = {{"function", frame.function}, {"file", text_or_null(frame.file)}};
-        json["line"] = frame.line == 0 ? Json() : Json(frame.line);
-        json["module"] = text_or_null(frame.module);
-        json["own"] = frame.own;
-        json["inlined"] = frame.inlined;
-        frames.push_back(std::move(json));
-      }
+      for (const auto& frame : stack->frames) frames.push_back(frame_json(frame));
       stacks.push_back(std::move(frames));
     }
     return stacks;

@@ -67,12 +67,25 @@ bool own_go_by_file(const GoCall& call, std::string_view package) {
   const size_t at = file.find('@');
   if (at != std::string_view::npos && file.find('/', at) != std::string_view::npos) return false;
   if (package == "main") return true;
-  if (!call.go_root.empty()) return !file.starts_with(call.go_root);
-  return has(package.substr(0, package.find('/')),
-             ".");  // as the go command tells std from the rest
+  if (!call.go_root.empty() && !file.empty()) return !file.starts_with(call.go_root);
+  return !go_standard(package);
 }
 
 }  // namespace
+
+// The folders below src/ of Go's own sources.
+bool go_standard(std::string_view package) {
+  static constexpr std::array<std::string_view, 54> kFolders = {
+      "archive",   "arena",   "bufio",   "builtin",  "bytes",  "cmd",     "cmp",      "compress",
+      "container", "context", "crypto",  "database", "debug",  "embed",   "encoding", "errors",
+      "expvar",    "flag",    "fmt",     "go",       "hash",   "html",    "image",    "index",
+      "internal",  "io",      "iter",    "log",      "maps",   "math",    "mime",     "net",
+      "os",        "path",    "plugin",  "reflect",  "regexp", "runtime", "simd",     "slices",
+      "sort",      "strconv", "strings", "structs",  "sync",   "syscall", "testing",  "text",
+      "time",      "unicode", "unique",  "unsafe",   "vendor", "weak"};
+  const std::string_view first = package.substr(0, package.find('/'));
+  return std::find(kFolders.begin(), kFolders.end(), first) != kFolders.end();
+}
 
 bool glob_matches(std::string_view pattern, std::string_view text) {
   size_t p = 0, t = 0, star = std::string_view::npos, mark = 0;

@@ -42,6 +42,8 @@ std::optional<bool> own_by_pattern(const OwnRules& rules, std::string_view funct
                                    std::string_view file, std::string_view module);
 bool own_native(const NativeFrame& frame);
 bool own_go(const GoCall& call);
+// Whether a package belongs to Go's own library, by the first element of its path.
+bool go_standard(std::string_view package);
 // The dependency that holds `package`; null: none.
 const GoModule* go_dependency(const GoBuildInfo& build, std::string_view package);
 

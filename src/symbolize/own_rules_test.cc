@@ -100,6 +100,17 @@ TEST(OwnRules, rust_registries_and_the_standard_library_are_not_own) {
   EXPECT_FALSE(own(""));
 }
 
+TEST(OwnRules, go_without_any_list_is_judged_by_the_folders_of_its_library) {
+  const auto own = [](const char* function, const char* file) {
+    return own_go({function, file, nullptr, ""});
+  };
+  EXPECT_TRUE(own("corp/store.Open", "corp/store/store.go")) << "a module path without a dot";
+  EXPECT_TRUE(own("example.org/app.Run", "example.org/app/run.go"));
+  EXPECT_FALSE(own("net/http.(*conn).serve", "net/http/server.go")) << "-trimpath";
+  EXPECT_FALSE(own("internal/poll.runtime_pollWait", "runtime/netpoll.go"));
+  EXPECT_FALSE(own("vendor/golang.org/x/net/idna.Punycode", "vendor/golang.org/x/net/idna/x.go"));
+}
+
 TEST(OwnRules, patterns_of_the_user_go_first_and_not_own_wins) {
   const OwnRules rules{{"github.com/corp/*", "vendored"}, {"*generated*"}};
   EXPECT_EQ(own_by_pattern(rules, "github.com/corp/lib.Open", "", ""), true);

@@ -17,8 +17,7 @@ void sort_by(std::vector<Site>& sites, Growth growth) {
                    [&](const Site& a, const Site& b) { return growth(a) > growth(b); });
 }
 
-}  // namespace
-
+// Growth and course of `last` against all of `before`, oldest first.
 void compare(const std::vector<const Captured*>& before, Captured& last) {
   if (before.empty()) return;
   const Captured& first = *before.front();
@@ -50,6 +49,74 @@ void compare(const std::vector<const Captured*>& before, Captured& last) {
   sort_by(capture.groups, [](const GoroutineGroup& group) { return *group.growth; });
   sort_by(capture.allocations, [](const AllocationSite& site) { return *site.growth_bytes; });
   sort_by(capture.contentions, [](const ContentionSite& site) { return *site.growth_seconds; });
+  if (last.kind == ProfileKind::kHeap && before.back()->values == last.values) {
+    capture.notes.push_back(
+        "no garbage collection ended between the last two: a heap profile is as of the last one, "
+        "and has not moved");
+  }
+}
+
+void join(std::vector<std::string>& to, std::vector<std::string>& from) {
+  for (std::string& note : from)
+    if (std::find(to.begin(), to.end(), note) == to.end()) to.push_back(std::move(note));
+}
+
+// What `part` has and the others have not.
+void take_over(Captured& part, GoroutineCapture& whole) {
+  GoroutineCapture& from = part.capture;
+  if (!whole.damaged_at) whole.damaged_at = from.damaged_at;
+  if (!whole.seconds_between) whole.seconds_between = from.seconds_between;
+  join(whole.notes, from.notes);
+  switch (part.kind) {
+    case ProfileKind::kGoroutines:
+      for (GoroutineGroup& group : from.groups)
+        if (part.name == "goroutineleak") group.leaked = group.count;
+      if (part.name == "goroutineleak" && whole.goroutines > 0) {
+        whole.leaked = std::move(from.groups);
+        break;
+      }
+      whole.goroutines = from.goroutines;
+      whole.growth = from.growth;
+      whole.groups = std::move(from.groups);
+      whole.others = from.others;
+      break;
+    case ProfileKind::kHeap:
+      whole.allocations = std::move(from.allocations);
+      break;
+    case ProfileKind::kContention:
+      std::move(from.contentions.begin(), from.contentions.end(),
+                std::back_inserter(whole.contentions));
+      break;
+  }
+}
+
+}  // namespace
+
+GoroutineCapture combine(std::vector<Captured> profiles) {
+  GoroutineCapture whole;
+  whole.rung = "pprof";
+  // The goroutines come first: what else there is goes with them.
+  std::vector<std::string> names = {"goroutine"};
+  for (const Captured& one : profiles)
+    if (std::find(names.begin(), names.end(), one.name) == names.end()) names.push_back(one.name);
+  for (const std::string& name : names) {
+    std::vector<const Captured*> before;
+    Captured* last = nullptr;
+    for (Captured& one : profiles) {
+      if (one.name != name) continue;
+      if (last != nullptr) before.push_back(last);
+      last = &one;
+    }
+    if (last == nullptr) continue;
+    compare(before, *last);
+    for (const Captured* one : before) {
+      if (!one->capture.damaged_at) continue;
+      last->capture.notes.push_back(one->capture.source + " is damaged from byte " +
+                                    std::to_string(*one->capture.damaged_at) + " on");
+    }
+    take_over(*last, whole);
+  }
+  return whole;
 }
 
 }  // namespace unclosed

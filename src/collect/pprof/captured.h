@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "model/goroutine.h"
 
@@ -27,9 +28,9 @@ struct Captured {
   std::optional<int64_t> taken_ns;  // since 1970; absent: the file does not say
 };
 
-// Puts `next`, which was taken later, behind the captures that `last` was compared with so far:
-// growth and course of its groups and sites against all of `before`, oldest first. Captures of
-// another form name other frames: then growth stays absent and a note says so.
-void compare(const std::vector<const Captured*>& before, Captured& last);
+// Several profiles, in the order in which they were taken, as one answer: the last of each kind,
+// with growth and course against the earlier ones of its kind. Captures of different forms name
+// different frames: then growth stays absent, and a note says so.
+GoroutineCapture combine(std::vector<Captured> profiles);
 
 }  // namespace unclosed

@@ -33,6 +33,10 @@ class PieceReader {
     x_size = 0;
     if (auto filled = fill(end - x_base + kAhead); !filled) return filled;
     size_t at = start == 0 ? 0 : line_start(0);
+    // No runtime prints zeros: a file whose blocks were lost holds them.
+    const auto own =
+        text().substr(0, static_cast<size_t>(std::min<uint64_t>(x_size, end - x_base)));
+    if (const size_t zero = own.find('\0'); zero != std::string_view::npos) damage(x_base + zero);
     while (x_base + at < end && at < x_size) {
       if (!text().substr(at).starts_with(kGoroutine)) {
         const size_t next = text().find(kBorder, at == 0 ? 0 : at - 1);

@@ -55,6 +55,22 @@ struct Call {
   uint64_t hash = 0;
 };
 
+// The values of a mutex and of a block profile have the same names. The first is told by who lets
+// go, the other by who waits.
+std::string contention_name(const Captured& captured) {
+  for (const ContentionSite& site : captured.capture.contentions) {
+    for (const NamedFrame& frame : site.stack) {
+      const std::string_view function = frame.function;
+      if (function.ends_with("nlock") || function.find(".unlock") != std::string_view::npos)
+        return "mutex";
+      if (!function.starts_with("sync.") && !function.starts_with("internal/sync.") &&
+          !function.starts_with("runtime."))
+        break;
+    }
+  }
+  return "block";
+}
+
 std::string_view text_of(Bytes part) {
   return {reinterpret_cast<const char*>(part.data()), part.size()};
 }
@@ -72,6 +88,7 @@ class Reader {
     sum_samples(captured.kind);
     x_table.fill(
         captured.kind, [this](uint64_t at) { return stack_at(at); }, captured);
+    if (captured.kind == ProfileKind::kContention) captured.name = contention_name(captured);
     captured.capture.damaged_at = x_damaged_at;
     if (x_time > 0) captured.taken_ns = x_time;
     return captured;
@@ -185,7 +202,6 @@ class Reader {
       captured.kind = ProfileKind::kGoroutines;
     } else if (captured.name == "delay") {
       captured.kind = ProfileKind::kContention;
-      captured.name = "contention";
     } else if (!captured.name.empty()) {
       captured.kind = ProfileKind::kHeap;
       captured.name = "heap";

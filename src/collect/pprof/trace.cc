@@ -69,7 +69,11 @@ class Walker {
   std::optional<TraceEnd> take(std::string_view line, size_t at) {
     if (line.front() == '\t' || line.front() == ' ') {
       if (x_open != Open::kNothing) {
-        tell(trace_place(line));
+        const auto place = trace_place(line);
+        const bool whole = !place.empty() && place.back() >= '0' && place.back() <= '9';
+        // Of C code without a name only the address is told.
+        if (!whole && !place.starts_with("pc=0x") && !x_broken_at) x_broken_at = at;
+        tell(place);
         return std::nullopt;
       }
       return kind_of_line(line) == TraceLine::kUnavailable ? std::nullopt

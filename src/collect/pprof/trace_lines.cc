@@ -11,6 +11,8 @@ constexpr std::string_view kGoroutine = "goroutine ", kCreated = "created by ",
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); }
+
 // Digits at the start of `text`, which it loses; nullopt: none, or too many.
 std::optional<uint64_t> take_number(std::string_view& text) {
   uint64_t value = 0;
@@ -92,6 +94,11 @@ std::string_view trace_function(std::string_view line) {
 
 std::string_view trace_place(std::string_view line) {
   line = without_indent(line);
+  // The usual two, from the end: "…:12" and "…:12 +0x1d".
+  size_t digits = line.size();
+  while (digits > 4 && is_hex(line[digits - 1])) --digits;
+  if (digits > 4 && line[digits - 1] == ':') return line;
+  if (digits > 4 && line.substr(digits - 4, 4) == " +0x") return line.substr(0, digits - 4);
   for (size_t most = 5; most > 0; --most) {
     const size_t space = line.rfind(' ');
     if (space == std::string_view::npos || !is_suffix(line.substr(space + 1))) break;

@@ -1,0 +1,196 @@
+#include "cli/go_command.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/duration.h"
+#include "cli/error_catalogue.h"
+#include "cli/interrupts.h"
+#include "cli/output.h"
+#include "collect/pprof/remote.h"
+#include "collect/pprof/saved_profile.h"
+#include "report/goroutines_json.h"
+#include "report/goroutines_text.h"
+#include "symbolize/go_sources.h"
+
+namespace unclosed {
+namespace {
+
+struct GoOptions {
+  std::vector<std::string> targets, own, not_own;
+  std::optional<Duration> window;
+  size_t top = 10;
+  bool states = false, json = false, quiet = false;
+  std::string output, colour = "auto";
+};
+
+enum class GoTarget : uint8_t { kFile, kAddress, kPid };
+
+// A file that is there is a file, whatever its name looks like.
+GoTarget kind_of(const std::string& target) {
+  if (target == "-" || ::access(target.c_str(), F_OK) == 0) return GoTarget::kFile;
+  if (target.find_first_not_of("0123456789") == std::string::npos) return GoTarget::kPid;
+  return is_address(target) ? GoTarget::kAddress : GoTarget::kFile;
+}
+
+int fail(const Error& error) {
+  complain(error);
+  return exit_code(error.kind);
+}
+
+ColourChoice colour_of(const std::string& word) {
+  if (word == "always") return ColourChoice::kAlways;
+  return word == "never" ? ColourChoice::kNever : ColourChoice::kAuto;
+}
+
+Result<GoroutineCapture> from_address(const GoOptions& options) {
+  auto address = parse_address(options.targets.front());
+  if (!address) return address.error();
+  ProgressLine progress(options.quiet ? ProgressLine::Loudness::kQuiet
+                                      : ProgressLine::Loudness::kUsual);
+  RemoteSettings settings;
+  settings.between = options.window.value_or(settings.between);
+  settings.states = options.states ? StatesWanted::kAlways : StatesWanted::kWhereCheap;
+  settings.http.interrupt = &interrupts();
+  settings.progress = [&](const std::string& what) {
+    progress.show(what, ProgressLine::Stay::kPassing);
+  };
+  return capture_remote(*address, settings);
+}
+
+Result<GoroutineCapture> from_files(const GoOptions& options) {
+  std::vector<Captured> profiles;
+  std::string names;
+  for (const std::string& path : options.targets) {
+    const std::string name = path == "-" ? "standard input" : path;
+    const auto source = ByteSource::open(path);
+    if (!source) {
+      Error error = source.error();
+      if (error.kind == ErrorKind::kGone || error.kind == ErrorKind::kDenied)
+        error = {ErrorKind::kUsage, error.context, "UC-E001"};
+      return error;
+    }
+    auto captured = read_profile(*source, name);
+    if (!captured) return captured.error();
+    names.append(names.empty() ? "" : ", ").append(name);
+    profiles.push_back(*std::move(captured));
+  }
+  GoroutineCapture capture = combine(std::move(profiles));
+  capture.source = names;
+  return capture;
+}
+
+Result<GoroutineCapture> take_capture(const GoOptions& options) {
+  const size_t many = options.targets.size();
+  const auto count = [&](GoTarget kind) {
+    return static_cast<size_t>(
+        std::count_if(options.targets.begin(), options.targets.end(),
+                      [&](const auto& one) { return kind_of(one) == kind; }));
+  };
+  if (count(GoTarget::kPid) > 0) {
+    return Error{ErrorKind::kUsage,
+                 fmt::format("{} is no file and no address; a process is not read by its pid, but "
+                             "by the address of its net/http/pprof: http://HOST:PORT",
+                             options.targets.front()),
+                 "UC-E001"};
+  }
+  if (count(GoTarget::kAddress) == 0) return from_files(options);
+  if (many > 1)
+    return Error{ErrorKind::kUsage, "an address stands alone: it is captured twice by itself",
+                 "UC-E001"};
+  return from_address(options);
+}
+
+int go(const GoOptions& options) {
+  auto output = DataOutput::open(options.output);
+  if (!output) return fail(output.error());
+  auto capture = take_capture(options);
+  if (!capture) return fail(capture.error());
+  mark_own(*capture, {options.own, options.not_own});
+  std::string text;
+  if (options.json) {
+    text = goroutines_json(*capture);
+  } else {
+    GoroutinesStyle style;
+    style.colour = use_colour(colour_of(options.colour), output->to_terminal());
+    style.width = page_width(output->descriptor());
+    style.top = options.top;
+    text = goroutines_text(*capture, style);
+  }
+  const auto written = output->write(text);
+  if (!written) return fail(written.error());
+  return last_interrupt() == 0 || capture->seconds_between ? 0 : 128 + last_interrupt();
+}
+
+std::string checked_duration(const std::string& text) {
+  const auto duration = parse_duration(text);
+  return duration ? "" : duration.error().context;
+}
+
+void add_options(CLI::App& command, GoOptions& options) {
+  command
+      .add_option("TARGET", options.targets,
+                  "http://HOST:PORT of net/http/pprof, or saved profiles and dumps, oldest first; "
+                  "- reads standard input")
+      ->required()
+      ->type_name("");
+  command
+      .add_option_function<std::string>(
+          "--for",
+          [&options](const std::string& text) {
+            if (const auto window = parse_duration(text)) options.window = *window;
+          },
+          "time between the two captures of an address (10s)")
+      ->type_name("TIME")
+      ->check(CLI::Validator(checked_duration, ""));
+  command.add_option("--top", options.top, "groups and sites that are shown (10)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber.description(""));
+  command.add_flag("--states", options.states,
+                   "states and wait times also of many goroutines: stops the service meanwhile");
+  command
+      .add_option("--own", options.own, "functions or files like PATTERN are the user's own code")
+      ->type_name("PATTERN")
+      ->take_all()
+      ->expected(1);
+  command.add_option("--not-own", options.not_own, "functions or files like PATTERN are not")
+      ->type_name("PATTERN")
+      ->take_all()
+      ->expected(1);
+  command.add_flag("--json", options.json, "print JSON (unclosed.goroutines/1)");
+  command.add_option("-o,--output", options.output, "write to FILE")->type_name("FILE");
+  command.add_option("--color", options.colour, "auto, always, never")
+      ->type_name("WHEN")
+      ->check(CLI::IsMember({"auto", "always", "never"}).description(""));
+  command.add_flag("-q,--quiet", options.quiet, "no progress on standard error");
+}
+
+}  // namespace
+
+Command add_go(CLI::App& app) {
+  const auto options = std::make_shared<GoOptions>();
+  auto* command =
+      app.add_subcommand("go", "goroutines and memory of a Go service, from pprof or saved dumps");
+  add_options(*command, *options);
+  command->footer(
+      "An address is captured twice, goroutines and heap at the same moment: what grew comes "
+      "first.\n"
+      "Files are told apart by their content: goroutine (debug=0, 1, 2), heap, allocs, "
+      "goroutineleak,\n"
+      "mutex and block profiles, and the output of a panic or of SIGQUIT, of Go 1.11 and newer.\n\n"
+      "Examples:\n"
+      "  unclosed go http://localhost:6060\n"
+      "  unclosed go http://10.0.0.7:6060/admin --for 1m --top 30\n"
+      "  unclosed go before.txt after.txt\n"
+      "  kubectl exec POD -- wget -qO- 'localhost:6060/debug/pprof/goroutine?debug=2' | unclosed "
+      "go -");
+  return {command, [options] { return go(*options); }};
+}
+
+}  // namespace unclosed
