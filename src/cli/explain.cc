@@ -134,13 +134,15 @@ Command add_explain(CLI::App& app) {
       ->type_name("");
   command
       ->add_option("--own", options->rules.own,
-                   "frames that are your own code: a part, or a pattern with * and ?, of function, "
-                   "file or module")
-      ->type_name("PATTERN");
+                   "functions or files like PATTERN are the user's own code")
+      ->type_name("PATTERN")
+      ->take_all()
+      ->expected(1);
   command
-      ->add_option("--not-own", options->rules.not_own,
-                   "frames that are not, although they look like it")
-      ->type_name("PATTERN");
+      ->add_option("--not-own", options->rules.not_own, "functions or files like PATTERN are not")
+      ->type_name("PATTERN")
+      ->take_all()
+      ->expected(1);
   command->add_flag("--json", options->json, "print JSON (unclosed.explanation/1 for files)");
   command->add_option("-o,--output", options->output, "write to FILE")->type_name("FILE");
   command->add_option("--color", options->colour, "auto, always, never")

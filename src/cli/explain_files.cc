@@ -278,13 +278,9 @@ Result<HuntInput> read_for_hunt(const std::vector<std::string>& paths, const Own
     if (const auto status = read_one(path, read); !status) return status.error();
   }
   if (!read.goroutines.empty()) {
-    Captured& last = read.goroutines.back();
-    std::vector<const Captured*> before;
-    for (const Captured& one : read.goroutines) {
-      if (&one != &last && one.form == last.form) before.push_back(&one);
-    }
-    if (!before.empty()) compare(before, last);
-    read.input.goroutines = last.capture;
+    const std::string last = read.goroutines.back().capture.source;
+    read.input.goroutines = combine(std::move(read.goroutines));
+    read.input.goroutines->source = last;
   }
   mark_go(read.input, rules);
   for (Account& account : read.input.accounts) {

@@ -7,15 +7,14 @@ namespace unclosed {
 namespace {
 
 // Where callers of a pool wait, as the innermost frame outside of the runtime and package sync.
-constexpr std::array<std::string_view, 8> kWaiting = {
+constexpr std::array<std::string_view, 7> kWaiting = {
     "database/sql.(*DB).conn",
     "github.com/jackc/puddle",
     "github.com/redis/go-redis/v9/internal/pool.(*ConnPool).waitTurn",
     "github.com/go-redis/redis/v8/internal/pool.(*ConnPool).waitTurn",
     "github.com/gomodule/redigo/redis.(*Pool).waitVacantConn",
     "go.mongodb.org/mongo-driver/x/mongo/driver/topology.(*pool).checkOut",
-    "go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology.(*pool).checkOut",
-    "net/http.(*Transport).getConn"};
+    "go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology.(*pool).checkOut"};
 
 // Packages that speak with a database in their caller's goroutine.
 constexpr std::array<std::string_view, 15> kDrivers = {"database/sql.",
@@ -54,6 +53,8 @@ bool begins_with_any(std::string_view function, auto&& starts) {
   return std::any_of(starts.begin(), starts.end(),
                      [&](std::string_view start) { return function.starts_with(start); });
 }
+
+bool is_driver(const NamedFrame& frame) { return begins_with_any(frame.function, kDrivers); }
 
 const NamedFrame* blocked_frame(const std::vector<NamedFrame>& stack) {
   GoroutineGroup group;
@@ -113,23 +114,29 @@ bool stands_for(const Kind& kind, const GoroutineGroup& group) {
 
 }  // namespace
 
+const NamedFrame* own_caller(const std::vector<NamedFrame>& stack) {
+  const auto is_own = [](const NamedFrame& frame) { return frame.own; };
+  const auto outermost = std::find_if(stack.rbegin(), stack.rend(), is_driver).base();
+  auto own =
+      std::find_if(outermost == stack.begin() ? stack.end() : outermost, stack.end(), is_own);
+  if (own == stack.end()) own = std::find_if(stack.begin(), stack.end(), is_own);
+  return own == stack.end() ? nullptr : &*own;
+}
+
 GoRole role_of(const std::vector<NamedFrame>& stack, std::string_view state) {
   const NamedFrame* blocked = blocked_frame(stack);
   if (blocked == nullptr) return GoRole::kOther;
   if (begins_with_any(blocked->function, kWaiting)) return GoRole::kWaitsForPool;
-  const auto is_own = [](const NamedFrame& frame) { return frame.own; };
-  const auto own = std::find_if(stack.begin(), stack.end(), is_own);
-  if (own == stack.end()) return GoRole::kOther;
-  const auto drives = [](const NamedFrame& frame) {
-    return begins_with_any(frame.function, kDrivers);
-  };
-  // The driver is called by own code, however deep: behind the first own frame it may call back.
-  if (state == "IO wait" && std::any_of(stack.begin(), own, drives)) return GoRole::kInQuery;
+  const NamedFrame* caller = own_caller(stack);
+  if (caller == nullptr) return GoRole::kOther;
+  const auto* begin = stack.data();
+  if (state == "IO wait" && std::any_of(begin, caller, is_driver)) return GoRole::kInQuery;
   if (!is_parked(state)) return GoRole::kOther;
-  const bool held = std::any_of(own, stack.end(), [](const NamedFrame& frame) {
+  const bool held = std::any_of(stack.begin(), stack.end(), [](const NamedFrame& frame) {
     return begins_with_any(frame.function, kHolding);
   });
-  if (held) return GoRole::kStuckHolding;
+  // Own code that the library called.
+  if (held && blocked->own) return GoRole::kStuckHolding;
   // In a library below own code it may wait for anything: for work, for a client.
   return blocked->own ? GoRole::kParkedInOwn : GoRole::kOther;
 }

@@ -32,6 +32,11 @@ size_t gravity(Trouble kind) {
   return static_cast<size_t>(std::find(kGravity.begin(), kGravity.end(), kind) - kGravity.begin());
 }
 
+// "line 12 of app.log"; the name is left out where there is one file alone.
+std::string line_words(uint64_t line, const std::string& source, size_t sources) {
+  return sources == 1 ? fmt::format("line {}", line) : fmt::format("line {} of {}", line, source);
+}
+
 std::string place(const NamedFrame& frame) {
   if (frame.file.empty()) return frame.function;
   return fmt::format("{} ({}:{})", frame.function, frame.file, frame.line);
@@ -87,7 +92,7 @@ Facts facts_of(HuntInput input) {
   facts.errors = errors_of(facts.input.accounts);
   facts.holding = holding_of(facts.input);
   // A pool that was full when it refused somebody is exhausted, whatever its counters tell.
-  if (facts.worst != nullptr && is_full(facts.worst->last()) &&
+  if (facts.worst != nullptr && all_in_use(facts.worst->last()) &&
       (facts.count_of(Trouble::kPoolExhausted) > 0 || facts.holding.waiting > 0))
     facts.pool_exhausted = true;
   DiagnosisFacts known;
@@ -116,6 +121,7 @@ bool speaks_of_trouble(const Facts& facts) {
 HuntStep symptom(const Facts& facts) {
   HuntStep step;
   step.stage = HuntStage::kSymptom;
+  const size_t sources = facts.input.accounts.size();
   const Account* account = who_died(facts);
   if (account != nullptr) {
     const Death& died = *account->died;
@@ -128,13 +134,17 @@ HuntStep symptom(const Facts& facts) {
                       own ? " in " + place(*own) : std::string(", without own code on its stack")));
     }
   }
-  if (!facts.errors.empty() && (account == nullptr || account->died->asked))
+  const bool died = account != nullptr && !account->died->asked;
+  if (!facts.errors.empty() && !died) {
     step.says = meaning(facts.errors.front().kind);
+  } else if (!died && (facts.pool_exhausted || facts.holding.waiting > 0)) {
+    step.says = "callers wait for a connection of the pool";
+  }
   for (size_t i = 0; i < std::min(facts.errors.size(), kShownErrors); ++i) {
     const LogError& error = facts.errors[i];
-    step.evidence.push_back(fmt::format("{} × {} ({}), first in line {} of {}: {}", error.count,
-                                        to_string(error.kind), error.from, error.first_line,
-                                        error.source, error.text));
+    step.evidence.push_back(
+        fmt::format("{} × {} ({}), first in {}: {}", error.count, to_string(error.kind), error.from,
+                    line_words(error.first_line, error.source, sources), error.text));
   }
   if (facts.errors.size() > kShownErrors)
     step.evidence.push_back(fmt::format("{} more kinds", facts.errors.size() - kShownErrors));
@@ -156,9 +166,11 @@ HuntStep state(const Facts& facts) {
     step.evidence.push_back(fmt::format("{}{}: {}", last.name.empty() ? "" : last.name + ", ",
                                         last.format, pool_words(last)));
   }
-  const auto& stand_ins = facts.holding.stand_ins;
-  for (size_t i = 0; i < std::min(stand_ins.size(), kShownStandIns); ++i)
-    step.evidence.push_back(fmt::format("{} {}", stand_ins[i].count, stand_ins[i].says));
+  size_t shown = 0;
+  for (const StandIn& one : facts.holding.stand_ins) {
+    if (one.count < 2 || ++shown > kShownStandIns) continue;
+    step.evidence.push_back(fmt::format("{} {}", one.count, one.says));
+  }
   if (facts.holding.watched > 0)
     step.evidence.push_back(
         fmt::format("{} open transactions and results of database/sql", facts.holding.watched));
@@ -270,10 +282,12 @@ HuntStep holders(const Facts& facts) {
   } else {
     step.says = "nothing given tells who holds the connections";
   }
-  const auto& candidates = facts.holding.candidates;
-  for (size_t i = 0; i < std::min(candidates.size(), kShownSites); ++i) {
-    if (sites.size() + i >= kShownSites) break;
-    step.evidence.push_back(site_words(candidates[i]) + " (whether they hold any is not told)");
+  size_t shown = sites.size();
+  for (const HoldSite& one : facts.holding.candidates) {
+    const bool known = std::any_of(sites.begin(), sites.end(),
+                                   [&](const HoldSite& site) { return site.frame == one.frame; });
+    if (known || ++shown > kShownSites) continue;
+    step.evidence.push_back(site_words(one) + " (whether they hold any is not told)");
   }
   if (!facts.holding.goroutines_seen && sites.empty()) step.missing.push_back(kDump);
   return step;
@@ -283,10 +297,14 @@ std::string why_no_blame(const Facts& facts) {
   if (facts.diagnosed.diagnosis == Diagnosis::kLimitTooSmall)
     return "no line keeps connections: the bound of the pool is what is short";
   if (facts.holding.sites.empty()) return "nothing given shows at which line connections are held";
-  const bool any = std::any_of(facts.holding.sites.begin(), facts.holding.sites.end(),
-                               [](const HoldSite& site) { return site.frame.has_value(); });
-  return any ? "the holders are at several lines, and none has most of them"
-             : "the stacks of the holders hold no own code";
+  uint64_t unknown = 0, all = 0;
+  for (const HoldSite& site : facts.holding.sites) {
+    all += site.count;
+    unknown += site.frame ? 0 : site.count;
+  }
+  return unknown * 2 >= all
+             ? "whoever opened most of them has ended, or has no own code on its stack"
+             : "the holders are at several lines, and none has most of them";
 }
 
 HuntStep line(const Facts& facts) {
@@ -297,11 +315,19 @@ HuntStep line(const Facts& facts) {
     step.says = fmt::format("{} by {} ({}:{})", to_string(facts.blame->role), site.function,
                             site.file, site.line);
     step.evidence.push_back(facts.blame->rule);
+    step.evidence.push_back(fmt::format("confidence {:.0f} %", facts.blame->confidence * 100));
     return step;
   }
   step.says = "no line is named: " + why_no_blame(facts);
   if (facts.diagnosed.diagnosis != Diagnosis::kLimitTooSmall)
     step.missing.push_back(fmt::format("the line that opened or used them last: {}", kWatch));
+  const bool left_open = std::any_of(
+      facts.holding.sites.begin(), facts.holding.sites.end(),
+      [](const HoldSite& site) { return site.kind == HoldKind::kLeftOpen && !site.frame; });
+  if (left_open)
+    step.missing.push_back(
+        "who opened them: GODEBUG=tracebackancestors=10 in the service's environment, and its next "
+        "dump");
   return step;
 }
 

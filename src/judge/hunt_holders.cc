@@ -26,12 +26,6 @@ constexpr std::array<std::string_view, 6> kServing = {
     "github.com/valyala/fasthttp.(*Server).serveConn",
     "net/rpc.(*service).call"};
 
-const NamedFrame* own_of(const std::vector<NamedFrame>& stack) {
-  const auto own =
-      std::find_if(stack.begin(), stack.end(), [](const NamedFrame& frame) { return frame.own; });
-  return own == stack.end() ? nullptr : &*own;
-}
-
 bool serves(const std::vector<NamedFrame>& stack) {
   return std::any_of(stack.begin(), stack.end(), [](const NamedFrame& frame) {
     return std::any_of(kServing.begin(), kServing.end(),
@@ -88,7 +82,7 @@ HoldSite site_of(HoldKind kind, const std::vector<NamedFrame>& stack, uint64_t c
   site.kind = kind;
   site.count = count;
   site.says = std::move(says);
-  if (const NamedFrame* own = own_of(stack)) site.frame = *own;
+  if (const NamedFrame* own = own_caller(stack)) site.frame = *own;
   return site;
 }
 
@@ -150,7 +144,7 @@ void add_open(const std::vector<OpenInGo>& all, Holding& holding, Sites& sites) 
         break;
       case GoRole::kOther:
         // Idle between two requests: it went on without an end to what it had opened.
-        if (own_of(open.stack) != nullptr && !open.at_opening) break;
+        if (own_caller(open.stack) != nullptr && !open.at_opening) break;
         holding.leaked += open.count;
         auto site =
             site_of(HoldKind::kLeftOpen, open.stack, open.count,
@@ -200,7 +194,7 @@ void take_those_in_requests(const GoroutineCapture& capture, Holding& holding, S
   uint64_t at_most = 0;
   std::map<std::pair<std::string, uint32_t>, uint64_t> by_line;
   for (const GoroutineGroup& group : capture.groups) {
-    const NamedFrame* own = own_of(group.stack);
+    const NamedFrame* own = own_caller(group.stack);
     if (own == nullptr || !serves(group.stack)) continue;
     const GoRole role = role_of(group.stack, group.state);
     if (role == GoRole::kWaitsForPool || role == GoRole::kInQuery) continue;
@@ -259,8 +253,8 @@ std::optional<Diagnosed> by_goroutines(const Holding& holding, const DiagnosisFa
   const uint64_t busy = holding.in_query + late;
   if (holding.leaked > busy && holding.leaked >= (lacking ? 1 : kFewAtLeast)) {
     return Diagnosed{Diagnosis::kLeak,
-                     fmt::format("{} are held by those who will not give them back, {} by those "
-                                 "who wait for an answer",
+                     fmt::format("{} connections are held by those who will not give them back, {} "
+                                 "by those who wait for an answer",
                                  holding.leaked, busy)};
   }
   if (!lacking && late == 0) return std::nullopt;

@@ -40,11 +40,15 @@ std::vector<PoolCourse> pool_courses(const std::vector<PoolSample>& samples) {
   return courses;
 }
 
+bool all_in_use(const PoolSample& sample) {
+  if (sample.in_use.value_or(0) < 1) return false;
+  const auto& most = sample.max ? sample.max : sample.open;
+  return most && *sample.in_use >= *most;
+}
+
 bool is_full(const PoolSample& sample) {
-  if (!sample.in_use || *sample.in_use < 1) return false;
-  if (sample.max) return *sample.in_use >= *sample.max;
   // Without a bound it can be full only when it refuses to grow: somebody waits.
-  return sample.open && *sample.in_use >= *sample.open && sample.waiting.value_or(0) > 0;
+  return all_in_use(sample) && (sample.max || sample.waiting.value_or(0) > 0);
 }
 
 bool is_exhausted(const PoolCourse& course) {

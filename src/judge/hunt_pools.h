@@ -19,6 +19,8 @@ struct PoolCourse {
 // By source format and name; counters that were reset in between (a restart) begin anew.
 std::vector<PoolCourse> pool_courses(const std::vector<PoolSample>& samples);
 
+// All that it has open is in use; more may be opened.
+bool all_in_use(const PoolSample& sample);
 // Every connection that it may have is in use.
 bool is_full(const PoolSample& sample);
 // Full, and somebody waits, or it was full in every one of several samples.

@@ -78,26 +78,13 @@ void put_steps(const Explanation& explanation, TextPage& page) {
   size_t number = 0;
   for (const HuntStep& step : explanation.steps) {
     page.blank();
+    const bool named = step.stage == HuntStage::kLine && explanation.blame;
     page.item(0, fmt::format("{} {}", ++number, to_string(step.stage)), printable(step.says),
-              Ink::kBold);
+              named ? Ink::kBad : Ink::kBold);
     for (const auto& evidence : step.evidence) page.bullet(13, "·", Ink::kDim, printable(evidence));
     for (const auto& missing : step.missing)
       page.bullet(13, "missing:", Ink::kWarn, printable(missing));
   }
-}
-
-void put_blame(const Explanation& explanation, TextPage& page) {
-  page.blank();
-  if (!explanation.blame) {
-    page.item(0, "line", "none is named: " + printable(explanation.no_blame_reason));
-    return;
-  }
-  const Blame& blame = *explanation.blame;
-  page.item(0, "line",
-            printable(fmt::format("{} at {}:{} in {}", to_string(blame.role), blame.site.file,
-                                  blame.site.line, blame.site.function)),
-            Ink::kBad);
-  page.item(0, "confidence", fmt::format("{:.0f} %", blame.confidence * 100));
 }
 
 void put_foot(const Explanation& explanation, TextPage& page) {
@@ -138,7 +125,7 @@ std::string explanation_text(const Explanation& explanation, const ExplanationSt
       page.item(0, "remedy", words);
   }
   put_steps(explanation, page);
-  put_blame(explanation, page);
+  page.blank();
   put_foot(explanation, page);
   return page.take();
 }

@@ -238,7 +238,7 @@ void GoDump::end_dump() {
 void GoDump::finish() {
   end_dump();
   if (!x_first) return;
-  if (x_last) compare({&*x_first}, *x_last);
+  if (x_last) x_last->capture = combine({*x_first, *x_last});
   x_seen.dump = std::move(x_last ? x_last : x_first);
 }
 
