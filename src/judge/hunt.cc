@@ -350,22 +350,6 @@ std::optional<PoolState> pool_state(const Facts& facts) {
 
 }  // namespace
 
-std::string_view to_string(HuntStage stage) {
-  switch (stage) {
-    case HuntStage::kSymptom:
-      return "symptom";
-    case HuntStage::kState:
-      return "state";
-    case HuntStage::kGrowth:
-      return "growth";
-    case HuntStage::kHolders:
-      return "holders";
-    case HuntStage::kLine:
-      return "line";
-  }
-  return "symptom";
-}
-
 Explanation hunt(HuntInput input) {
   const Facts facts = facts_of(std::move(input));
   Explanation out;

@@ -13,7 +13,8 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-NamedFrame frame(const std::string& function, const std::string& file = "lib.go", uint32_t line = 1) {
+NamedFrame frame(const std::string& function, const std::string& file = "lib.go",
+                 uint32_t line = 1) {
   NamedFrame one;
   one.function = function;
   one.file = file;
@@ -128,8 +129,9 @@ TEST(Hunt, requests_parked_at_one_line_while_the_others_wait_hold_the_connection
 TEST(Hunt, parked_goroutines_outside_of_requests_are_candidates_and_never_blamed) {
   HuntInput input;
   input.accounts = {with_pools({sample(5, 5)})};
-  input.goroutines = capture(
-      {waiters(9), group(5, "chan receive", {frame("main.worker", "main.go", 77), frame("main.main")})});
+  input.goroutines =
+      capture({waiters(9), group(5, "chan receive",
+                                 {frame("main.worker", "main.go", 77), frame("main.main")})});
   const auto explanation = hunt(input);
   EXPECT_EQ(explanation.diagnosis, Diagnosis::kLeak) << "in use by nobody that works with them";
   EXPECT_FALSE(explanation.blame);
@@ -163,8 +165,7 @@ TEST(Hunt, a_pool_that_moves_while_callers_wait_is_too_small) {
   EXPECT_EQ(small.diagnosis, Diagnosis::kLimitTooSmall);
   EXPECT_FALSE(small.blame);
   EXPECT_THAT(small.no_blame_reason, HasSubstr("bound of the pool"));
-  EXPECT_THAT(step(small, HuntStage::kGrowth).evidence,
-              testing::Contains("orders waiting: 3 → 7"));
+  EXPECT_THAT(step(small, HuntStage::kGrowth).evidence, testing::Contains("orders waiting: 3 → 7"));
   // The same with long uses.
   input.accounts[1].pools[0].use_seconds = 20 + 8000 * 2.5;
   EXPECT_EQ(hunt(input).diagnosis, Diagnosis::kSlow);
@@ -251,9 +252,8 @@ TEST(Hunt, what_a_pool_reports_names_the_borrower_and_what_it_had_back_is_slow) 
 TEST(Hunt, unread_response_bodies_are_a_leak_that_the_dump_alone_does_not_locate) {
   HuntInput input;
   input.accounts = {with_error(Trouble::kDescriptorsExhausted)};
-  input.goroutines = capture(
-      {group(900, "select", {frame("net/http.(*persistConn).readLoop")}),
-       group(900, "select", {frame("net/http.(*persistConn).writeLoop")})});
+  input.goroutines = capture({group(900, "select", {frame("net/http.(*persistConn).readLoop")}),
+                              group(900, "select", {frame("net/http.(*persistConn).writeLoop")})});
   const auto explanation = hunt(input);
   EXPECT_EQ(explanation.diagnosis, Diagnosis::kLeak);
   EXPECT_FALSE(explanation.blame);
