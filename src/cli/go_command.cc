@@ -17,6 +17,7 @@
 #include "collect/pprof/saved_profile.h"
 #include "report/goroutines_json.h"
 #include "report/goroutines_text.h"
+#include "report/printable.h"
 #include "symbolize/go_sources.h"
 
 namespace unclosed {
@@ -107,6 +108,15 @@ Result<GoroutineCapture> take_capture(const GoOptions& options) {
   return from_address(options);
 }
 
+// What would tell more than one capture does.
+std::string next_command(const GoroutineCapture& capture, const GoOptions& options) {
+  const bool one = options.targets.size() == 1 && !capture.seconds_between;
+  if (!one || capture.goroutines == 0 || options.targets.front() == "-") return {};
+  if (kind_of(options.targets.front()) != GoTarget::kFile) return {};
+  return fmt::format("unclosed go {} LATER   a dump that is taken later tells what grows",
+                     printable(options.targets.front()));
+}
+
 int go(const GoOptions& options) {
   auto output = DataOutput::open(options.output);
   if (!output) return fail(output.error());
@@ -121,6 +131,7 @@ int go(const GoOptions& options) {
     style.colour = use_colour(colour_of(options.colour), output->to_terminal());
     style.width = page_width(output->descriptor());
     style.top = options.top;
+    style.next_command = next_command(*capture, options);
     text = goroutines_text(*capture, style);
   }
   const auto written = output->write(text);

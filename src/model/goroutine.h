@@ -93,7 +93,7 @@ struct GoroutineCapture {
   std::string go;      // "go1.26.8"; "" when not known
   uint64_t goroutines = 0;
   std::optional<int64_t> growth;       // of `goroutines`, against the first capture
-  std::vector<GoroutineGroup> groups;  // largest first; with growth: the most grown first
+  std::vector<GoroutineGroup> groups;  // the most grown first, then the largest
   uint64_t others = 0;                 // goroutines in none of `groups`: there were too many kinds
   // What the runtime's own detector found (goroutineleak, Go 1.26 and newer); largest first.
   std::vector<GoroutineGroup> leaked;

@@ -40,16 +40,18 @@ std::string name_and_file(const NamedFrame& frame) {
 // recursion, is one.
 std::string chain(const std::vector<NamedFrame>& stack, size_t from) {
   std::vector<std::string> parts;
-  size_t at = from;
-  while (at < stack.size() && parts.size() < kMostFrames) {
+  size_t at = from, end = stack.size();
+  // Every goroutine ends in runtime.goexit, where that is shown.
+  while (end > from + 1 && stack[end - 1].function == "runtime.goexit") --end;
+  while (at < end && parts.size() < kMostFrames) {
     size_t same = 1;
-    while (at + same < stack.size() && stack[at + same].function == stack[at].function) ++same;
+    while (at + same < end && stack[at + same].function == stack[at].function) ++same;
     parts.push_back(name_and_file(stack[at]));
     if (same > 2) parts.back() += fmt::format(" (and {} times more)", same - 1);
     at += same > 2 ? same : 1;
   }
   std::string text = fmt::format("{}", fmt::join(parts, " ← "));
-  if (at < stack.size()) text += fmt::format(" ← {} more", stack.size() - at);
+  if (at < end) text += fmt::format(" ← {} more", end - at);
   return text;
 }
 
@@ -62,6 +64,20 @@ std::string signed_bytes(int64_t count) { return (count < 0 ? "-" : "+") + bytes
 
 std::string signed_count(int64_t count) {
   return (count < 0 ? "-" : "+") + grouped(static_cast<uint64_t>(std::abs(count)));
+}
+
+std::string missing(Truncation truncation) {
+  if (truncation == Truncation::kNone) return {};
+  if (truncation == Truncation::kUnreadable) return " [cut]";
+  if (truncation == Truncation::kDepth) return " [deeper than was kept]";
+  return fmt::format(" [truncated: {}]", to_string(truncation));
+}
+
+// Whoever looks is among those who are looked at.
+bool asks_for_this(const GoroutineGroup& group) {
+  return std::any_of(group.stack.begin(), group.stack.end(), [](const NamedFrame& frame) {
+    return frame.function.starts_with("net/http/pprof.");
+  });
 }
 
 std::string wait_words(const WaitSeconds& wait) {
@@ -148,6 +164,7 @@ class TextGoroutines {
     } else if (group.locked_to_thread > 0) {
       parts.push_back(fmt::format("{} locked to thread", grouped(group.locked_to_thread)));
     }
+    if (asks_for_this(group)) parts.emplace_back("asks for this profile");
     if (group.leaked > 0) parts.emplace_back("leaked, says the runtime");
     const std::string mark = growth == 0  ? grouped(group.count)
                              : growth > 0 ? "▲ " + signed_count(growth)
@@ -160,10 +177,10 @@ class TextGoroutines {
     x_page.blank();
     headline(group);
     const auto blocked = blocked_at(group), own = own_frame(group);
-    if (blocked && blocked != own)
-      x_page.item(2, "blocked at", name_and_place(group.stack[*blocked]));
+    const std::string_view where = parked_in(group) == Parked::kRunning ? "runs at" : "blocked at";
+    if (blocked && blocked != own) x_page.item(2, where, name_and_place(group.stack[*blocked]));
     if (own) {
-      x_page.item(2, blocked == own ? "blocked at" : "own line", name_and_place(group.stack[*own]),
+      x_page.item(2, blocked == own ? where : "own line", name_and_place(group.stack[*own]),
                   Ink::kBold);
     }
     if (group.created_by) {
@@ -175,9 +192,9 @@ class TextGoroutines {
       if (!ancestor.empty()) x_page.item(2, "and before", chain(ancestor, 0));
     std::string stack = chain(group.stack, blocked.value_or(0));
     if (group.stack.empty()) stack = "not told: it was running on another thread";
-    if (group.truncated != Truncation::kNone)
-      stack += fmt::format(" [truncated: {}]", to_string(group.truncated));
-    if (group.stack.size() != 1 || group.truncated != Truncation::kNone)
+    stack += missing(group.truncated);
+    if (blocked.value_or(0) + 1 < group.stack.size() || group.stack.empty() ||
+        group.truncated != Truncation::kNone)
       x_page.item(2, "stack", stack);
     course(group);
     if (!group.ids.empty()) {

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "report/golden.h"
 #include "report/printable.h"
 #include "report/report_json.h"
 #include "report/sample_report.h"
@@ -16,20 +17,6 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-
-const std::string kGolden = UNCLOSED_SOURCE_DIR "/tests/data/golden/";
-
-// Compares with the kept file; UNCLOSED_UPDATE_GOLDEN=1 writes it anew, to be read in the diff.
-void expect_golden(const std::string& name, const std::string& text) {
-  if (std::getenv("UNCLOSED_UPDATE_GOLDEN") != nullptr) {
-    std::ofstream(kGolden + name, std::ios::binary) << text;
-    return;
-  }
-  std::ifstream file(kGolden + name, std::ios::binary);
-  std::stringstream kept;
-  kept << file.rdbuf();
-  EXPECT_EQ(text, kept.str()) << "look differs from tests/data/golden/" << name;
-}
 
 std::vector<SourceLine> source(const std::string& file, uint32_t first, uint32_t last) {
   if (file != "/src/app/main.go") return {};

@@ -5,6 +5,10 @@
 namespace unclosed {
 namespace {
 
+// So many more are met by chance: somebody who is just served, or seen in another state than
+// before.
+constexpr int64_t kComeAndGo = 2;
+
 int64_t value_in(const Captured& captured, uint64_t key) {
   const auto found = captured.values.find(key);
   return found == captured.values.end() ? 0 : found->second;
@@ -46,7 +50,9 @@ void compare(const std::vector<const Captured*>& before, Captured& last) {
     site.growth_bytes = site.in_use_bytes - value_in(first, site.key);
   for (ContentionSite& site : capture.contentions)
     site.growth_seconds = site.delay_seconds - static_cast<double>(value_in(first, site.key)) / 1e9;
-  sort_by(capture.groups, [](const GoroutineGroup& group) { return *group.growth; });
+  sort_by(capture.groups, [](const GoroutineGroup& group) {
+    return *group.growth > kComeAndGo ? *group.growth : 0;
+  });
   sort_by(capture.allocations, [](const AllocationSite& site) { return *site.growth_bytes; });
   sort_by(capture.contentions, [](const ContentionSite& site) { return *site.growth_seconds; });
   if (last.kind == ProfileKind::kHeap && before.back()->values == last.values) {

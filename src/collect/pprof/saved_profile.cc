@@ -155,6 +155,10 @@ Result<Captured> read_profile(const ByteSource& source, const std::string& name)
   if (captured) {
     captured->capture.source = name;
     captured->capture.rung = "pprof";
+    if (captured->kind == ProfileKind::kContention && captured->values.empty())
+      captured->capture.notes.push_back(
+          "the profile is empty: it is off until the service calls runtime.SetMutexProfileFraction "
+          "or runtime.SetBlockProfileRate");
     if (captured->capture.others > 0)
       captured->capture.notes.push_back(fmt::format(
           "{} goroutines are in none of the groups: there are too many different stacks, and the "
