@@ -54,6 +54,15 @@ bool begins_with_any(std::string_view function, auto&& starts) {
                      [&](std::string_view start) { return function.starts_with(start); });
 }
 
+// A function, its closures, or all of a package: "(*DB).conn" is no start of "(*DB).connector".
+bool is_any(std::string_view function, auto&& names) {
+  return std::any_of(names.begin(), names.end(), [&](std::string_view name) {
+    if (!function.starts_with(name)) return false;
+    return function.size() == name.size() ||
+           std::string_view("./[(").find(function[name.size()]) != std::string_view::npos;
+  });
+}
+
 bool is_driver(const NamedFrame& frame) { return begins_with_any(frame.function, kDrivers); }
 
 const NamedFrame* blocked_frame(const std::vector<NamedFrame>& stack) {
@@ -126,7 +135,7 @@ const NamedFrame* own_caller(const std::vector<NamedFrame>& stack) {
 GoRole role_of(const std::vector<NamedFrame>& stack, std::string_view state) {
   const NamedFrame* blocked = blocked_frame(stack);
   if (blocked == nullptr) return GoRole::kOther;
-  if (begins_with_any(blocked->function, kWaiting)) return GoRole::kWaitsForPool;
+  if (is_any(blocked->function, kWaiting)) return GoRole::kWaitsForPool;
   const NamedFrame* caller = own_caller(stack);
   if (caller == nullptr) return GoRole::kOther;
   const auto* begin = stack.data();

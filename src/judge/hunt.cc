@@ -74,7 +74,8 @@ std::vector<LogError> errors_of(const std::vector<Account>& accounts) {
 const PoolCourse* worst_of(const std::vector<PoolCourse>& courses) {
   const auto worse = [](const PoolCourse& a, const PoolCourse& b) {
     if (is_exhausted(a) != is_exhausted(b)) return is_exhausted(b);
-    return fullness(a.last()) < fullness(b.last());
+    if (fullness(a.last()) != fullness(b.last())) return fullness(a.last()) < fullness(b.last());
+    return a.samples.size() < b.samples.size();  // who tells a course tells more
   };
   const auto found = std::max_element(courses.begin(), courses.end(), worse);
   return found == courses.end() ? nullptr : &*found;

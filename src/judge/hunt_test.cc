@@ -294,6 +294,7 @@ TEST(GoRoles, goroutines_are_told_apart_by_their_stacks) {
   EXPECT_EQ(role_of(within, "sync.Mutex.Lock"), GoRole::kStuckHolding);
   EXPECT_EQ(role_of({frame("net.(*netFD).Read"), frame("net/http.(*conn).serve")}, "IO wait"),
             GoRole::kOther);
+  EXPECT_EQ(role_of({frame("database/sql.(*DB).connectionOpener")}, "select"), GoRole::kOther);
   EXPECT_EQ(role_of({}, ""), GoRole::kOther);
   // A driver that is own code: its caller is who asks.
   const std::vector<NamedFrame> own_driver = {
