@@ -12,6 +12,7 @@ namespace unclosed {
 namespace {
 
 constexpr size_t kShownErrors = 6, kShownSites = 5, kShownStandIns = 4;
+constexpr uint64_t kFewShown = 3;  // parked goroutines that are worth a line
 
 constexpr const char* kWatch = "sudo unclosed attach PID --for 60s";
 constexpr const char* kDump =
@@ -99,7 +100,8 @@ Facts facts_of(HuntInput input) {
   DiagnosisFacts known;
   known.course = facts.worst;
   known.exhausted = facts.pool_exhausted || facts.count_of(Trouble::kPoolExhausted) > 0;
-  known.statements_timed_out = facts.count_of(Trouble::kStatementTimeout) > 0;
+  known.statements_given_up = facts.count_of(Trouble::kStatementTimeout) > 0;
+  known.timed_out = known.statements_given_up || facts.count_of(Trouble::kDeadline) > 0;
   facts.diagnosed = diagnose(facts.holding, known);
   facts.blame = blame_of(facts.holding, facts.diagnosed.diagnosis);
   return facts;
@@ -287,7 +289,7 @@ HuntStep holders(const Facts& facts) {
   for (const HoldSite& one : facts.holding.candidates) {
     const bool known = std::any_of(sites.begin(), sites.end(),
                                    [&](const HoldSite& site) { return site.frame == one.frame; });
-    if (known || ++shown > kShownSites) continue;
+    if (known || one.count < kFewShown || ++shown > kShownSites) continue;
     step.evidence.push_back(site_words(one) + " (whether they hold any is not told)");
   }
   if (!facts.holding.goroutines_seen && sites.empty()) step.missing.push_back(kDump);
@@ -297,6 +299,8 @@ HuntStep holders(const Facts& facts) {
 std::string why_no_blame(const Facts& facts) {
   if (facts.diagnosed.diagnosis == Diagnosis::kLimitTooSmall)
     return "no line keeps connections: the bound of the pool is what is short";
+  if (facts.diagnosed.diagnosis == Diagnosis::kUnknown && !facts.holding.sites.empty())
+    return "it is not told whether those who hold connections will give them back";
   if (facts.holding.sites.empty()) return "nothing given shows at which line connections are held";
   uint64_t unknown = 0, all = 0;
   for (const HoldSite& site : facts.holding.sites) {

@@ -165,6 +165,7 @@ void add_goroutines(const GoroutineCapture& capture, Holding& holding, Sites& si
         break;
       case GoRole::kInQuery:
         holding.in_query += group.count;
+        if (group.wait && group.wait->max >= 60) holding.in_query_long += group.count;
         sites.add(site_of(HoldKind::kInQuery, group.stack, group.count, "wait for an answer"),
                   group.state, group.wait);
         break;
@@ -258,6 +259,8 @@ std::optional<Diagnosed> by_goroutines(const Holding& holding, const DiagnosisFa
                                  holding.leaked, busy)};
   }
   if (!lacking && late == 0) return std::nullopt;
+  if (facts.course != nullptr && facts.exhausted && pace_of(*facts.course) == Pace::kMoving)
+    return std::nullopt;  // the counters tell more than a moment
   if (late > 0 && late >= holding.leaked && holding.in_query == 0) {
     return Diagnosed{Diagnosis::kSlow,
                      fmt::format("{} reported as leaked were still at work or came back: they "
@@ -265,11 +268,22 @@ std::optional<Diagnosed> by_goroutines(const Holding& holding, const DiagnosisFa
                                  late)};
   }
   if (!holding.goroutines_seen || !lacking) return std::nullopt;
-  if (in_use > 0 ? static_cast<double>(holding.in_query) >= kMost * in_use
-                 : holding.in_query >= kFewAtLeast) {
-    return Diagnosed{Diagnosis::kSlow,
-                     fmt::format("{} of those that hold connections wait for the database's answer",
-                                 holding.in_query)};
+  const bool most_in_query = in_use > 0 ? static_cast<double>(holding.in_query) >= kMost * in_use
+                                        : holding.in_query >= kFewAtLeast;
+  if (most_in_query) {
+    const bool long_ones = holding.in_query_long * 2 >= holding.in_query;
+    if (long_ones || facts.timed_out) {
+      return Diagnosed{Diagnosis::kSlow,
+                       fmt::format("{} of those that hold connections wait for the database's "
+                                   "answer, {} of them for a minute and more",
+                                   holding.in_query, holding.in_query_long)};
+    }
+    return Diagnosed{
+        Diagnosis::kUnknown,
+        fmt::format("{} of those that hold connections wait for the database's answer: "
+                    "slow statements or too small a pool; a moment does not tell how "
+                    "long they take",
+                    holding.in_query)};
   }
   if (in_use >= 1 && holding.waiting > 0 &&
       static_cast<double>(holding.in_query) < kHardlyAny * in_use) {
@@ -305,7 +319,7 @@ Diagnosed diagnose(const Holding& holding, const DiagnosisFacts& facts) {
         break;
     }
   }
-  if (facts.statements_timed_out) {
+  if (facts.statements_given_up) {
     return {Diagnosis::kSlow,
             "the server gave up statements that ran or waited for locks too long"};
   }

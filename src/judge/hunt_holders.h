@@ -36,6 +36,7 @@ struct Holding {
   bool goroutines_seen = false;
   uint64_t waiting = 0;  // goroutines that wait for a pool
   uint64_t in_query = 0;
+  uint64_t in_query_long = 0;        // of these: for a minute and more
   uint64_t leaked = 0;               // held by those that will not give them back
   std::vector<HoldSite> sites;       // by kind and line, most first
   std::vector<HoldSite> candidates;  // parked in own code: whether they hold any is not told
@@ -52,7 +53,8 @@ struct Diagnosed {
 struct DiagnosisFacts {
   const PoolCourse* course = nullptr;  // of the pool in question, where counters tell of one
   bool exhausted = false;              // somebody lacks connections: by counters or by the log
-  bool statements_timed_out = false;
+  bool timed_out = false;              // the log tells of operations that took too long
+  bool statements_given_up = false;    // by the server
 };
 Diagnosed diagnose(const Holding& holding, const DiagnosisFacts& facts);
 

@@ -144,6 +144,9 @@ TEST(Hunt, holders_that_wait_for_the_database_are_slow_and_no_leak) {
   HuntInput input;
   input.accounts = {with_pools({sample(50, 50)})};
   input.goroutines = capture({in_query(48), waiters(200)});
+  // A moment does not tell how long they take.
+  EXPECT_EQ(hunt(input).diagnosis, Diagnosis::kUnknown);
+  input.goroutines->groups[0].wait = WaitSeconds{60, 720};
   const auto explanation = hunt(input);
   EXPECT_EQ(explanation.diagnosis, Diagnosis::kSlow);
   ASSERT_TRUE(explanation.blame);

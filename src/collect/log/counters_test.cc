@@ -85,6 +85,10 @@ TEST(Counters, prometheus_text_is_told_from_a_log) {
   EXPECT_TRUE(looks_like_prometheus("# HELP a b\n# TYPE a gauge\na 1\n"));
   EXPECT_TRUE(looks_like_prometheus("go_sql_idle_connections{db_name=\"x\"} 0\n"));
   EXPECT_FALSE(looks_like_prometheus("2026/11/21 03:02:01 started\nready\n"));
+  EXPECT_TRUE(looks_like_prometheus("a_total{b=\"c\"} 1 1732156800000\n"));
+  EXPECT_TRUE(looks_like_prometheus("a_total{b=\"c\"} 1 # {trace_id=\"x\"} 1\n"));
+  EXPECT_FALSE(looks_like_prometheus("fetch-1  | ready\nfetch-1  | done\n"));
+  EXPECT_FALSE(looks_like_prometheus("order 17 stored in 3 rows\n"));
   EXPECT_FALSE(looks_like_prometheus("goroutine 1 [running]:\nmain.main()\n"));
   EXPECT_FALSE(looks_like_prometheus(""));
 }

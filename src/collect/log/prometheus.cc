@@ -148,10 +148,23 @@ std::optional<Sample> read_sample(std::string_view line) {
     if (!after) return std::nullopt;
     rest.remove_prefix(1 + *after);
   }
+  // "fetch-1  | ready" is a line of a log, and no sample of -1.
+  if (rest.empty() ||
+      (sample.labels.empty() && line[end] != ' ' && line[end] != '\t' && line[end] != '{'))
+    return std::nullopt;
   rest = trimmed(rest);
   const auto [stop, error] = std::from_chars(rest.data(), rest.data() + rest.size(), sample.value);
   if (error != std::errc() || !std::isfinite(sample.value)) return std::nullopt;
-  if (stop != rest.data() + rest.size() && *stop != ' ' && *stop != '\t') return std::nullopt;
+  rest.remove_prefix(static_cast<size_t>(stop - rest.data()));
+  if (rest.empty()) return sample;
+  // A time may follow, and an exemplar behind a '#'.
+  if (rest.front() != ' ' && rest.front() != '\t') return std::nullopt;
+  rest = trimmed(rest);
+  const size_t behind = rest.find_first_not_of("-0123456789.");
+  if (behind != std::string_view::npos && rest[behind] != ' ' && rest[behind] != '#')
+    return std::nullopt;
+  if (behind != std::string_view::npos && rest.find('#', behind) == std::string_view::npos)
+    return std::nullopt;
   return sample;
 }
 
