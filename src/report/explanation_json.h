@@ -10,7 +10,7 @@
 namespace unclosed {
 
 struct ExplanationJsonOptions {
-  size_t most_groups = 200;  // of goroutines; the rest is counted in groups_omitted
+  size_t most_groups = 10'000;  // of goroutines; the rest is counted in groups_omitted
 };
 
 std::string explanation_json(const Explanation& explanation, const ExplanationJsonOptions& options);

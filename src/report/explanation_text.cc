@@ -2,13 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "report/printable.h"
 #include "report/text_page.h"
 
 namespace unclosed {
 namespace {
 
-constexpr size_t kShownPools = 5;
+constexpr size_t kShownPools = 5, kShownGroups = 5;
 
 std::string_view word_of(Diagnosis diagnosis) {
   switch (diagnosis) {
@@ -87,13 +89,31 @@ void put_steps(const Explanation& explanation, TextPage& page) {
   }
 }
 
+std::string group_words(const GoroutineGroup& group) {
+  std::string text = fmt::format("{} ×", grouped(group.count));
+  if (group.growth && *group.growth != 0) text += fmt::format(" ({:+})", *group.growth);
+  if (!group.state.empty()) text += " " + group.state;
+  if (group.wait && group.wait->max >= 60)
+    text += fmt::format(" for up to {}", duration_words(group.wait->max));
+  const auto own = own_frame(group);
+  if (const auto at = own ? own : blocked_at(group)) {
+    const NamedFrame& frame = group.stack[*at];
+    text += fmt::format(" at {} ({}:{})", frame.function, frame.file, frame.line);
+  }
+  if (group.created_by) text += ", created by " + group.created_by->function;
+  return text;
+}
+
 void put_foot(const Explanation& explanation, TextPage& page) {
   if (explanation.goroutines) {
     const GoroutineCapture& capture = *explanation.goroutines;
+    const size_t shown = std::min(capture.groups.size(), kShownGroups);
     page.item(0, "goroutines",
-              fmt::format("{} in {} group{}; all of them: unclosed go {}",
-                          grouped(capture.goroutines), grouped(capture.groups.size()),
-                          capture.groups.size() == 1 ? "" : "s", printable(capture.source)));
+              fmt::format("{} in {} group{}{}", grouped(capture.goroutines),
+                          grouped(capture.groups.size()), capture.groups.size() == 1 ? "" : "s",
+                          shown < capture.groups.size() ? "; --json lists them all" : ""));
+    for (size_t i = 0; i < shown; ++i)
+      page.bullet(13, "·", Ink::kDim, printable(group_words(capture.groups[i])));
   }
   for (const auto& note : explanation.notes) page.item(0, "not seen", printable(note));
 }
