@@ -9,6 +9,7 @@ namespace unclosed {
 namespace {
 
 constexpr double kShortWait = 0.1;  // seconds
+constexpr double kManyWaits = 10;   // whose mean tells something
 
 // The rise of a total; nullopt: one of both is not told, or it was reset.
 std::optional<double> rise(const std::optional<double>& before,
@@ -46,19 +47,15 @@ bool all_in_use(const PoolSample& sample) {
   return most && *sample.in_use >= *most;
 }
 
-bool is_full(const PoolSample& sample) {
-  // Without a bound it can be full only when it refuses to grow: somebody waits.
-  return all_in_use(sample) && (sample.max || sample.waiting.value_or(0) > 0);
-}
-
 bool is_exhausted(const PoolCourse& course) {
   const PoolSample& last = course.last();
-  if (!is_full(last)) return false;
+  if (!all_in_use(last)) return false;
   if (last.waiting.value_or(0) > 0) return true;
+  // A single moment tells no rise: that some had to wait before has to do.
+  if (course.samples.size() == 1) return last.wait_count.value_or(0) > 0;
   if (rise(course.first().wait_count, last.wait_count).value_or(0) > 0) return true;
   if (rise(course.first().timeouts, last.timeouts).value_or(0) > 0) return true;
-  return course.samples.size() > 1 &&
-         std::all_of(course.samples.begin(), course.samples.end(), is_full);
+  return last.max && std::all_of(course.samples.begin(), course.samples.end(), all_in_use);
 }
 
 double fullness(const PoolSample& sample) {
@@ -81,8 +78,9 @@ Pace pace_of(const PoolCourse& course) {
   // anybody's patience mean that connections come back.
   const auto waits = rise(was.wait_count, now.wait_count);
   const auto waited = rise(was.wait_seconds, now.wait_seconds);
-  if (!waits || !waited || *waits < 10) return Pace::kNotTold;
+  if (!waits || !waited || *waits == 0) return Pace::kNotTold;
   if (*waited == 0) return Pace::kStill;
+  if (*waits < kManyWaits) return Pace::kNotTold;
   return *waited / *waits < kShortWait ? Pace::kMoving : Pace::kNotTold;
 }
 

@@ -19,11 +19,10 @@ struct PoolCourse {
 // By source format and name; counters that were reset in between (a restart) begin anew.
 std::vector<PoolCourse> pool_courses(const std::vector<PoolSample>& samples);
 
-// All that it has open is in use; more may be opened.
+// Every connection that it may have is in use; without a bound, every one that it has.
 bool all_in_use(const PoolSample& sample);
-// Every connection that it may have is in use.
-bool is_full(const PoolSample& sample);
-// Full, and somebody waits, or it was full in every one of several samples.
+// All in use, and somebody waits, or more had to wait than before, or it was so in every one of
+// several samples.
 bool is_exhausted(const PoolCourse& course);
 // The share of its bound, or of what it has open, that is in use.
 double fullness(const PoolSample& sample);

@@ -109,6 +109,24 @@ TEST(Hunt, nothing_is_said_of_an_innocent_log_and_a_pool_with_room) {
   EXPECT_THAT(hunt(input).steps, IsEmpty());
 }
 
+TEST(Hunt, all_in_use_and_waits_that_rise_are_exhaustion) {
+  auto was = sample(50, 50), now = sample(50, 50);
+  was.wait_count = 100;
+  now.wait_count = 731;
+  was.wait_seconds = now.wait_seconds = 5;
+  HuntInput input;
+  input.accounts = {with_pools({was}), with_pools({now})};
+  const auto explanation = hunt(input);
+  ASSERT_TRUE(explanation.pool);
+  EXPECT_TRUE(explanation.pool->exhausted);
+  EXPECT_EQ(explanation.diagnosis, Diagnosis::kUnknown);
+  EXPECT_THAT(explanation.diagnosis_reason, HasSubstr("nothing was given back"));
+  // Waits that did not rise are history.
+  input.accounts[1].pools[0].wait_count = 100;
+  input.accounts[0].pools[0].in_use = 7;
+  EXPECT_FALSE(hunt(input).pool->exhausted);
+}
+
 TEST(Hunt, requests_parked_at_one_line_while_the_others_wait_hold_the_connections) {
   HuntInput input;
   input.accounts = {with_error(Trouble::kDeadline), with_pools({sample(50, 50)})};

@@ -68,7 +68,11 @@ Json sample_json(const PoolSample& sample) {
           {"open", number(sample.open)},
           {"in_use", number(sample.in_use)},
           {"idle", number(sample.idle)},
-          {"waiting", number(sample.waiting)},
+          // Some sources tell only how many had to wait since the start.
+          {"waiting", number(sample.waiting ? sample.waiting : sample.wait_count)},
+          {"waiting_is", sample.waiting      ? Json("now")
+                         : sample.wait_count ? Json("total")
+                                             : Json()},
           {"wait_count", number(sample.wait_count)},
           {"wait_seconds", number(sample.wait_seconds)},
           {"uses", number(sample.uses)},

@@ -27,7 +27,7 @@ class GoDump {
     std::optional<Death> died;  // the last
     uint64_t deaths = 0;
     std::optional<Captured> dump;  // the last; with growth where there was one before
-    std::vector<OpenInGo> open;            // in the last dump
+    std::vector<OpenInGo> open;    // in the last dump
   };
   // After finish().
   const Seen& seen() const { return x_seen; }

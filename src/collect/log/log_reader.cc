@@ -81,7 +81,7 @@ void LogReader::clean_line(const CleanLine& line) {
   }
   const auto text = line.text.substr(0, kSearched);
   x_java.line(line.stream, text, line.number);
-  x_finder.find(text, [&](const Phrase& phrase) { count(phrase, line); });
+  PhraseFinder::instance().find(text, [&](const Phrase& phrase) { count(phrase, line); });
   pools_of(line);
 }
 
@@ -132,7 +132,9 @@ void LogReader::take_dumps() {
     const auto died_at = [](const GoDump::Seen& one) {
       return one.died && !one.died->asked ? one.died->line : 0;
     };
-    const auto size = [](const GoDump::Seen& one) { return one.dump ? one.dump->capture.goroutines : 0; };
+    const auto size = [](const GoDump::Seen& one) {
+      return one.dump ? one.dump->capture.goroutines : 0;
+    };
     if (best == nullptr || died_at(seen) > died_at(*best) ||
         (died_at(seen) == died_at(*best) && size(seen) > size(*best)))
       best = &seen;

@@ -44,7 +44,6 @@ class LogReader {
   bool x_skip = false;  // the rest of a line that is too long
   uint64_t x_cut_lines = 0;
   LineCleaner x_cleaner;
-  PhraseFinder x_finder;
   JavaStacks x_java;
   std::map<uint32_t, GoDump> x_dumps;  // by stream
   std::optional<Captured> x_dump;

@@ -157,6 +157,11 @@ bool company_fits(const Phrase& phrase, std::string_view line) {
 
 std::span<const Phrase> phrases() { return kPhrases; }
 
+const PhraseFinder& PhraseFinder::instance() {
+  static const PhraseFinder finder;
+  return finder;
+}
+
 // The automaton of Aho and Corasick, with all transitions filled in.
 PhraseFinder::PhraseFinder() {
   uint8_t signs = 0;

@@ -29,11 +29,14 @@ std::span<const Phrase> phrases();
 
 class PhraseFinder {
  public:
-  PhraseFinder();
+  // The one that knows the table; made at the first call.
+  static const PhraseFinder& instance();
   // Each kind at most once, by its first phrase in the line.
   void find(std::string_view line, const std::function<void(const Phrase&)>& found) const;
 
  private:
+  PhraseFinder();
+
   static constexpr size_t kSigns = 64;
   struct Node {
     std::array<uint16_t, kSigns> next{};

@@ -10,7 +10,7 @@ namespace unclosed {
 namespace {
 
 std::string kinds_in(const std::string& line) {
-  static const PhraseFinder finder;
+  const auto& finder = PhraseFinder::instance();
   std::set<std::string> kinds;
   finder.find(line, [&](const Phrase& phrase) { kinds.emplace(to_string(phrase.kind)); });
   std::string out;
@@ -72,7 +72,7 @@ TEST(Phrases, lines_of_real_logs_are_known) {
 }
 
 TEST(Phrases, each_phrase_is_found_by_itself) {
-  const PhraseFinder finder;
+  const auto& finder = PhraseFinder::instance();
   for (const Phrase& one : phrases()) {
     bool found = false;
     const std::string line = "x: " + std::string(one.words) + " " + std::string(one.also);
