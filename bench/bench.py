@@ -287,7 +287,75 @@ def ls():
                   ratio <= 1.2, "the floor", round(least, 3))
 
 
-MEASURES = {"ls": ls, "attach": attach, "memory": memory, "losses": losses, "chains": chains, "probe": probe, "cpu": cpu,
+# ---- goroutines ------------------------------------------------------------------------------------------------------
+
+def made(name, script, *arguments):
+    """A large input, made once for each version of what makes it."""
+    path, maker = os.path.join(WORK, name), os.path.join(ROOT, "bench", script)
+    if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(maker):
+        sh(sys.executable, maker, path, *arguments)
+    return path
+
+
+def spent(*command):
+    """Wall time, CPU time and largest resident size (MB) of a command."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+    return time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def fastest_of(times, *command):
+    return min((spent(*command) for _ in range(times)), key=lambda one: one[0])
+
+
+def goroutines():
+    count = 1_000_000
+    dump = made("goroutines.txt", "goroutine_dump.py", str(count))
+    read = json.loads(sh(TOOL, "go", dump, "--json", stdout=subprocess.PIPE).stdout)
+    whole = read["goroutines"] == count and read["damaged_at"] is None and read["in_no_group"] == 0
+    yield measure(f"goroutines counted of a dump of {os.path.getsize(dump) / 1e6:.0f} MB, in {len(read['groups'])} groups",
+                  read["goroutines"], f"= {count}", whole)
+    took, cpu_time, resident = fastest_of(5, TOOL, "go", dump)
+    yield measure(f"dump of {count} goroutines grouped, s (fastest of 5; {cpu_time:.2f} s of CPU)", round(took, 2), "≤ 3", took <= 3)
+    yield measure("resident meanwhile, MB", round(resident), "≤ 1000", resident <= 1000)
+    peer = go(os.path.join(ROOT, "bench/stackparse"), os.path.join(WORK, "stackparse"))
+    theirs, their_cpu, their_size = fastest_of(2, peer, dump)
+    one = measure(f"the same, times as fast as gostackparse with a map of stacks ({theirs:.1f} s, {their_cpu:.1f} s of CPU, "
+                  f"{their_size:.0f} MB)", round(theirs / took, 1), "≥ 10", theirs / took >= 10, "gostackparse", round(theirs, 2))
+    yield {**one, "ratio": round(theirs / took, 1)}
+    part = made("goroutines-part.txt", "goroutine_dump.py", str(count // 20))
+    pp = os.path.join(WORK, "bin/pp")
+    if not os.path.exists(pp):
+        sh("go", "install", "github.com/maruel/panicparse/v2/cmd/pp@v2.4.0",
+           env={**os.environ, "GOBIN": os.path.dirname(pp), "PATH": os.environ["PATH"] + ":/usr/local/go/bin"})
+    ours, _, _ = fastest_of(5, TOOL, "go", part)
+    theirs, _, their_size = spent(pp, "-aggressive", "-parse=false", "-rebase=false", part)
+    one = measure(f"dump of {count // 20} goroutines, times as fast as panicparse ({ours:.2f} s; {theirs:.1f} s, {their_size:.0f} MB)",
+                  round(theirs / ours, 1), "≥ 10", theirs / ours >= 10, "pp", round(theirs, 2))
+    yield {**one, "ratio": round(theirs / ours, 1)}
+    yield from heap_profile()
+
+
+def heap_profile():
+    raw = made("heap.pb", "heap_profile.py", "100")
+    packed = raw + ".gz"
+    if not os.path.exists(packed) or os.path.getmtime(packed) < os.path.getmtime(raw):
+        sh("gzip", "-1", "-k", "-f", raw)
+    for path, what in ((raw, ""), (packed, ", with its gzip")):
+        took, cpu_time, resident = fastest_of(5, TOOL, "go", path)
+        yield measure(f"heap profile of 100 MB{what}, s (fastest of 5; {cpu_time:.2f} s of CPU, {resident:.0f} MB)",
+                      round(took, 2), "≤ 1", took <= 1)
+    theirs, their_cpu, their_size = spent("go", "tool", "pprof", "-top", packed)
+    one = measure(f"the same, times as fast as go tool pprof -top ({theirs:.1f} s, {their_cpu:.1f} s of CPU, {their_size:.0f} MB)",
+                  round(theirs / took, 1), "–", True, "go tool pprof -top", round(theirs, 2))
+    yield {**one, "ratio": round(theirs / took, 1)}
+
+
+MEASURES = {"ls": ls, "goroutines": goroutines, "attach": attach, "memory": memory, "losses": losses, "chains": chains, "probe": probe, "cpu": cpu,
             "kernel": kernel, "hooksets": hooksets}
 
 

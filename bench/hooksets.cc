@@ -1,7 +1,7 @@
 // Watches one process by one of the hook sets, every stack taken, until it is interrupted:
 //   hooksets PID sockets|syscalls
-// `sockets`: tracepoints of sockets for what is sent and received; `syscalls`: the exits of system calls, as on kernels
-// before 6.3. What opens and closes is told by system calls in both.
+// `sockets`: tracepoints of sockets for what is sent and received; `syscalls`: the exits of system
+// calls, as on kernels before 6.3. What opens and closes is told by system calls in both.
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
   unclosed::BpfSettings settings;
   settings.stack_budget = 0;
   settings.probes = false;
-  if (std::strcmp(argv[2], "syscalls") == 0) settings.socket_hooks = unclosed::SocketHooks::kNever;
+  if (std::strcmp(argv[2], "syscalls") == 0) settings.newer.socket_hooks = unclosed::Offer::kNever;
   unclosed::ModuleStore modules;
   const unclosed::ProcFs proc;
   const auto target = proc.identify(std::atoi(argv[1]));

@@ -91,6 +91,7 @@ TEST(App, help_fits_a_screen_and_shows_three_examples) {
                                                     {"attach", "--help"},
                                                     {"run", "--help"},
                                                     {"ls", "--help"},
+                                                    {"go", "--help"},
                                                     {"doctor", "--help"},
                                                     {"explain", "--help"},
                                                     {"completion", "--help"}}) {
@@ -328,6 +329,52 @@ TEST(App, ls_says_what_it_was_asked_wrongly) {
   EXPECT_EQ(program.run({"ls", "--once", "--rung", "proc", "--state", "close-wait", me()}).code, 0);
 }
 
+const std::string kDumps = UNCLOSED_SOURCE_DIR "/src/collect/pprof/testdata/";
+
+TEST(App, go_reads_files_in_the_order_in_which_they_are_given) {
+  Program program;
+  const std::string first = kDumps + "go1.26.txt", last = kDumps + "waits.txt";
+  const auto text = program.run({"go", first});
+  EXPECT_EQ(text.code, 0);
+  EXPECT_THAT(text.out, AllOf(HasSubstr("main.(*queue).consume"), HasSubstr("parked in"),
+                              HasSubstr("LATER")));
+  const auto json = nlohmann::json::parse(program.run({"go", "--json", first, last}).out);
+  EXPECT_EQ(json["schema"], "unclosed.goroutines/1");
+  EXPECT_EQ(json["groups"][0]["counts"].size(), 2U);
+  EXPECT_TRUE(json["growth"].is_number());
+  bool own = false;
+  for (const auto& group : json["groups"])
+    own = own || (!group["own"].is_null() && group["own"]["function"] == "main.(*queue).consume");
+  EXPECT_TRUE(own);
+}
+
+TEST(App, go_takes_patterns_of_what_is_own) {
+  Program program;
+  const auto json = nlohmann::json::parse(
+      program
+          .run({"go", "--json", "--not-own", "main.*", "--own", "net/http", kDumps + "go1.26.txt"})
+          .out);
+  for (const auto& group : json["groups"])
+    if (!group["own"].is_null()) {
+      EXPECT_THAT(group["own"]["function"].get<std::string>(), HasSubstr("net/http"));
+    }
+}
+
+TEST(App, go_says_what_it_was_asked_wrongly) {
+  Program program;
+  EXPECT_EQ(program.run({"go"}).code, 2);
+  EXPECT_EQ(program.run({"go", "no-such-file"}).code, 2);
+  EXPECT_EQ(program.run({"go", "2000000000"}).code, 2);
+  EXPECT_EQ(program.run({"go", "ftp://host/"}).code, 2);
+  EXPECT_EQ(program.run({"go", "http://host/", kDumps + "go1.26.txt"}).code, 2);
+  EXPECT_EQ(program.run({"go", "--top", "0", kDumps + "go1.26.txt"}).code, 2);
+  EXPECT_EQ(program.run({"go", kDumps}).code, 2) << "a folder";
+  EXPECT_EQ(program.run({"go", kDumps + "cpu.pb.gz"}).code, 5);
+  const auto secret = program.run({"go", "http://ops:geheim@127.0.0.1:1/?token=geheim"});
+  EXPECT_EQ(secret.code, 3);
+  EXPECT_THAT(secret.out + secret.err, Not(HasSubstr("geheim")));
+}
+
 TEST(App, explain_tells_of_one_error_or_lists_them) {
   Program program;
   EXPECT_THAT(program.run({"explain", "uc-e004"}).out,
@@ -356,8 +403,9 @@ TEST(App, completion_knows_every_command_and_option) {
   for (const std::string shell : {"bash", "zsh", "fish"}) {
     const auto outcome = program.run({"completion", shell});
     EXPECT_EQ(outcome.code, 0);
-    for (const char* word : {"attach", "run", "ls", "doctor", "explain", "completion", "fail-on",
-                             "source-dir", "leaking suspect incomplete", "limit fds growth pid"}) {
+    for (const char* word :
+         {"attach", "run", "ls", "go", "doctor", "explain", "completion", "fail-on", "source-dir",
+          "leaking suspect incomplete", "limit fds growth pid"}) {
       EXPECT_THAT(outcome.out, HasSubstr(word)) << shell;
     }
   }

@@ -253,7 +253,10 @@ void mark_go(HuntInput& input, const OwnRules& rules) {
   const auto lend = [&](std::vector<NamedFrame>& stack) {
     all.groups.emplace_back().stack = std::move(stack);
   };
-  for (OpenInGo& open : input.open_in_go) lend(open.stack);
+  for (OpenInGo& open : input.open_in_go) {
+    lend(open.stack);
+    lend(open.opening);
+  }
   for (Account& account : input.accounts) {
     if (account.died) lend(account.died->stack);
   }
@@ -262,7 +265,10 @@ void mark_go(HuntInput& input, const OwnRules& rules) {
   const auto take_back = [&](std::vector<NamedFrame>& stack) {
     stack = std::move(all.groups[next++].stack);
   };
-  for (OpenInGo& open : input.open_in_go) take_back(open.stack);
+  for (OpenInGo& open : input.open_in_go) {
+    take_back(open.stack);
+    take_back(open.opening);
+  }
   for (Account& account : input.accounts) {
     if (account.died) take_back(account.died->stack);
   }

@@ -14,6 +14,7 @@
 #include "cli/watcher.h"
 #include "collect/procfs/procfs.h"
 #include "judge/judge.h"
+#include "judge/said_leaking.h"
 #include "ledger/ledger.h"
 #include "symbolize/go_build_info.h"
 #include "symbolize/module_store.h"
@@ -28,6 +29,10 @@ namespace {
 constexpr Duration kScanEvery = std::chrono::seconds(1);
 constexpr int kScanShare = 20;
 constexpr int kLongestPause = 5;
+// Of the time between two judgements at most this share is spent on one: where a finding ends the
+// look, and where it is only said.
+constexpr int kJudgeShare = 50;
+constexpr int kJudgeShareAside = 200;
 
 // CPU time of this thread: on a busy machine a scan takes longer than it costs.
 Duration cpu_time() {
@@ -57,7 +62,7 @@ class Session {
   void tell_progress(Instant now);
   StackBook name_stacks(const Histories& histories);
   Policy policy() const;
-  void look_for_finding(Instant now);
+  void judge_so_far(Instant now);
   Coverage coverage(const Histories& histories, const StackBook& stacks) const;
   void explain_unnamed(Report& report) const;
   Cost cost() const;
@@ -74,6 +79,7 @@ class Session {
   PortWatch x_ports;
   Instant x_started;
   bool x_found = false;
+  SaidLeaking x_said;
   Instant x_next_judgement{};
   Duration x_attaching{};
   WallClock x_clock;
@@ -167,16 +173,20 @@ Policy Session::policy() const {
 }
 
 // Judges what is known so far, now and then: naming and judging cost more than a scan.
-void Session::look_for_finding(Instant now) {
-  constexpr int kJudgeShare = 50;
-  if (x_settings.end != SessionEnd::kFinding || now < x_next_judgement) return;
+void Session::judge_so_far(Instant now) {
+  if (now < x_next_judgement) return;
+  const bool waits_for_it = x_settings.end == SessionEnd::kFinding;
   const Duration before = cpu_time();
   const Histories histories = x_ledger.histories(now);
   const Judgement judgement = judge(histories, name_stacks(histories), policy());
-  x_found = std::any_of(judgement.findings.begin(), judgement.findings.end(),
+  x_found = waits_for_it &&
+            std::any_of(judgement.findings.begin(), judgement.findings.end(),
                         [](const Finding& one) { return one.verdict == Verdict::kLeaking; });
-  x_next_judgement = monotonic_now() + std::max<Duration>((cpu_time() - before) * kJudgeShare,
-                                                          std::chrono::seconds(1));
+  x_said.note(judgement, now);
+  const int share = waits_for_it ? kJudgeShare : kJudgeShareAside;
+  const Duration least =
+      from_seconds((waits_for_it ? 1 : 5) * std::min(1.0, x_settings.policy_scale));
+  x_next_judgement = monotonic_now() + std::max<Duration>((cpu_time() - before) * share, least);
 }
 
 Status Session::watch() {
@@ -199,7 +209,7 @@ Status Session::watch() {
       x_ports.look(x_collector->targets(), x_ledger, PortWatch::When::kNowAndThen);
       next_scan = monotonic_now() + std::clamp<Duration>((cpu_time() - before) * kScanShare, every,
                                                          every * kLongestPause);
-      look_for_finding(now);
+      judge_so_far(now);
     }
     if (now >= next_word) {
       tell_progress(now);
@@ -340,6 +350,7 @@ SessionResult Session::conclude() {
   Report& report = result.report;
   report.stacks = name_stacks(histories);
   report.judgement = judge(histories, report.stacks, policy());
+  report.judgement.taken_back = x_said.taken_back(report.judgement, histories);
   explain_unnamed(report);
   report.coverage = coverage(histories, report.stacks);
   report.cost = cost();

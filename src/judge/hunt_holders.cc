@@ -113,46 +113,47 @@ void add_reported(const std::vector<Account>& accounts, Holding& holding, Sites&
   }
 }
 
+void add_left_open(const OpenInGo& open, std::string_view opener, Holding& holding, Sites& sites) {
+  // Where the opening is told, its line may be that behind the call: ancestors are kept so.
+  auto site = site_of(HoldKind::kLeftOpen, open.opening, open.count,
+                      fmt::format("open {}s whose opener {}", open.what, opener));
+  site.at_opening = true;
+  holding.leaked += open.count;
+  sites.add(std::move(site));
+}
+
+// By what their opener does now.
+void add_by_opener(const OpenInGo& open, Holding& holding, Sites& sites) {
+  const auto add = [&](HoldKind kind, const char* words) {
+    holding.leaked += open.count;
+    sites.add(site_of(kind, open.stack, open.count, fmt::format(fmt::runtime(words), open.what)),
+              open.state, open.wait);
+  };
+  switch (role_of(open.stack, open.state)) {
+    case GoRole::kWaitsForPool:
+      return add(HoldKind::kNested, "hold an open {} and wait for another connection");
+    case GoRole::kStuckHolding:
+    case GoRole::kParkedInOwn:
+      return add(HoldKind::kStuck, "hold an open {}, parked");
+    case GoRole::kInQuery:
+      return;  // counted with the goroutines
+    case GoRole::kOther:
+      // Idle between two requests: it went on without an end to what it had opened.
+      if (own_caller(open.stack) == nullptr)
+        add_left_open(open, "went on to something else", holding, sites);
+      return;
+  }
+}
+
 void add_open(const std::vector<OpenInGo>& all, Holding& holding, Sites& sites) {
   for (const OpenInGo& open : all) {
     holding.watched += open.count;
-    if (open.ended || (open.at_opening && open.state.empty())) {
-      auto site = site_of(HoldKind::kLeftOpen, open.stack, open.count,
-                          fmt::format("open {}s whose opener has ended", open.what));
-      site.at_opening = true;
-      holding.leaked += open.ended ? open.count : 0;
-      sites.add(std::move(site));
-      continue;
+    if (open.ended) {
+      add_left_open(open, "has ended", holding, sites);
+    } else if (!open.state.empty()) {
+      add_by_opener(open, holding, sites);
     }
-    if (open.state.empty()) continue;  // who opened it is not known
-    switch (open.at_opening ? GoRole::kOther : role_of(open.stack, open.state)) {
-      case GoRole::kWaitsForPool:
-        holding.leaked += open.count;
-        sites.add(
-            site_of(HoldKind::kNested, open.stack, open.count,
-                    fmt::format("hold an open {} and wait for another connection", open.what)),
-            open.state, open.wait);
-        break;
-      case GoRole::kInQuery:
-        break;  // counted with the goroutines
-      case GoRole::kStuckHolding:
-      case GoRole::kParkedInOwn:
-        holding.leaked += open.count;
-        sites.add(site_of(HoldKind::kStuck, open.stack, open.count,
-                          fmt::format("hold an open {}, parked", open.what)),
-                  open.state, open.wait);
-        break;
-      case GoRole::kOther:
-        // Idle between two requests: it went on without an end to what it had opened.
-        if (own_caller(open.stack) != nullptr && !open.at_opening) break;
-        holding.leaked += open.count;
-        auto site =
-            site_of(HoldKind::kLeftOpen, open.stack, open.count,
-                    fmt::format("open {}s whose opener went on to something else", open.what));
-        site.at_opening = open.at_opening;
-        sites.add(std::move(site));
-        break;
-    }
+    // Else nobody tells who opened it.
   }
 }
 

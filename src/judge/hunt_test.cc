@@ -221,8 +221,8 @@ TEST(Hunt, transactions_whose_opener_ended_are_a_leak_without_a_line) {
   EXPECT_THAT(step(explanation, HuntStage::kLine).missing,
               testing::Contains(HasSubstr("tracebackancestors")));
   // Their ancestors name it.
-  input.open_in_go[0].at_opening = true;
-  input.open_in_go[0].stack = {frame("database/sql.(*DB).BeginTx"), frame("main.begin", "a.go", 5)};
+  input.open_in_go[0].opening = {frame("database/sql.(*DB).BeginTx"),
+                                 frame("main.begin", "a.go", 5)};
   explanation = hunt(input);
   ASSERT_TRUE(explanation.blame);
   EXPECT_EQ(explanation.blame->role, BlameRole::kBorrowed);

@@ -106,11 +106,24 @@ struct FailureCount {
   uint64_t count = 0;
 };
 
+// What was said to be leaking earlier in the same look, and is not any more.
+struct TakenBack {
+  std::string fingerprint;
+  Verdict now = Verdict::kHealthy;  // kSuspect: still a finding, with less evidence
+  Instant said_at;                  // the last time
+  Kind kind = Kind::kOther;
+  std::string peer;
+  std::optional<Blame> blame;
+  uint64_t count = 0;
+  uint64_t used_again = 0, closed = 0;  // of `count`, since then
+};
+
 struct Judgement {
   std::vector<Finding> findings;  // leaking and suspect, the worst first
   std::vector<Finding> groups;    // every cohort with open connections, whatever its verdict
   std::vector<Limit> limits;
   std::vector<FailureCount> failures;  // victims of a limit or of a peer, most frequent first
+  std::vector<TakenBack> taken_back;   // by whoever judged before: said_leaking.h
 };
 
 }  // namespace unclosed

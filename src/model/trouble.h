@@ -83,12 +83,10 @@ struct ReportedHold {
 struct OpenInGo {
   std::string what;  // "transaction" or "result"
   uint64_t count = 0;
-  // Of who opened them: now, or where ancestors were told, when they were opened; innermost first.
-  // Empty: not known.
-  std::vector<NamedFrame> stack;
-  bool at_opening = false;  // the stack is that of the opening
-  bool ended = false;       // who opened them is not among the goroutines any more
-  std::string state;        // "" unless it is there
+  std::vector<NamedFrame> stack;    // of who opened them, now; innermost first; empty: not known
+  std::vector<NamedFrame> opening;  // and then, where GODEBUG=tracebackancestors told it
+  bool ended = false;               // who opened them is not among the goroutines any more
+  std::string state;                // "" unless it is there
   std::optional<WaitSeconds> wait;
 };
 

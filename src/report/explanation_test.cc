@@ -1,13 +1,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "report/explanation_json.h"
 #include "report/explanation_text.h"
+#include "report/golden.h"
 #include "report/schema_check.h"
 
 namespace unclosed {
@@ -17,19 +16,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using Json = nlohmann::ordered_json;
-
-const std::string kGolden = UNCLOSED_SOURCE_DIR "/tests/data/golden/";
-
-void expect_golden(const std::string& name, const std::string& text) {
-  if (std::getenv("UNCLOSED_UPDATE_GOLDEN") != nullptr) {
-    std::ofstream(kGolden + name, std::ios::binary) << text;
-    return;
-  }
-  std::ifstream file(kGolden + name, std::ios::binary);
-  std::stringstream kept;
-  kept << file.rdbuf();
-  EXPECT_EQ(text, kept.str()) << "look differs from tests/data/golden/" << name;
-}
 
 NamedFrame frame(const std::string& function, const std::string& file, uint32_t line, bool own) {
   NamedFrame one;

@@ -249,6 +249,24 @@ Json failures_json(const std::vector<FailureCount>& failures) {
   return json;
 }
 
+Json taken_back_json(const Report& report) {
+  Json json = Json::array();
+  for (const auto& taken : report.judgement.taken_back) {
+    Json one = {{"fingerprint", taken.fingerprint},
+                {"was", to_string(Verdict::kLeaking)},
+                {"verdict", to_string(taken.now)},
+                {"said", report.clock.format(taken.said_at)},
+                {"kind", to_string(taken.kind)},
+                {"peer", text_or_null(taken.peer)},
+                {"count", taken.count},
+                {"used_again", taken.used_again},
+                {"closed", taken.closed}};
+    one["blame"] = taken.blame ? site_json(taken.blame->site) : Json();
+    json.push_back(std::move(one));
+  }
+  return json;
+}
+
 void put_processes(Json& json, const Report& report) {
   json["processes"] = Json::array();
   for (const auto& process : report.processes) {
@@ -283,6 +301,7 @@ std::string report_json(const Report& report, const JsonOptions& options) {
   json["limits"] = limits_json(report.judgement.limits);
   json["failures"] = failures_json(report.judgement.failures);
   json["findings"] = findings_json(report.judgement.findings, stacks, options);
+  json["taken_back"] = taken_back_json(report);
   json["groups"] = findings_json(report.judgement.groups, stacks, options);
   json["stacks"] = stacks.frames();
   json["stacks_truncated"] = stacks.truncations();

@@ -37,6 +37,7 @@ class TextReport {
     header();
     for (const auto& finding : x_report.judgement.findings) write_finding(finding);
     if (x_report.judgement.findings.empty()) nothing_found();
+    taken_back();
     if (x_options.all_groups || x_report.judgement.findings.empty()) groups();
     open_at_end();
     limits();
@@ -62,6 +63,7 @@ class TextReport {
   void evidence(const Finding& finding);
   void samples(const Finding& finding);
   void nothing_found();
+  void taken_back();
   void groups();
   void open_at_end();
   void limits();
@@ -357,6 +359,25 @@ void TextReport::nothing_found() {
   }
   if (unknown > 0) {
     x_page.item(2, "", counted(unknown, "group", "groups") + " could not be judged");
+  }
+}
+
+void TextReport::taken_back() {
+  for (const auto& taken : x_report.judgement.taken_back) {
+    x_page.blank();
+    x_page.bullet(
+        0, "↩ TAKEN BACK", Ink::kDim,
+        fmt::format(
+            "{}  {} {}{} {} said to be leaking after {}{}", printable(taken.fingerprint),
+            grouped(taken.count), things(taken.kind, taken.count),
+            taken.peer.empty() ? "" : " → " + printable(taken.peer),
+            taken.count == 1 ? "was" : "were",
+            duration_words(seconds(taken.said_at - x_report.started)),
+            taken.now == Verdict::kSuspect ? "; less speaks for it by now (see above)" : ""));
+    if (taken.blame) x_page.item(2, "blamed", name_and_place(taken.blame->site));
+    x_page.item(
+        2, "since then",
+        fmt::format("{} used again, {} closed", grouped(taken.used_again), grouped(taken.closed)));
   }
 }
 

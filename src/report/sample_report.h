@@ -119,6 +119,19 @@ inline Report nothing_found() {
   return report;
 }
 
+inline TakenBack taken_back() {
+  TakenBack one;
+  one.fingerprint = "v1:77aa0b1c";
+  one.said_at = {31 * kSecond};
+  one.kind = Kind::kTcp;
+  one.peer = "127.0.0.1:6379";
+  one.blame = Blame{BlameRole::kUsed, site("main.warmCache", 61), "last use", 0.5};
+  one.count = 8;
+  one.used_again = 6;
+  one.closed = 2;
+  return one;
+}
+
 inline Report two_findings() {
   Report report = nothing_found();
   report.coverage.stacks_truncated = 3;
@@ -126,6 +139,7 @@ inline Report two_findings() {
       {"net/http.(*persistConn).roundTrip", "requests are sent from a goroutine of the library"}};
   report.coverage.notes = {"UDP sockets: their use is not seen"};
   report.judgement.findings = {leak(), suspect()};
+  report.judgement.taken_back = {taken_back()};
   report.judgement.groups = {leak(), suspect(), healthy()};
   report.judgement.limits = {{{"nofile", {4242, 100}, 812, 1024}, 8040, Diagnosis::kLeak},
                              {{"nofile", {4243, 101}, 9, std::nullopt}, {}, Diagnosis::kUnknown}};

@@ -98,7 +98,7 @@ Result<BpfCollector> BpfCollector::open(const BpfSettings& settings, CodeSource&
   limits.most_targets = settings.most_targets;
   limits.most_failures = settings.most_failures;
   limits.ring_bytes = settings.ring_bytes;
-  limits.socket_hooks = settings.socket_hooks;
+  limits.newer = settings.newer;
   limits.stack_budget = from_seconds(settings.stack_budget);
   limits.entry_probes = settings.entry_probes;
   auto kernel = KernelSide::load(limits);

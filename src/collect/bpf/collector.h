@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "collect/bpf/entry_probe.h"
-#include "collect/bpf/socket_hooks.h"
+#include "collect/bpf/newer_features.h"
 #include "collect/procfs/procfs.h"
 #include "model/code.h"
 #include "model/record.h"
@@ -27,7 +27,7 @@ struct BpfSettings {
   uint32_t most_connections = 262144;
   // Places in the kernel's other tables, and bytes of the ring: what is beyond is counted as lost.
   uint32_t most_stacks = 8192, most_targets = 4096, most_failures = 4096, ring_bytes = 8U << 20;
-  SocketHooks socket_hooks = SocketHooks::kWherePresent;
+  NewerFeatures newer;
   // The share of one core that all stacks together may take; beyond it they are sampled. Zero: all
   // are taken.
   double stack_budget = 0.02;

@@ -118,11 +118,18 @@ class BpfCollectorTest : public ::testing::Test {
     ASSERT_TRUE(done) << done.error().context;
     EXPECT_EQ(collector->coverage().drift, 0);
   }
+  void closes_are_seen();
   void requests_are_seen();
   BpfSettings settings;
   NoCode code;
   std::optional<BpfCollector> collector;
   Book book;
+};
+
+// What older kernels offer, on this one.
+class OlderKernelTest : public BpfCollectorTest {
+ protected:
+  OlderKernelTest() { settings.newer = {Offer::kNever, Offer::kNever}; }
 };
 
 int connect_to(uint16_t port) {
@@ -181,7 +188,10 @@ TEST_F(BpfCollectorTest, an_opened_descriptor_has_the_stack_thread_and_time_of_i
   EXPECT_EQ(traced, 2);
 }
 
-TEST_F(BpfCollectorTest, a_close_is_reported_once_with_its_time) {
+TEST_F(BpfCollectorTest, a_close_is_reported_once_with_its_time) { closes_are_seen(); }
+TEST_F(OlderKernelTest, a_close_is_reported_once_with_its_time) { closes_are_seen(); }
+
+void BpfCollectorTest::closes_are_seen() {
   Child child({[] { ::close(::eventfd(0, 0)); }});
   attach(child);
   child.step();
@@ -262,12 +272,6 @@ TEST_F(BpfCollectorTest, a_forked_child_is_followed_and_shares_what_it_inherited
   EXPECT_EQ(shared, 1);
   EXPECT_EQ(own, 1);
 }
-
-// What older kernels offer, on this one.
-class OlderKernelTest : public BpfCollectorTest {
- protected:
-  OlderKernelTest() { settings.socket_hooks = SocketHooks::kNever; }
-};
 
 TEST_F(BpfCollectorTest, a_request_is_a_send_that_follows_a_receive) { requests_are_seen(); }
 TEST_F(OlderKernelTest, a_request_is_a_send_that_follows_a_receive) { requests_are_seen(); }

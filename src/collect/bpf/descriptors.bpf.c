@@ -142,7 +142,7 @@ int on_open_exit(struct syscall_exit *ctx) {
   struct uc_use how = {};
   if (ret < 0) {
     if (!is_limit(-ret) || nr == NR_CLONE || nr == NR_CLONE3) return 0;
-    note_stack(&how, target, bpf_ktime_get_ns(), 0);
+    note_use(&how, target, bpf_ktime_get_ns());
     note_failure(attempt_of(nr), -ret, how.stack, 0);
     return 0;
   }
@@ -155,8 +155,7 @@ int on_open_exit(struct syscall_exit *ctx) {
     ret = pidfd_of_clone(regs, nr == NR_CLONE3);
     if (ret < 0) return 0;
   }
-  note_actor(&how, target, bpf_ktime_get_ns());
-  note_stack(&how, target, how.at, 0);
+  note_use(&how, target, bpf_ktime_get_ns());
   if (duplicates(nr)) {
     duplicated(ret, &how, nr == NR_PIDFD_GETFD);
   } else if (opens_a_pair(nr)) {
@@ -197,7 +196,7 @@ int on_connect_exit(struct syscall_exit *ctx) {
   if (ret == -EALREADY || ret == -EISCONN || ret == -EINTR || ret == -EAGAIN || record->connect_errno) return 0;
   record->connect_errno = -ret;
   struct uc_use how = {};
-  note_stack(&how, target, now, 0);
+  note_use(&how, target, now);
   note_failure(UC_TRY_CONNECT, -ret, how.stack, record);
   return 0;
 }
@@ -215,11 +214,12 @@ static __always_inline void closing(struct uc_target *target, __u32 fd) {
     return;
   }
   struct uc_use closed = {};
-  note_actor(&closed, target, bpf_ktime_get_ns());
+  struct uc_caller caller = {};
+  note_actor(&closed, target, bpf_ktime_get_ns(), &caller);
   __u64 opener = record->opened.stack;
   struct uc_stack *site = opener ? bpf_map_lookup_elem(&stacks, &opener) : 0;
   __u32 closes = site ? site->closes++ : closes_elsewhere++;
-  if (closes < 32 || closes % closer_every == 0) note_stack(&closed, target, closed.at, 0);
+  if (closes < 32 || closes % closer_every == 0) note_stack(&closed, target, closed.at, 0, &caller);
   finish(record, closed.at, &closed);
 }
 
@@ -264,7 +264,8 @@ static __always_inline void request(struct uc_record *record, struct uc_target *
   __u64 last = record->last_send > record->last_receive ? record->last_send : record->last_receive;
   if (record->request_count && now - last > record->longest_gap) record->longest_gap = now - last;
   struct uc_use use = {};
-  note_actor(&use, target, now);
+  struct uc_caller caller = {};
+  note_actor(&use, target, now, &caller);
   if (!record->request_count || !same_actor(record->tenure.thread, record->tenure.goroutine, &use)) {
     bool opener = !record->request_count && !(record->flags & (UC_BEFORE_ATTACH | UC_UNTRACED)) &&
                   same_actor(record->opened.thread, record->opened.goroutine, &use);
@@ -275,7 +276,7 @@ static __always_inline void request(struct uc_record *record, struct uc_target *
     record->flags = opener ? record->flags | UC_OPENING_IN_TENURE : record->flags & ~UC_OPENING_IN_TENURE;
   }
   record->request_count++;
-  note_stack(&use, target, now, 0);
+  note_stack(&use, target, now, 0, &caller);
   remember(record->requests, &use);
 }
 
@@ -308,8 +309,7 @@ static __always_inline void received(struct uc_record *record, struct uc_target 
     return;
   }
   if (record->direction == UC_SENT) {
-    note_actor(&record->receive, target, now);
-    note_stack(&record->receive, target, now, 0);
+    note_use(&record->receive, target, now);
   } else if (record->last_receive && now - record->last_receive > unasked_gap_ns) {
     record->unasked++;
   }
@@ -373,6 +373,7 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, struct sock *sk, int before, int after) {
   // What only its own side's close or shutdown brings about is told by the next scan.
   if (after == FIN_WAIT1 || after == FIN_WAIT2 || after == LAST_ACK || after == TIME_WAIT || after == CLOSING) return 0;
+  if (after == CLOSE && (before == FIN_WAIT1 || before == FIN_WAIT2 || before == LAST_ACK || before == CLOSING)) return 0;
   struct uc_record *record = record_of(sk);
   if (!record) return 0;
   __u64 now = bpf_ktime_get_ns();
@@ -402,9 +403,9 @@ static __always_inline void note_thread(struct task_struct *child, struct uc_tar
   __u64 *made = bpf_task_storage_get(&thread_starts, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
   if (!walk || !made) return;
   walk->alone = 1;
-  struct uc_chosen chosen = {};
+  struct uc_caller caller = {};
   // libc's clone has pushed nothing at its system call, and no unwinding rows there: as at a function's entry.
-  *made = take_stack(target, bpf_ktime_get_ns(), 1, &chosen);
+  *made = take_stack(target, bpf_ktime_get_ns(), 1, &caller);
   walk->alone = 0;
 }
 

@@ -191,7 +191,8 @@ struct uc_range {
   __u32 kind, reserved;
 };
 struct uc_space {
-  __u32 ranges, reserved;
+  __u32 ranges;
+  __u32 version;                         // another one at every change; never 0
   struct uc_range range[UC_MAX_RANGES];  // ascending; the rest has start = end = INT64_MAX
 };
 

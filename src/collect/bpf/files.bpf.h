@@ -3,6 +3,7 @@
 #pragma once
 
 // clang-format off: libbpf needs the types before its headers
+#include "collect/bpf/typed_reads.bpf.h"
 #include "collect/bpf/walker.bpf.h"
 
 #include "collect/bpf/kinds.bpf.h"
@@ -21,9 +22,8 @@ static __always_inline __u64 file_of(__u32 fd) {
 
 static __always_inline __u64 references_of(__u64 file) {
   struct file___ref *with_ref = (void *)file;
-  struct file___count *with_count = (void *)file;
-  if (bpf_core_field_exists(with_ref->f_ref)) return BPF_CORE_READ(with_ref, f_ref.refcnt.counter) + 1;
-  return BPF_CORE_READ(with_count, f_count.counter);
+  if (bpf_core_field_exists(with_ref->f_ref)) return FETCH(struct file___ref, file, f_ref.refcnt.counter) + 1;
+  return FETCH(struct file___count, file, f_count.counter);
 }
 
 static __always_inline bool unix_path(struct uc_record *record, struct unix_address *address) {
@@ -39,11 +39,11 @@ static __always_inline bool unix_path(struct uc_record *record, struct unix_addr
 
 // Both ends of the socket, as far as the kernel knows them now.
 static __always_inline void note_ends(struct uc_record *record, struct sock *sk) {
-  __u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+  __u16 family = FETCH(struct sock, sk, __sk_common.skc_family);
   record->family = family;
   if (family == FAMILY_INET) {
-    __u32 local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
-    __u32 peer = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+    __u32 local = FETCH(struct sock, sk, __sk_common.skc_rcv_saddr);
+    __u32 peer = FETCH(struct sock, sk, __sk_common.skc_daddr);
     __builtin_memcpy(record->where.address.local, &local, 4);
     __builtin_memcpy(record->where.address.peer, &peer, 4);
   } else if (family == FAMILY_INET6) {
@@ -57,13 +57,13 @@ static __always_inline void note_ends(struct uc_record *record, struct sock *sk)
   } else {
     return;
   }
-  record->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
-  record->peer_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+  record->local_port = FETCH(struct sock, sk, __sk_common.skc_num);
+  record->peer_port = __builtin_bswap16(FETCH(struct sock, sk, __sk_common.skc_dport));
 }
 
 static __always_inline void note_socket(struct uc_record *record, struct sock *sk) {
-  __u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-  __u16 type = BPF_CORE_READ(sk, sk_type);
+  __u16 family = FETCH(struct sock, sk, __sk_common.skc_family);
+  __u16 type = FETCH(struct sock, sk, sk_type);
   note_ends(record, sk);
   if (family == FAMILY_UNIX) {
     record->kind = UC_UNIX;
@@ -74,46 +74,45 @@ static __always_inline void note_socket(struct uc_record *record, struct sock *s
   } else {
     record->kind = UC_OTHER;
   }
-  record->keepalive = (BPF_CORE_READ(sk, __sk_common.skc_flags) >> 3) & 1;
+  record->keepalive = (FETCH(struct sock, sk, __sk_common.skc_flags) >> 3) & 1;
   if (record->kind == UC_TCP || (record->kind == UC_UNIX && type == TYPE_STREAM)) {
-    record->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+    record->state = FETCH(struct sock, sk, __sk_common.skc_state);
     if (record->state == 10) record->role = UC_ROLE_LISTENER;
   }
 }
 
 static __always_inline struct sock *sock_of(struct uc_record *record) {
   if (record->kind != UC_TCP && record->kind != UC_UDP && record->kind != UC_UNIX && record->kind != UC_NETLINK) return 0;
-  struct socket *socket = (void *)record->private_data;
-  return socket ? BPF_CORE_READ(socket, sk) : 0;
+  __u64 socket = record->private_data;
+  return socket ? (struct sock *)FETCH(struct socket, socket, sk) : 0;
 }
 
 // Fills everything that the file itself tells. The rest is zero.
 static __always_inline void describe(struct uc_record *record, __u64 address, __u32 tgid, __u32 fd, __u64 now) {
-  struct file *file = (void *)address;
-  struct inode *inode = BPF_CORE_READ(file, f_inode);
+  struct inode *inode = FETCH(struct file, address, f_inode);
+  void *private_data = FETCH(struct file, address, private_data);
+  struct super_block *super = FETCH(struct inode, inode, i_sb);
   __builtin_memset(record, 0, sizeof(*record));
   record->file = address;
   record->generation = now;
   record->inode_object = (__u64)inode;
-  record->private_data = (__u64)BPF_CORE_READ(file, private_data);
-  record->inode = BPF_CORE_READ(inode, i_ino);
+  record->private_data = (__u64)private_data;
+  record->inode = FETCH(struct inode, inode, i_ino);
   record->tgid = tgid;
   record->fd = fd;
   record->opened.at = now;
-  if (BPF_CORE_READ(inode, i_sb, s_magic) == MAGIC_SOCK) {
-    struct socket *socket = (void *)record->private_data;
-    struct sock *sk = BPF_CORE_READ(socket, sk);
+  if (FETCH(struct super_block, super, s_magic) == MAGIC_SOCK) {
+    struct sock *sk = FETCH(struct socket, private_data, sk);
     record->kind = UC_OTHER;
     if (sk) note_socket(record, sk);
   } else {
-    record->kind = kind_of_file(file, inode);
+    record->kind = kind_of_file((struct file *)address, inode);
   }
 }
 
 static __always_inline bool same_file(struct uc_record *record) {
-  struct file *file = (void *)record->file;
-  return (__u64)BPF_CORE_READ(file, f_inode) == record->inode_object &&
-         (__u64)BPF_CORE_READ(file, private_data) == record->private_data;
+  return (__u64)FETCH(struct file, record->file, f_inode) == record->inode_object &&
+         (__u64)FETCH(struct file, record->file, private_data) == record->private_data;
 }
 
 // What probed functions told of this connection; 0: nothing.

@@ -99,8 +99,9 @@ int on_handout(struct pt_regs *ctx) {
   }
   handout->noted++;
   struct uc_use use = {};
-  note_actor(&use, target, bpf_ktime_get_ns());
-  if (gives || handout->noted <= UC_HANDBACKS) note_stack(&use, target, use.at, 1);
+  struct uc_caller caller = {};
+  note_actor(&use, target, bpf_ktime_get_ns(), &caller);
+  if (gives || handout->noted <= UC_HANDBACKS) note_stack(&use, target, use.at, 1, &caller);
   struct uc_handed *known = handed_for(record);
   if (!known) return 0;
   if (gives) {

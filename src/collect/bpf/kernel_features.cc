@@ -19,6 +19,8 @@ bool has_tracepoint(const std::string& name) {
   return has_type("btf_trace_" + name, BTF_KIND_TYPEDEF);
 }
 
+bool has_typed_reads() { return has_type("bpf_rdonly_cast", BTF_KIND_FUNC); }
+
 bool has_uprobe_multi() { return has_type("bpf_uprobe_multi_link", BTF_KIND_STRUCT); }
 
 }  // namespace unclosed

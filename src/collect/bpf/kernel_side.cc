@@ -127,6 +127,8 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   bpf_map__set_max_entries(skeleton->maps.ring, settings.ring_bytes);
   skeleton->rodata->unasked_gap_ns = static_cast<uint64_t>(settings.unasked_gap.count());
   skeleton->rodata->budget_ns = static_cast<uint64_t>(settings.stack_budget.count());
+  skeleton->rodata->typed_reads =
+      settings.newer.typed_reads == Offer::kWherePresent && has_typed_reads();
   state->entry_probes = settings.entry_probes;
   if (!has_uprobe_multi()) {
     state->entry_probes = EntryProbes::kPerfEvent;
@@ -136,7 +138,7 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
                                           static_cast<bpf_attach_type>(kTraceUprobeMulti));
   }
   const bool socket_hooks =
-      settings.socket_hooks == SocketHooks::kWherePresent && has_tracepoint("sock_send_length");
+      settings.newer.socket_hooks == Offer::kWherePresent && has_tracepoint("sock_send_length");
   bpf_program__set_autoload(skeleton->progs.on_send, socket_hooks);
   bpf_program__set_autoload(skeleton->progs.on_receive, socket_hooks);
   bpf_program__set_autoload(skeleton->progs.on_io_exit, !socket_hooks);

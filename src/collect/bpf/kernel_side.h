@@ -16,14 +16,14 @@
 #include "base/result.h"
 #include "collect/bpf/descriptors_intf.h"
 #include "collect/bpf/entry_probe.h"
-#include "collect/bpf/socket_hooks.h"
+#include "collect/bpf/newer_features.h"
 
 namespace unclosed {
 
 enum class Watch { kNo, kYes };
 
 struct KernelSideSettings {
-  SocketHooks socket_hooks = SocketHooks::kWherePresent;
+  NewerFeatures newer;
   EntryProbes entry_probes = EntryProbes::kMulti;  // where this kernel has them
   uint32_t most_connections = 262144;
   uint32_t most_stacks = 8192;

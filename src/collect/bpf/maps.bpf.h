@@ -110,8 +110,10 @@ struct {
 struct uc_budget budget = {};
 __u32 closes_elsewhere = 0;   // of connections whose opening stack is not in the table
 
-struct uc_chosen {
-  __u16 site;
+// Who calls, as a stack needs it.
+struct uc_caller {
+  __u64 started;   // where the goroutine was started: the address behind the go statement; 0: not known
+  __u16 site;      // 0, or where the budget had to choose, the site that it chose by
 };
 
 // For each thread of a target that is no Go program: the stack under which it was made.
@@ -122,13 +124,31 @@ struct {
   __type(value, __u64);
 } thread_starts SEC(".maps");
 
+// A walk as it can be found again (again.bpf.h): what it began from, and every word of the stack that it rests on.
+enum { UC_CHECKS = 128, UC_TOP_WORDS = 512, UC_MEMO_SETS = 64, UC_MEMO_WAYS = 2 };
+enum { FROM_SP = 0x8000 };   // in `at`: the value is told as a distance from where the stack pointer stood
+struct memo {
+  __u64 pc, hash;
+  __u64 bp;               // as a distance from sp, where it was not 0
+  __u64 missed;           // hash of the last walk that was not found here
+  __u32 space, version;   // version 0: empty
+  __u16 checks, words;    // words from sp up to the last that is checked
+  __u8 bp_counts, bp_far, at_entry, unfit;
+  __u64 value[UC_CHECKS];
+  __u16 at[UC_CHECKS];    // in words from sp
+};
+
 enum { UC_PIECE = 128 };
 struct walk {
   __u32 busy, space, range;
   __u32 alone;   // the stack is that of a starter: who started that one is not asked
   __u64 pc, sp, bp, hash;
+  __u64 bp_at;               // where on the stack bp was read; 0: nowhere, it is still the register
+  __u64 began_at;            // the stack pointer at the beginning
   __u64 piece_at;            // where in the target the piece of its stack begins
   __u64 piece[UC_PIECE];
+  __u64 top[UC_TOP_WORDS];   // of the stack, to be compared
+  struct memo memo;          // of this walk
   struct uc_stack stack;
   struct uc_record record;
 };
@@ -138,6 +158,13 @@ struct {
   __type(key, __u32);
   __type(value, struct walk);
 } walks SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, UC_MEMO_SETS * UC_MEMO_WAYS);
+  __type(key, __u32);
+  __type(value, struct memo);
+} memos SEC(".maps");
 
 // The record that the scan is making. Scans run one after the other; hooks never touch it.
 struct {

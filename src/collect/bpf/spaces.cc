@@ -149,6 +149,7 @@ Result<uc_target> Spaces::install(const ProcessId& process, const std::vector<Ma
   auto space = std::make_unique<uc_space>();
   const auto& pieces = x_spaces[*index].code;
   space->ranges = static_cast<uint32_t>(pieces.size());
+  space->version = ++x_version;
   for (size_t i = 0; i < UC_MAX_RANGES; ++i) {
     if (i < pieces.size()) {
       fill(space->range[i], pieces[i]);

@@ -63,6 +63,7 @@ class Spaces {
   std::map<ProcessId, uint32_t> x_space_of;
   std::unordered_map<ModuleId, std::optional<Placement>> x_placements;
   uint32_t x_rows_used = 0, x_blocks_used = 0, x_without_place = 0;
+  uint32_t x_version = 0;  // of the space that was installed last
 };
 
 }  // namespace unclosed

@@ -61,10 +61,11 @@ int BPF_PROG(on_uring_submit, struct io_kiocb *request) {
   if (!uring_opens(opcode) || uring_direct(request, opcode)) return 0;
   __u64 key = (__u64)request, now = bpf_ktime_get_ns();
   struct uc_use how = {};
-  note_actor(&how, target, now);
+  struct uc_caller caller = {};
+  note_actor(&how, target, now, &caller);
   // A thread of the kernel's own that submits (SQPOLL) stands in no code of the user's.
   struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-  if (regs->ip) note_stack(&how, target, now, 0);
+  if (regs->ip) note_stack(&how, target, now, 0, &caller);
   bpf_map_update_elem(&submitted, &key, &how, BPF_ANY);
   return 0;
 }

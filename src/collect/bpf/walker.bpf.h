@@ -4,7 +4,7 @@
 #pragma once
 
 // clang-format off: libbpf needs the types before its headers
-#include "collect/bpf/budget.bpf.h"
+#include "collect/bpf/again.bpf.h"
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
@@ -86,8 +86,11 @@ static __always_inline int two_words(struct walk *walk, __u64 from, __u64 at, __
 
 static __always_inline int step_frame_pointer(struct walk *walk) {
   __u64 bp = walk->bp, next, caller;
+  rests_on_bp(walk);
   if (!bp) return UC_COMPLETE;
   if (two_words(walk, bp, bp, bp + 8, &next, &caller)) return UC_UNREADABLE;
+  rests_on(walk, bp + 8, caller, 0);
+  walk->bp_at = bp;
   if (!caller) return UC_COMPLETE;
   walk->sp = bp + 16;
   walk->bp = next;
@@ -101,6 +104,7 @@ static __always_inline int step_signal(struct walk *walk) {
   if (bpf_probe_read_user(&bp, 8, (void *)(walk->sp + 120))) return UC_UNREADABLE;
   if (bpf_probe_read_user(&sp, 8, (void *)(walk->sp + 160))) return UC_UNREADABLE;
   if (bpf_probe_read_user(&pc, 8, (void *)(walk->sp + 168))) return UC_UNREADABLE;
+  walk->memo.unfit = 1;
   walk->bp = bp;
   walk->sp = sp;
   walk->pc = pc + 1;   // an interrupted pc, not a return address
@@ -115,12 +119,14 @@ static __always_inline int step_row(struct walk *walk, __u64 row, __u32 offset) 
   if (type == ROW_RSP) {
     cfa = walk->sp + cfa_units * 8;
   } else if (type == ROW_RBP) {
+    rests_on_bp(walk);
     cfa = walk->bp + cfa_units * 8;
   } else if (type == ROW_FRAME_POINTER) {
     return step_frame_pointer(walk);
   } else if (type == ROW_PLT) {
     cfa = walk->sp + 8 + ((offset & 15) >= 11 ? 8 : 0);
   } else if (type == ROW_RBP_DEREF) {
+    walk->memo.unfit = 1;
     if (bpf_probe_read_user(&cfa, 8, (void *)(walk->bp + (__s64)(__s16)cfa_units * 8))) return UC_UNREADABLE;
   } else if (type == ROW_SIGNAL) {
     return step_signal(walk);
@@ -131,7 +137,11 @@ static __always_inline int step_row(struct walk *walk, __u64 row, __u32 offset) 
   bool saved = type == ROW_RBP_DEREF || (rbp && rbp != 255);
   __u64 at = type == ROW_RBP_DEREF ? walk->bp : saved ? cfa - rbp * 8 : cfa - 8;
   if (two_words(walk, walk->sp < at ? walk->sp : at, cfa - 8, at, &walk->pc, &value)) return UC_UNREADABLE;
-  if (saved) walk->bp = value;
+  rests_on(walk, cfa - 8, walk->pc, 0);
+  if (saved) {
+    walk->bp = value;
+    walk->bp_at = at;
+  }
   walk->sp = cfa;
   return walk->pc ? -1 : UC_COMPLETE;
 }
@@ -227,23 +237,13 @@ static __always_inline __u64 defer(struct pt_regs *regs) {
   return id;
 }
 
-// Where the current goroutine was started: the address behind the go statement; 0 where none tells.
-static __always_inline __u64 started_at(struct uc_target *target) {
-  if (!(target->flags & UC_TARGET_GO) || !target->gopc_offset) return 0;
-  struct task_struct *task = bpf_get_current_task_btf();
-  __u64 g = 0, pc = 0;
-  if (bpf_probe_read_user(&g, 8, (void *)(task->thread.fsbase + (__s64)target->g_tls_offset)) || !g) return 0;
-  if (bpf_probe_read_user(&pc, 8, (void *)(g + target->gopc_offset))) return 0;
-  return pc;
-}
-
-static __always_inline void note_start(struct walk *walk, struct uc_target *target) {
+static __always_inline void note_start(struct walk *walk, struct uc_target *target, __u64 started) {
   __u64 *made = 0;
   walk->stack.started = 0;
   walk->stack.start = UC_START_UNKNOWN;
   if (walk->alone) return;
   if (target->flags & UC_TARGET_GO) {
-    walk->stack.started = started_at(target);
+    walk->stack.started = started;
     walk->stack.start = UC_START_ADDRESS;
   } else {
     made = bpf_task_storage_get(&thread_starts, bpf_get_current_task_btf(), 0, 0);
@@ -255,9 +255,13 @@ static __always_inline void note_start(struct walk *walk, struct uc_target *targ
   walk->hash = mix(walk->hash, walk->stack.started);
 }
 
-static __always_inline __u64 intern(struct walk *walk) {
+static __always_inline __u64 id_of(struct walk *walk) {
   __u64 id = walk->hash & ~(1ULL << 63);
-  if (!id) id = 1;
+  return id ? id : 1;
+}
+
+static __always_inline __u64 intern(struct walk *walk) {
+  __u64 id = id_of(walk);
   if (bpf_map_lookup_elem(&stacks, &id)) return id;
   walk->stack.closes = 0;
   walk->stack.space = walk->space;
@@ -270,19 +274,22 @@ static __always_inline __u64 intern(struct walk *walk) {
   return id;
 }
 
-static __always_inline __u64 walk_stack(struct walk *walk, struct uc_target *target, struct pt_regs *regs,
-                                        __u32 at_entry) {
-  walk->space = target->space;
-  walk->range = UC_MAX_RANGES;
-  walk->pc = regs->ip;
-  walk->sp = regs->sp;
-  walk->bp = regs->bp;
-  walk->piece_at = PIECE_NOWHERE;
-  walk->hash = first_hash(walk);
-  walk->stack.frames = 0;
+// The id of a stack that was walked before and is still in the table; 0: it has to be walked.
+static __always_inline __u64 known_stack(struct walk *walk, struct uc_target *target, __u32 version, __u32 at_entry,
+                                         __u64 started) {
+  walk->hash = version ? met_again(walk, version, at_entry) : 0;
+  if (!walk->hash) return 0;
+  note_start(walk, target, started);
+  __u64 id = id_of(walk);
+  if (!bpf_map_lookup_elem(&stacks, &id)) return 0;
+  return id;
+}
+
+static __always_inline int step_all(struct walk *walk, bool without_frame) {
   struct loop loop = {.stop = UC_DEPTH};
   __u64 caller;
-  if ((at_entry || frameless(target, regs->ip)) && !bpf_probe_read_user(&caller, 8, (void *)regs->sp)) {
+  if (without_frame && !bpf_probe_read_user(&caller, 8, (void *)walk->sp)) {
+    rests_on(walk, walk->sp, caller, 0);
     walk->stack.pcs[0] = walk->pc;
     walk->stack.frames = 1;
     walk->pc = caller;
@@ -291,26 +298,46 @@ static __always_inline __u64 walk_stack(struct walk *walk, struct uc_target *tar
   } else {
     bpf_loop(UC_MAX_FRAMES, walk_loop, &loop, 0);
   }
-  bool copy = loop.stop == UC_UNMAPPED || loop.stop == UC_EXPRESSION;
+  return loop.stop < 0 ? UC_DEPTH : loop.stop;
+}
+
+static __always_inline __u64 walk_stack(struct walk *walk, struct uc_target *target, struct pt_regs *regs,
+                                        __u32 at_entry, __u64 started) {
+  walk->space = target->space;
+  walk->pc = regs->ip;
+  walk->sp = regs->sp;
+  walk->bp = regs->bp;
+  struct uc_space *space = bpf_map_lookup_elem(&spaces, &walk->space);
+  __u32 version = space ? space->version : 0;
+  __u64 known = known_stack(walk, target, version, at_entry, started);
+  if (known) return known;
+  walk->range = UC_MAX_RANGES;
+  walk->piece_at = PIECE_NOWHERE;
+  walk->hash = first_hash(walk);
+  walk->stack.frames = 0;
+  begin_memo(walk, version, at_entry);
+  int stop = step_all(walk, at_entry || frameless(target, regs->ip));
+  bool copy = stop == UC_UNMAPPED || stop == UC_EXPRESSION;
   // Newly mapped code, code without a file, or a frame that only a DWARF expression tells: the user
   // side walks a copy.
   if (copy && walk->stack.frames <= 24 && !at_entry) return defer(regs);
-  if (loop.stop == UC_UNREADABLE && walk->stack.frames <= 1) {
+  if (stop == UC_UNREADABLE && walk->stack.frames <= 1) {
     count(UC_LOST_UNREADABLE, 1);
     return 0;
   }
-  note_start(walk, target);
-  walk->stack.stop = loop.stop == UC_UNMAPPED ? UC_NO_TABLE : loop.stop < 0 ? UC_DEPTH : loop.stop;
+  if (!copy && stop != UC_UNREADABLE) keep_memo(walk);
+  note_start(walk, target, started);
+  walk->stack.stop = stop == UC_UNMAPPED ? UC_NO_TABLE : stop;
   return intern(walk);
 }
 
 // The stack of the current task in user mode, interned; 0 when none was taken (counted by reason). `now`: when the hook
 // began, for the bill. `at_entry`: it stands in a function that has set up no frame yet, its return address at *(rsp).
-// `site`: 0, or where the budget had to choose, the site that it chose by. A global function: verified once.
-__noinline __u64 take_stack(struct uc_target *target, __u64 now, __u32 at_entry, struct uc_chosen *chosen) {
+// A global function: verified once.
+__noinline __u64 take_stack(struct uc_target *target, __u64 now, __u32 at_entry, struct uc_caller *caller) {
   struct walk *walk = walk_of_cpu();
-  if (!walk || !target || !chosen) return 0;
-  chosen->site = 0;
+  if (!walk || !target || !caller) return 0;
+  caller->site = 0;
   if (target->flags & UC_TARGET_NO_STACKS) return 0;
   if (walk->busy) {
     count(UC_LOST_NESTED, 1);
@@ -320,8 +347,8 @@ __noinline __u64 take_stack(struct uc_target *target, __u64 now, __u32 at_entry,
   if (budget_ns) {
     refill_budget(now);
     if (budget.pressure) {
-      chosen->site = site_of_current(target, regs);
-      if (!within_budget(chosen->site, now)) {
+      caller->site = site_of_current(target, regs);
+      if (!within_budget(caller->site, now)) {
         count(UC_STACKS_SAMPLED_OUT, 1);
         return 0;
       }
@@ -332,7 +359,7 @@ __noinline __u64 take_stack(struct uc_target *target, __u64 now, __u32 at_entry,
     id = at_entry ? 0 : defer(regs);
   } else {
     walk->busy = 1;
-    id = walk_stack(walk, target, regs, at_entry);
+    id = walk_stack(walk, target, regs, at_entry, caller->started);
     walk->busy = 0;
   }
   __u64 spent = bpf_ktime_get_ns() - now;
@@ -342,24 +369,34 @@ __noinline __u64 take_stack(struct uc_target *target, __u64 now, __u32 at_entry,
   return id;
 }
 
-static __always_inline __u64 goroutine(struct uc_target *target) {
-  if (!(target->flags & UC_TARGET_GO)) return 0;
-  struct task_struct *task = bpf_get_current_task_btf();
-  __u64 g = 0, id = 0;
-  if (bpf_probe_read_user(&g, 8, (void *)(task->thread.fsbase + (__s64)target->g_tls_offset)) || !g) return 0;
-  if (bpf_probe_read_user(&id, 8, (void *)(g + target->goid_offset))) return 0;
-  return id;
-}
+// What is read of a goroutine in one go: its id, and where it was started, which lies within 18 words of it in every
+// release (symbolize/go_binary.cc).
+enum { G_WORDS = 19 };
 
-static __always_inline void note_actor(struct uc_use *use, struct uc_target *target, __u64 now) {
+static __always_inline void note_actor(struct uc_use *use, struct uc_target *target, __u64 now, struct uc_caller *caller) {
   use->at = now;
   use->thread = (__u32)bpf_get_current_pid_tgid();
-  use->goroutine = goroutine(target);
+  use->goroutine = 0;
+  if (!(target->flags & UC_TARGET_GO)) return;
+  struct task_struct *task = bpf_get_current_task_btf();
+  __u64 g = 0, words[G_WORDS];
+  if (bpf_probe_read_user(&g, 8, (void *)(task->thread.fsbase + (__s64)target->g_tls_offset)) || !g) return;
+  if (bpf_probe_read_user(words, sizeof(words), (void *)(g + target->goid_offset))) return;
+  use->goroutine = words[0];
+  __u32 started = (target->gopc_offset - target->goid_offset) >> 3;
+  if (target->gopc_offset && started < G_WORDS) caller->started = words[started];
 }
 
-// Notes a stack taken now.
-static __always_inline void note_stack(struct uc_use *use, struct uc_target *target, __u64 now, __u32 at_entry) {
-  struct uc_chosen chosen = {};
-  use->stack = take_stack(target, now, at_entry, &chosen);
-  use->site = chosen.site;
+// Notes a stack taken now, of whom note_actor told.
+static __always_inline void note_stack(struct uc_use *use, struct uc_target *target, __u64 now, __u32 at_entry,
+                                       struct uc_caller *caller) {
+  use->stack = take_stack(target, now, at_entry, caller);
+  use->site = caller->site;
+}
+
+// Both: who does something now, and the stack.
+static __always_inline void note_use(struct uc_use *use, struct uc_target *target, __u64 now) {
+  struct uc_caller caller = {};
+  note_actor(use, target, now, &caller);
+  note_stack(use, target, now, 0, &caller);
 }

@@ -184,13 +184,10 @@ std::vector<OpenInGo> GoDump::open_now() const {
     if (open.count > 1) continue;
     open.what = watched(trace);
     open.ended = parent != 0 && there == x_kind_of.end();
-    if (ancestry) {
-      open.stack = trace.ancestors.front();
-      open.at_opening = true;
-    }
+    if (ancestry) open.opening = trace.ancestors.front();
     if (!known) continue;
     const ParsedTrace& opener = x_kinds.at(there->second);
-    if (!ancestry) open.stack = opener.stack;
+    open.stack = opener.stack;
     open.state = opener.state;
     if (opener.wait_seconds) open.wait = WaitSeconds{*opener.wait_seconds, *opener.wait_seconds};
   }
@@ -220,7 +217,8 @@ void GoDump::end_dump() {
     dump.capture.goroutines = goroutines;
     dump.capture.groups = std::move(groups.groups);
     dump.capture.others = groups.others;
-    for (const auto& [key, count] : groups.counts) dump.values[key] = static_cast<int64_t>(count);
+    for (const auto& [key, count] : groups.counts)
+      dump.values.emplace_back(key, static_cast<int64_t>(count));
     (x_first ? x_last : x_first) = std::move(dump);
     x_seen.open = open_now();
   }

@@ -110,13 +110,12 @@ TEST(LogReader, who_opened_what_is_still_open_is_told_by_the_goroutines_that_wai
   // Ancestors tell the line also when the opener went on to something else.
   const auto traced = read_in(kept("go1.26.8-forget-ancestors.log"));
   ASSERT_FALSE(traced.open_in_go.empty());
-  EXPECT_TRUE(traced.open_in_go[0].at_opening);
   // The runtime names inlined calls of ancestors by the function that they were inlined into.
   const auto forgets = [](const NamedFrame& frame) {
     return frame.function == "main.main.func3" && frame.line == 116;
   };
-  EXPECT_TRUE(
-      std::any_of(traced.open_in_go[0].stack.begin(), traced.open_in_go[0].stack.end(), forgets));
+  EXPECT_TRUE(std::any_of(traced.open_in_go[0].opening.begin(), traced.open_in_go[0].opening.end(),
+                          forgets));
   // Before Go 1.21 nobody tells who opened them.
   const auto old = read_in(kept("go1.20.14-hold.log"));
   ASSERT_THAT(old.open_in_go, SizeIs(1));

@@ -188,6 +188,10 @@ PhraseFinder::PhraseFinder() {
     }
     x_nodes[at].phrase = static_cast<int16_t>(i);
   }
+  link();
+}
+
+void PhraseFinder::link() {
   std::vector<uint16_t> end_of(x_nodes.size(), 0);
   std::deque<uint16_t> queue;
   for (const uint16_t child : x_nodes[0].next) {

@@ -36,6 +36,7 @@ class PhraseFinder {
 
  private:
   PhraseFinder();
+  void link();
 
   static constexpr size_t kSigns = 64;
   struct Node {

@@ -9,9 +9,11 @@ namespace {
 // before.
 constexpr int64_t kComeAndGo = 2;
 
+// In a capture whose values were sorted.
 int64_t value_in(const Captured& captured, uint64_t key) {
-  const auto found = captured.values.find(key);
-  return found == captured.values.end() ? 0 : found->second;
+  const auto found =
+      std::lower_bound(captured.values.begin(), captured.values.end(), std::pair(key, INT64_MIN));
+  return found == captured.values.end() || found->first != key ? 0 : found->second;
 }
 
 // Most grown first; what did not grow keeps its order.
@@ -114,6 +116,8 @@ GoroutineCapture combine(std::vector<Captured> profiles) {
       last = &one;
     }
     if (last == nullptr) continue;
+    for (Captured& one : profiles)
+      if (one.name == name && !before.empty()) std::sort(one.values.begin(), one.values.end());
     compare(before, *last);
     for (const Captured* one : before) {
       if (!one->capture.damaged_at) continue;

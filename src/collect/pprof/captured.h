@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "model/goroutine.h"
@@ -23,8 +23,8 @@ struct Captured {
   std::string name;  // "goroutine", "goroutineleak", "heap", "mutex", "block"
   std::string form;  // "dump" (debug=2), "text" (debug=1), "protobuf" (debug=0)
   GoroutineCapture capture;
-  // Goroutines, bytes in use, or nanoseconds of delay by the key of their stack.
-  std::unordered_map<uint64_t, int64_t> values;
+  // Keys of all stacks, and their goroutines, bytes in use or nanoseconds of delay; in no order.
+  std::vector<std::pair<uint64_t, int64_t>> values;
   std::optional<int64_t> taken_ns;  // since 1970; absent: the file does not say
 };
 

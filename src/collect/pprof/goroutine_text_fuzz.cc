@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return text.substr(offset, bytes);
   };
   const auto whole = read_goroutine_text(source, {.piece = size + 1, .threads = 1});
-  const auto pieces = read_goroutine_text(source, {.piece = 61, .threads = 1});
+  const auto pieces = read_goroutine_text(source, {.piece = 1 + size / 7, .threads = 1});
   CHECK(whole && pieces);
   CHECK(whole->table.goroutines() == pieces->table.goroutines());
   CHECK(whole->damaged_at.has_value() == pieces->damaged_at.has_value());

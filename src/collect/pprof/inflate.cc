@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace unclosed {
 namespace {
@@ -27,6 +28,15 @@ class Stream {
   bool x_ready = false;
 };
 
+// The last four bytes tell how much will come out (of the last member, modulo 4 GB): where to
+// begin.
+size_t said_size(std::string_view compressed) {
+  uint32_t size = 0;
+  if (compressed.size() < sizeof size) return 0;
+  std::memcpy(&size, compressed.data() + compressed.size() - sizeof size, sizeof size);
+  return size / 8 > compressed.size() ? compressed.size() * 4 : size + size_t{1};
+}
+
 }  // namespace
 
 bool is_gzip(std::string_view bytes) { return bytes.starts_with("\x1f\x8b"); }
@@ -36,7 +46,7 @@ Result<Inflated> inflate(std::string_view compressed) {
   if (!stream.ready()) return Error{ErrorKind::kLimit, "no memory to inflate with", "UC-E012"};
   const size_t most = std::min(kMost, std::max(kFreely, compressed.size() * kMostTimes));
   Inflated result;
-  result.bytes.resize(std::min(most, std::max<size_t>(compressed.size() * 4, 4096)));
+  result.bytes.resize(std::clamp<size_t>(said_size(compressed), 4096, most));
   z_stream& z = stream.get();
   z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(compressed.data()));
   size_t given = 0, made = 0;

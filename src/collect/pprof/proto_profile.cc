@@ -28,6 +28,8 @@ class Ids {
       x_sparse[id] = index;
     }
   }
+  // Ids below this may be among those that lie side by side.
+  uint64_t dense_size() const { return x_dense.size(); }
   std::optional<uint32_t> find(uint64_t id) const {
     if (id < x_dense.size() && x_dense[id] != kNone) return x_dense[id];
     if (id < kDense || x_sparse.empty()) return std::nullopt;
@@ -48,11 +50,11 @@ struct Function {
 struct Location {
   uint64_t address = 0;
   uint32_t first = 0, count = 0;  // of the lines
+  uint64_t hash = 0;
 };
 struct Call {
   uint64_t function = 0;  // id
   uint32_t line = 0;
-  uint64_t hash = 0;
 };
 
 // The values of a mutex and of a block profile have the same names. The first is told by who lets
@@ -84,7 +86,7 @@ class Reader {
     Captured captured;
     captured.form = "protobuf";
     if (auto kind = name_kind(captured); !kind) return kind.error();
-    hash_calls();
+    hash_locations();
     sum_samples(captured.kind);
     x_table.fill(
         captured.kind, [this](uint64_t at) { return stack_at(at); }, captured);
@@ -103,6 +105,9 @@ class Reader {
       switch (fields.field()) {
         case 1:
           add_type(fields.part());
+          break;
+        case 2:
+          ++x_samples;
           break;
         case 4:
           add_location(fields.part());
@@ -230,16 +235,28 @@ class Reader {
     return frame;
   }
 
-  void hash_calls() {
-    for (Call& call : x_calls) {
-      const auto index = x_function_ids.find(call.function);
-      if (!index) continue;
-      const uint64_t name = mix(0, text(x_functions[*index].name));
-      call.hash = mix(mix(name, text(x_functions[*index].file)), uint64_t{call.line});
+  // Of all its frames, so that a stack is hashed by one look for each of its places.
+  void hash_locations() {
+    for (Location& location : x_locations) {
+      location.hash = location.count == 0 ? mix(1, location.address) : 0;
+      for (uint32_t i = 0; i < location.count; ++i) {
+        const Call& call = x_calls[location.first + i];
+        const auto index = x_function_ids.find(call.function);
+        const Function function = index ? x_functions[*index] : Function{};
+        location.hash = mix(mix(location.hash, text(function.name)), text(function.file));
+        location.hash = mix(location.hash, uint64_t{call.line});
+      }
+      location.hash |= 1;  // 0 is none
+    }
+    x_hash_by_id.resize(x_location_ids.dense_size());
+    for (uint64_t id = 0; id < x_hash_by_id.size(); ++id) {
+      const auto index = x_location_ids.find(id);
+      if (index) x_hash_by_id[id] = x_locations[*index].hash;
     }
   }
 
   void sum_samples(ProfileKind kind) {
+    x_table.reserve(x_samples);
     WireReader fields(x_bytes);
     while (fields.next()) {
       if (fields.field() != 2) continue;
@@ -263,12 +280,9 @@ class Reader {
   }
 
   uint64_t key_with(uint64_t key, uint64_t id) const {
+    if (id < x_hash_by_id.size() && x_hash_by_id[id] != 0) return mix(key, x_hash_by_id[id]);
     const auto index = x_location_ids.find(id);
-    if (!index) return mix(key, id);
-    const Location& location = x_locations[*index];
-    if (location.count == 0) return mix(key, location.address);
-    for (uint32_t i = 0; i < location.count; ++i) key = mix(key, x_calls[location.first + i].hash);
-    return key;
+    return mix(key, index ? x_locations[*index].hash : id);
   }
 
   // The stack of the sample at `where`: its offset and size.
@@ -307,10 +321,11 @@ class Reader {
   std::vector<Function> x_functions;
   std::vector<Location> x_locations;
   std::vector<Call> x_calls;
-  std::vector<uint64_t> x_types;
+  std::vector<uint64_t> x_types, x_hash_by_id;
   Ids x_function_ids, x_location_ids;
   std::array<size_t, 4> x_value_of = {SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX};
   SampleTable x_table;
+  size_t x_samples = 0;
   std::optional<uint64_t> x_damaged_at;
   int64_t x_time = 0;
 };

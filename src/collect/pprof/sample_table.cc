@@ -55,6 +55,28 @@ constexpr std::array kMarks = {
     Mark{"runtime/internal/syscall.Syscall6", "syscall"},
 };
 
+void add_named(ProfileKind kind, uint64_t key, const SampleTable::Values& values,
+               std::vector<NamedFrame> stack, GoroutineCapture& capture) {
+  switch (kind) {
+    case ProfileKind::kGoroutines: {
+      GoroutineGroup& group = capture.groups.emplace_back();
+      group.count = positive(values[0]);
+      group.state = state_of_stack(stack);
+      group.stack = std::move(stack);
+      group.key = key;
+      break;
+    }
+    case ProfileKind::kHeap:
+      capture.allocations.push_back(
+          {std::move(stack), values[3], values[2], values[1], values[0], std::nullopt, key});
+      break;
+    case ProfileKind::kContention:
+      capture.contentions.push_back(
+          {std::move(stack), values[0], static_cast<double>(values[1]) / 1e9, std::nullopt, key});
+      break;
+  }
+}
+
 }  // namespace
 
 std::string_view state_of_stack(const std::vector<NamedFrame>& stack) {
@@ -72,13 +94,45 @@ std::string_view state_of_stack(const std::vector<NamedFrame>& stack) {
   return {};
 }
 
+void SampleTable::reserve(size_t keys) {
+  keys = std::min(keys, kMostKeys);
+  size_t slots = 1024;
+  while (slots < keys * 2 + 2) slots *= 2;
+  x_entries.reserve(keys);
+  if (slots > x_slots.size()) place(slots);
+}
+
+void SampleTable::place(size_t slots) {
+  x_slots.assign(slots, 0);
+  const size_t mask = x_slots.size() - 1;
+  for (size_t i = 0; i < x_entries.size(); ++i) {
+    size_t at = x_entries[i].key & mask;
+    while (x_slots[at] != 0) at = (at + 1) & mask;
+    x_slots[at] = static_cast<uint32_t>(i + 1);
+  }
+}
+
+SampleTable::Entry* SampleTable::find(uint64_t key) {
+  if (x_entries.size() * 2 >= x_slots.size()) place(std::max<size_t>(1024, x_slots.size() * 2));
+  const size_t mask = x_slots.size() - 1;
+  size_t at = key & mask;
+  for (; x_slots[at] != 0; at = (at + 1) & mask) {
+    Entry& entry = x_entries[x_slots[at] - 1];
+    if (entry.key == key) return &entry;
+  }
+  if (x_entries.size() >= kMostKeys) return nullptr;
+  Entry& made = x_entries.emplace_back();
+  x_slots[at] = static_cast<uint32_t>(x_entries.size());
+  made.key = key;
+  return &made;
+}
+
 void SampleTable::add(uint64_t key, const Values& values, uint64_t where) {
   if (key == 0) key = 1;
-  auto found = x_entries.find(key);
-  const bool known = found != x_entries.end();
-  const bool room = known || x_entries.size() < kMostKeys;
-  if (!known && room) found = x_entries.emplace(key, Entry{{}, where}).first;
-  Values& into = room ? found->second.values : x_others;
+  Entry* const entry = find(key);
+  // The first of its kind leads to the stack.
+  if (entry != nullptr && entry->where == 0) entry->where = where + 1;
+  Values& into = entry != nullptr ? entry->values : x_others;
   for (size_t i = 0; i < values.size(); ++i) {
     into[i] = plus(into[i], values[i]);
     x_total[i] = plus(x_total[i], values[i]);
@@ -86,61 +140,30 @@ void SampleTable::add(uint64_t key, const Values& values, uint64_t where) {
 }
 
 void SampleTable::fill(ProfileKind kind, const Names& names, Captured& into) const {
-  struct Row {
-    uint64_t key;
-    const Entry* entry;
-    int64_t weight;
-  };
-  std::vector<Row> rows;
+  std::vector<const Entry*> rows;
   rows.reserve(x_entries.size());
   into.kind = kind;
-  for (const auto& [key, entry] : x_entries) {
-    rows.push_back({key, &entry, weight(kind, entry.values)});
-    into.values.emplace(key, rows.back().weight);
+  into.values.reserve(x_entries.size());
+  for (const Entry& entry : x_entries) {
+    rows.push_back(&entry);
+    into.values.emplace_back(entry.key, weight(kind, entry.values));
   }
-  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
-    return a.weight != b.weight ? a.weight > b.weight : a.entry->where < b.entry->where;
-  });
+  const size_t named =
+      std::min(rows.size(), kind == ProfileKind::kGoroutines ? kMostGroups : kMostSites);
+  std::partial_sort(rows.begin(), rows.begin() + static_cast<ptrdiff_t>(named), rows.end(),
+                    [kind](const Entry* a, const Entry* b) {
+                      const int64_t of_a = weight(kind, a->values), of_b = weight(kind, b->values);
+                      return of_a != of_b ? of_a > of_b : a->where < b->where;
+                    });
   GoroutineCapture& capture = into.capture;
   uint64_t others = positive(x_others[0]);
   for (size_t i = 0; i < rows.size(); ++i) {
-    const Values& values = rows[i].entry->values;
-    if (i >= kMostNamed) {
+    const Values& values = rows[i]->values;
+    if (i >= named) {
       others += positive(values[0]);
       continue;
     }
-    auto stack = names(rows[i].entry->where);
-    switch (kind) {
-      case ProfileKind::kGoroutines: {
-        GoroutineGroup group;
-        group.count = positive(values[0]);
-        group.state = state_of_stack(stack);
-        group.stack = std::move(stack);
-        group.key = rows[i].key;
-        capture.groups.push_back(std::move(group));
-        break;
-      }
-      case ProfileKind::kHeap: {
-        AllocationSite site;
-        site.stack = std::move(stack);
-        site.allocated_objects = values[0];
-        site.allocated_bytes = values[1];
-        site.in_use_objects = values[2];
-        site.in_use_bytes = values[3];
-        site.key = rows[i].key;
-        capture.allocations.push_back(std::move(site));
-        break;
-      }
-      case ProfileKind::kContention: {
-        ContentionSite site;
-        site.stack = std::move(stack);
-        site.contentions = values[0];
-        site.delay_seconds = static_cast<double>(values[1]) / 1e9;
-        site.key = rows[i].key;
-        capture.contentions.push_back(std::move(site));
-        break;
-      }
-    }
+    add_named(kind, rows[i]->key, values, names(rows[i]->where - 1), capture);
   }
   if (kind == ProfileKind::kGoroutines) {
     capture.goroutines = positive(x_total[0]);

@@ -5,7 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
-#include <unordered_map>
+#include <string_view>
 #include <vector>
 
 #include "collect/pprof/captured.h"
@@ -14,12 +14,14 @@ namespace unclosed {
 
 class SampleTable {
  public:
-  static constexpr size_t kMostKeys = 1 << 20;
-  static constexpr size_t kMostNamed = 10'000;
+  static constexpr size_t kMostKeys = 2 << 20;
+  static constexpr size_t kMostGroups = 10'000, kMostSites = 2'000;  // that are named
   // kGoroutines: count. kHeap: allocated objects, allocated bytes, objects and bytes in use.
   // kContention: contentions, nanoseconds of delay.
   using Values = std::array<int64_t, 4>;
 
+  // Makes room for so many different stacks.
+  void reserve(size_t keys);
   // `where` leads the profile's own reader back to the stack.
   void add(uint64_t key, const Values& values, uint64_t where);
   const Values& total() const { return x_total; }
@@ -30,10 +32,15 @@ class SampleTable {
 
  private:
   struct Entry {
+    uint64_t key = 0, where = 0;
     Values values{};
-    uint64_t where = 0;
   };
-  std::unordered_map<uint64_t, Entry> x_entries;
+  Entry* find(uint64_t key);  // made where it is not there; null: no room
+  void place(size_t slots);
+
+  // A million stacks come in one profile: entries lie side by side, found by open addressing.
+  std::vector<Entry> x_entries;
+  std::vector<uint32_t> x_slots;  // index into the entries and one; 0: free
   Values x_total{}, x_others{};
 };
 

@@ -91,7 +91,7 @@ Result<Captured> read_dump(const ByteSource& source) {
   capture.damaged_at = dump->damaged_at;
   captured.values.reserve(found.counts.size());
   for (const auto& [key, count] : found.counts)
-    captured.values.emplace(key, static_cast<int64_t>(count));
+    captured.values.emplace_back(key, static_cast<int64_t>(count));
   if (source.size() == kPprofStops) {
     if (!capture.damaged_at) capture.damaged_at = source.size();
     capture.notes.push_back(

@@ -266,8 +266,6 @@ uint64_t mix(uint64_t hash, std::string_view text) {
   return fold(hash ^ kPrime, kOther);
 }
 
-uint64_t mix(uint64_t hash, uint64_t value) { return fold(hash ^ value ^ kPrime, kOther); }
-
 std::optional<TraceFacts> scan_trace(std::string_view text) {
   const Line first = line_at(text.substr(0, std::min(text.size(), kMostLine)), 0);
   const auto header = trace_header(first.text);

@@ -57,6 +57,10 @@ GoroutineGroup group_of(ParsedTrace trace, uint64_t key);
 
 // Mixes `text` into a hash; equal sequences of texts give equal hashes in every run and process.
 uint64_t mix(uint64_t hash, std::string_view text);
-uint64_t mix(uint64_t hash, uint64_t value);
+inline uint64_t mix(uint64_t hash, uint64_t value) {
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = static_cast<Wide>(hash ^ value ^ 0x9e3779b97f4a7c15) * 0xd6e8feb86659fd93;
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+}
 
 }  // namespace unclosed

@@ -157,9 +157,12 @@ func main() {
 		},
 	}
 	time.Sleep(1500 * time.Millisecond)
-	for _, wrap := range around {
-		for _, basic := range basics {
-			wrap(basic)
+	// More than once: stacks that are met again are found in another way than new ones.
+	for round := 0; round < 4; round++ {
+		for _, wrap := range around {
+			for _, basic := range basics {
+				wrap(basic)
+			}
 		}
 	}
 	out := bufio.NewWriter(must(os.Create(os.Args[1])))

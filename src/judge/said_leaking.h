@@ -1,0 +1,33 @@
+// What was said to be leaking so far in one look, so that a verdict which does not last is taken
+// back aloud, with what became of its connections. It knows only what it was told: a leak that came
+// and went between two judgements was never said. Pure; one thread at a time.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "model/finding.h"
+#include "model/history.h"
+
+namespace unclosed {
+
+class SaidLeaking {
+ public:
+  // Notes what `judgement`, made at `now`, calls leaking.
+  void note(const Judgement& judgement, Instant now);
+
+  // What was noted and `last` does not call leaking any more, neither by its name nor, where
+  // another line is blamed by now, by most of its connections. `histories`: what `last` was made
+  // of.
+  std::vector<TakenBack> taken_back(const Judgement& last, const Histories& histories) const;
+
+ private:
+  struct Said {
+    TakenBack said;
+    std::vector<ConnectionId> connections;
+  };
+  std::map<std::string, Said> x_by_fingerprint;
+};
+
+}  // namespace unclosed
