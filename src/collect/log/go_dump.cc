@@ -12,8 +12,8 @@ namespace {
 constexpr uint64_t kApart = 200;      // lines of others between two dumps
 constexpr uint64_t kMostDoubt = 200;  // lines after which "fatal error:" was somebody else's
 constexpr size_t kMostMessage = 2048;
-constexpr size_t kMostKinds = 20'000;
-constexpr size_t kMostIds = 2'000'000;
+constexpr size_t kMostKinds = 5'000;
+constexpr size_t kMostIds = 1'000'000;
 constexpr size_t kMostWatchers = 200'000;
 
 constexpr std::array<std::string_view, 8> kSignals = {
@@ -203,8 +203,9 @@ void GoDump::end_dump() {
   if (x_reader.read() > x_taken) took_goroutine();
   const uint64_t goroutines = x_reader.read();
   if (x_death) {
-    ++x_seen.deaths;
-    x_seen.died = std::move(x_death);
+    // Who was asked for a dump did not die of itself.
+    x_seen.deaths += x_death->asked ? 0 : 1;
+    if (!x_death->asked || !x_seen.died || x_seen.died->asked) x_seen.died = std::move(x_death);
   }
   // One goroutine that printed itself is a line of the service's own log, and no dump.
   const bool alone = goroutines == 1 && (x_cause == Cause::kCaught || x_own_print);

@@ -9,9 +9,9 @@
 namespace unclosed {
 namespace {
 
-constexpr int kMostLayers = 5;            // prefixes and JSON within each other
-constexpr size_t kMostStreams = 256;      // further ones share one
-constexpr size_t kMostJoined = 1U << 20;  // bytes of a line that a driver cut into parts
+constexpr int kMostLayers = 5;              // prefixes and JSON within each other
+constexpr size_t kMostStreams = 256;        // further ones share one
+constexpr size_t kMostJoined = 256U << 10;  // bytes of a line that a driver cut into parts
 constexpr size_t kLongestPrefix = 256;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -256,8 +256,9 @@ void LineCleaner::clean(std::string_view text, const std::string& stream, std::s
     const size_t start = text.find_first_not_of(' ');
     if (start != std::string_view::npos && text[start] == '{') {
       if (const auto line = read_json_line(text.substr(start))) {
-        const std::string inner =
-            line->stream.empty() ? stream : stream + (stream.empty() ? "" : " ") + line->stream;
+        const std::string inner = line->stream.empty() ? stream
+                                                       : stream + (stream.empty() ? "" : " ") +
+                                                             line->stream.substr(0, kLongestPrefix);
         if (line->partial) return hold(line->text, inner);
         std::string plain = whole_of(without_colours(line->text), inner);
         // A driver's JSON around the service's own line.

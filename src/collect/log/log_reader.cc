@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kLongestLine = 32U << 20;  // a JSON string may hold a whole dump
 constexpr size_t kSearched = 16U << 10;     // of a line, for words of trouble
 constexpr size_t kShown = 400;              // of a line, as a sample
-constexpr size_t kMostDumps = 32;           // streams with dumps
+constexpr size_t kMostDumps = 8;            // streams with dumps
 constexpr size_t kMostPools = 4096;
 constexpr size_t kLongestCounters = 1U << 20;  // of a JSON object with counters
 

@@ -231,6 +231,14 @@ TEST(LogReader, deaths_of_go_are_told_with_message_goroutine_and_stack) {
   }
 }
 
+TEST(LogReader, a_dump_that_was_asked_for_later_does_not_hide_a_death) {
+  const auto account = read_in(kept("go1.26.8-panic-nil.log") + kept("go1.26.8-hold.log"));
+  ASSERT_TRUE(account.died);
+  EXPECT_EQ(account.died->how, "panic");
+  EXPECT_EQ(account.deaths, 1U);
+  EXPECT_EQ(read_in(kept("go1.26.8-hold.log")).deaths, 0U);
+}
+
 TEST(LogReader, a_panic_that_the_server_caught_is_no_death_and_no_dump) {
   const std::string text = kept("go1.26.8-handler.log");
   const auto account = read_in(text.substr(0, text.find("SIGQUIT")));
