@@ -262,7 +262,7 @@ void LineCleaner::clean(std::string_view text, const std::string& stream, std::s
         if (line->partial) return hold(line->text, inner);
         std::string plain = whole_of(without_colours(line->text), inner);
         // A driver's JSON around the service's own line.
-        if (plain.find('\n') == plain.size() - 1) {
+        if (!plain.empty() && plain.find('\n') == plain.size() - 1) {
           plain.pop_back();
           return clean(plain, inner, text.substr(start), depth + 1);
         }

@@ -279,6 +279,12 @@ TEST(LogReader, an_innocent_log_tells_nothing) {
   EXPECT_EQ(account.lines, 5U);
 }
 
+TEST(LogReader, a_message_of_nothing_but_colours_is_an_empty_line) {
+  EXPECT_EQ(
+      read_in("{\"log\":\"\\u001b[0m\",\"stream\":\"stderr\"}\n{\"msg\":\"\\u001b]\"}\n").lines,
+      2U);
+}
+
 TEST(LogReader, counters_of_json_lines_are_taken_in_their_order) {
   const auto account = read_in(
       R"({"msg":"stats","MaxOpenConnections":50,"OpenConnections":50,"InUse":12,"Idle":38,"WaitCount":0})"
