@@ -28,10 +28,13 @@ def native(name, *flags):
     return program
 
 
-def go(directory, program, *flags, environment=None):
-    command = ["go", "build", *flags, "-o", program, "."]
+def go_environment(**further):
     path = os.environ["PATH"] + ":/usr/local/go/bin:" + os.path.join(ROOT, "build/victims/go/bin")
-    sh(*command, cwd=directory, env={**os.environ, "CGO_ENABLED": "0", "PATH": path, **(environment or {})})
+    return {**os.environ, "CGO_ENABLED": "0", "PATH": path, **further}
+
+
+def go(directory, program, *flags, environment=None):
+    sh("go", "build", *flags, "-o", program, ".", cwd=directory, env=go_environment(**(environment or {})))
     return program
 
 
@@ -300,7 +303,7 @@ def made(name, script, *arguments):
 def spent(*command):
     """Wall time, CPU time and largest resident size (MB) of a command."""
     began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=go_environment())
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
@@ -331,7 +334,7 @@ def goroutines():
     pp = os.path.join(WORK, "bin/pp")
     if not os.path.exists(pp):
         sh("go", "install", "github.com/maruel/panicparse/v2/cmd/pp@v2.4.0",
-           env={**os.environ, "GOBIN": os.path.dirname(pp), "PATH": os.environ["PATH"] + ":/usr/local/go/bin"})
+           env=go_environment(GOBIN=os.path.dirname(pp)))
     ours, _, _ = fastest_of(5, TOOL, "go", part)
     theirs, _, their_size = spent(pp, "-aggressive", "-parse=false", "-rebase=false", part)
     one = measure(f"dump of {count // 20} goroutines, times as fast as panicparse ({ours:.2f} s; {theirs:.1f} s, {their_size:.0f} MB)",
@@ -355,8 +358,8 @@ def heap_profile():
     yield {**one, "ratio": round(theirs / took, 1)}
 
 
-MEASURES = {"ls": ls, "goroutines": goroutines, "attach": attach, "memory": memory, "losses": losses, "chains": chains, "probe": probe, "cpu": cpu,
-            "kernel": kernel, "hooksets": hooksets}
+MEASURES = {"ls": ls, "goroutines": goroutines, "attach": attach, "memory": memory, "losses": losses, "chains": chains,
+            "probe": probe, "cpu": cpu, "kernel": kernel, "hooksets": hooksets}
 
 
 def main():

@@ -2,4 +2,4 @@ module example.org/stackparse
 
 go 1.22
 
-require github.com/DataDog/gostackparse v0.7.0 // indirect
+require github.com/DataDog/gostackparse v0.7.0

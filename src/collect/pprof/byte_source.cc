@@ -26,7 +26,7 @@ Result<ByteSource> ByteSource::open(const std::string& path, size_t cap) {
     return Error{ErrorKind::kUsage, path + ": a directory; give the files in it", "UC-E001"};
   ByteSource source;
   source.x_name = path == "-" ? "standard input" : path;
-  if (S_ISREG(status.st_mode) && path != "-") {
+  if (S_ISREG(status.st_mode) && ::lseek(file.get(), 0, SEEK_CUR) == 0) {
     source.x_size = static_cast<uint64_t>(status.st_size);
     source.x_file = std::move(file);
     return source;

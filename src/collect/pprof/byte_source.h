@@ -15,7 +15,8 @@ namespace unclosed {
 
 class ByteSource {
  public:
-  // Opens a file; "-" is standard input. What is no regular file is read to its end, at most `cap`.
+  // Opens a file; "-" is standard input. What is no regular file from its beginning is read to its
+  // end, at most `cap`.
   static Result<ByteSource> open(const std::string& path, size_t cap = size_t{1} << 30);
   static ByteSource of(std::string bytes);
 

@@ -105,16 +105,19 @@ Result<Captured> read_dump(const ByteSource& source) {
 Result<Captured> read_bytes(std::string bytes, const std::string& name, bool compressed) {
   const std::string head = head_of(bytes);
   Result<Captured> captured = no_profile(name, head, compressed);
+  const bool binary = is_binary(std::string_view(bytes).substr(0, 16));
+  const bool foreign = head.starts_with(
+                           "\x7f"
+                           "ELF") ||
+                       head.starts_with("PK");
   if (is_text_profile(bytes)) {
     captured = read_text_profile(bytes);
-  } else if (is_binary(std::string_view(bytes).substr(0, 16)) &&
-             !bytes.starts_with("\x7f"
-                                "ELF") &&
-             !bytes.starts_with("PK")) {
-    captured = read_proto_profile(bytes_of(bytes));
-    if (!captured && captured.error().kind == ErrorKind::kCorrupt)
-      captured = no_profile(name, head, compressed);
-  } else {
+  } else if (binary && !foreign) {
+    auto profile = read_proto_profile(bytes_of(bytes));
+    if (profile || profile.error().kind != ErrorKind::kCorrupt) captured = std::move(profile);
+  }
+  // Also where a log begins with the zeros of its rotation.
+  if (!captured && !foreign && captured.error().id == "UC-E020") {
     auto dump = read_dump(ByteSource::of(std::move(bytes)));
     if (!dump || dump->capture.goroutines > 0) captured = std::move(dump);
   }

@@ -265,6 +265,13 @@ TEST(SavedProfile, different_stacks_without_number_are_bounded_and_counted) {
   EXPECT_THAT(one->capture.notes, Not(IsEmpty()));
 }
 
+TEST(SavedProfile, a_log_that_begins_with_the_zeros_of_its_rotation_is_read) {
+  const auto one = read_profile(ByteSource::of(std::string(5000, '\0') + data("quit.txt")), "log");
+  ASSERT_TRUE(one);
+  EXPECT_EQ(count(*one, "main.(*queue).consume", "chan receive"), 3U);
+  EXPECT_EQ(one->capture.damaged_at, 0U);
+}
+
 std::string refusal(const std::string& bytes) {
   const auto result = read_profile(ByteSource::of(bytes), "file");
   EXPECT_FALSE(result);
