@@ -384,6 +384,20 @@ TEST(App, explain_tells_of_one_error_or_lists_them) {
   EXPECT_EQ(json["id"], "UC-E004");
 }
 
+TEST(App, explain_reads_files_and_says_what_is_no_file) {
+  Program program;
+  const std::string log = UNCLOSED_SOURCE_DIR "/src/collect/log/testdata/hikari-leak.log";
+  const auto text = program.run({"explain", log});
+  EXPECT_EQ(text.code, 0);
+  EXPECT_THAT(text.out, HasSubstr("com.acme.shop.OrderDao.export (OrderDao.java:24)"));
+  const auto json = nlohmann::json::parse(program.run({"explain", "--json", log}).out);
+  EXPECT_EQ(json["schema"], "unclosed.explanation/1");
+  EXPECT_EQ(json["blame"]["role"], "borrowed");
+  const auto missing = program.run({"explain", "no-such-file"});
+  EXPECT_EQ(missing.code, 2);
+  EXPECT_THAT(missing.err, HasSubstr("UC-E024"));
+}
+
 TEST(App, completion_knows_every_command_and_option) {
   Program program;
   for (const std::string shell : {"bash", "zsh", "fish"}) {

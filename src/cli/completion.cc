@@ -95,6 +95,9 @@ std::string bash_script(const CLI::App& app) {
       "  esac\n"
       "  case ${{COMP_WORDS[1]}} in\n{}"
       "  esac\n"
+      "  if [[ \"${{COMP_WORDS[1]}}\" = @(explain|go) ]] && [ \"${{word#-}}\" = \"$word\" ]; then\n"
+      "    COMPREPLY=($(compgen -f -- \"$word\")); return\n"
+      "  fi\n"
       "  if [[ \"${{COMP_WORDS[1]}}\" = @(attach|ls) ]] && [ \"${{word#-}}\" = \"$word\" ]; then\n"
       "    words=$(ps -eo pid=,comm= 2>/dev/null)\n"
       "  fi\n"
@@ -129,7 +132,8 @@ std::string zsh_script(const CLI::App& app) {
     }
     if (command->get_name() == "attach" || command->get_name() == "ls")
       cases += " \\\n      '*:target:_pids'";
-    if (command->get_name() == "go") cases += " \\\n      '*:profile:_files'";
+    if (command->get_name() == "explain" || command->get_name() == "go")
+      cases += " \\\n      '*:file:_files'";
     if (command->get_name() == "run") cases += " \\\n      '*::command:_normal'";
     for (const auto& [known, words] : kValues) {
       if (known == command->get_name()) cases += fmt::format(" \\\n      '1:value:({})'", words);
@@ -181,7 +185,7 @@ std::string fish_script(const CLI::App& app) {
   return text +
          "complete -c unclosed -n '__fish_seen_subcommand_from attach ls' -a "
          "'(__fish_complete_pids)'\n"
-         "complete -c unclosed -n '__fish_seen_subcommand_from go' -F\n";
+         "complete -c unclosed -n '__fish_seen_subcommand_from explain go' -F\n";
 }
 
 }  // namespace

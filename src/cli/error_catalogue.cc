@@ -148,6 +148,12 @@ constexpr std::array kCatalogue = {
                    "give them in the address, http://USER:PASSWORD@HOST:PORT or ?token=…: they are "
                    "never shown; or ask from the service's own machine",
                    "saved profiles; `unclosed attach PID` needs no profiles", ErrorKind::kDenied},
+    CatalogueEntry{"UC-E024", "a file that is to be explained cannot be read",
+                   "no file has this name, it may not be read, or it is larger than such a file may "
+                   "be",
+                   "look at the name; give what a command prints by `… | unclosed explain -`; a "
+                   "log's part that matters by `tail` or `grep`",
+                   "`unclosed explain` with the other files", ErrorKind::kUsage},
     CatalogueEntry{
         "UC-E030", "the memory of a process may not be read",
         "reading it takes the same user and a process that may be traced (kernel.yama.ptrace_scope "

@@ -16,6 +16,7 @@
 
 #include "base/fd.h"
 #include "collect/procfs/procfs.h"
+#include "model/cut_secrets.h"
 
 namespace unclosed {
 namespace {

@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "collect/procfs/place.h"
+#include "model/cut_secrets.h"
 
 namespace unclosed {
 namespace {

@@ -77,12 +77,4 @@ class ProcFs {
   std::string x_root;
 };
 
-// `command` with the values of secrets cut to "***": passwords in URLs and key=value DSNs, values
-// of flags and variables whose name speaks of a password, secret, token or key.
-std::vector<std::string> cut_secrets(std::vector<std::string> command);
-
-// A line of source code, where a name like `token` is harmless: only what string literals hold is
-// cut, and literals that are assigned to such a name.
-std::string cut_secrets_in_code(std::string_view line);
-
 }  // namespace unclosed

@@ -1,0 +1,60 @@
+// GoDump: what Go's runtime writes when a process dies or is asked for its goroutines, in the midst
+// of one stream of a log: how it died, all goroutines grouped, and who opened the transactions and
+// results that are still open. Lines of others in between are skipped. The grammar of tracebacks is
+// collect/pprof's. Which frames are the user's own is decided elsewhere. One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "collect/pprof/captured.h"
+#include "collect/pprof/trace_reader.h"
+#include "model/trouble.h"
+
+namespace unclosed {
+
+class GoDump {
+ public:
+  // One line without its prefix. False: it is no part of a death or a dump.
+  bool line(std::string_view text, uint64_t number);
+  void finish();
+
+  struct Seen {
+    std::optional<Death> died;  // the last
+    uint64_t deaths = 0;
+    std::optional<Captured> dump;  // the last; with growth where there was one before
+    std::vector<OpenInGo> open;    // in the last dump
+  };
+  // After finish().
+  const Seen& seen() const { return x_seen; }
+  // Whether a line may begin something here, so that streams without Go need no GoDump.
+  static bool may_begin(std::string_view text);
+
+ private:
+  enum class Cause : uint8_t { kNone, kDeath, kCaught };
+  bool begins_death(std::string_view text, uint64_t number);
+  void goes_on(std::string_view text);
+  void took_goroutine();
+  void end_dump();
+  std::vector<OpenInGo> open_now() const;
+
+  TraceReader x_reader;
+  uint64_t x_taken = 0;  // goroutines of the reader that were looked at
+  uint64_t x_quiet = 0;  // lines since the last that was part of the dump
+  Cause x_cause = Cause::kNone;
+  bool x_fresh = true;  // the next header begins a dump
+  std::optional<Death> x_death;
+  bool x_message_open = false, x_death_sure = false, x_death_told = false;
+  std::unordered_map<uint64_t, ParsedTrace> x_kinds;      // one of each kind
+  std::unordered_map<uint64_t, uint64_t> x_kind_of;       // by goroutine
+  std::vector<std::pair<uint64_t, uint64_t>> x_watchers;  // goroutine of the opener, kind
+  bool x_own_print = false;                 // the first goroutine printed itself by debug.Stack()
+  std::optional<Captured> x_first, x_last;  // dumps
+  Seen x_seen;
+};
+
+}  // namespace unclosed
