@@ -470,7 +470,7 @@ def memory_reader(goroutines=100_000, connections=18_000):
             process.wait()
 
 
-def holders(megabytes=1000, connections=4000):
+def holders(megabytes=1400, connections=4000):
     """Who holds each of so many leaked connections, in a heap of that size."""
     program = go(os.path.join(ROOT, "bench/held"), os.path.join(WORK, "held"))
     loader = go(os.path.join(ROOT, "bench/parked"), os.path.join(WORK, "parked"))
