@@ -477,9 +477,48 @@ def memory_reader(goroutines=100_000, connections=18_000):
             process.wait()
 
 
-MEASURES = {"ls": ls, "goroutines": goroutines, "memory-reader": memory_reader, "attach": attach, "memory": memory,
-            "losses": losses, "chains": chains, "probe": probe, "cpu": cpu, "kernel": kernel, "hooksets": hooksets,
-            "seccomp": seccomp}
+def holders(megabytes=1400, connections=4000):
+    """Who holds each of so many leaked connections, in a heap of that size."""
+    program = go(os.path.join(ROOT, "bench/held"), os.path.join(WORK, "held"))
+    loader = go(os.path.join(ROOT, "bench/parked"), os.path.join(WORK, "parked"))
+    service, address = parked(program, megabytes, connections)
+    try:
+        def look(out="/dev/null"):
+            process = subprocess.Popen([TOOL, "go", str(service.pid), "--who-holds", "all", "--json", "-o", out])
+            resident = os.wait4(process.pid, 0)[2].ru_maxrss
+            process.returncode = 0
+            return resident / 1024
+
+        with tempfile.NamedTemporaryFile() as out:
+            looks = []
+            for _ in range(5):
+                resident = look(out.name)
+                looks.append(report_of(out.name)["search"]["seconds"])
+            report = report_of(out.name)
+        with open(f"/proc/{service.pid}/status", encoding="utf-8") as status:
+            heap = int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1)) // 1024
+        took = sorted(looks)[2]
+        yield measure(f"holders of {len(report['held'])} descriptors in a process of {heap} MB, s (median of 5)",
+                      round(took, 2), "≤ 3", took <= 3)
+        named = sum(1 for one in report["held"] if one["holder"]["name"] == "main.sessions")
+        yield measure(f"of {connections} leaked, those whose holder is main.sessions", named, f"= {connections}",
+                      named == connections)
+        yield measure("resident meanwhile, MB", round(resident, 1), "≤ 150", resident <= 150)
+        alone, read = [], []
+        for _ in range(3):
+            alone.append(while_loaded(loader, address, None))
+            read.append(while_loaded(loader, address, look))
+        quiet, busy = sorted(alone)[1], sorted(read)[1]
+        yield measure(f"p99 of its answers while searched without a pause ({busy:.2f} ms), beside left alone ({quiet:.2f} ms)",
+                      round(busy / quiet, 2), "shown", True)
+    finally:
+        service.kill()
+        service.wait()
+
+
+MEASURES = {"ls": ls, "goroutines": goroutines, "memory-reader": memory_reader, "holders": holders, "attach": attach,
+            "memory": memory, "losses": losses, "chains": chains, "probe": probe, "cpu": cpu, "kernel": kernel,
+            "hooksets": hooksets, "seccomp": seccomp}
 
 
 def main():

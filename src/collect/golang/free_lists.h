@@ -2,7 +2,7 @@
 // who is in one was given back, which speaks against a leak. Data only; any thread.
 //
 // To add a library: 1. a line in free_lists.cc, with the type as the runtime names it and the field
-// that only idle connections are reached by, 2. a pool of it in tests/e2e's go-holders.
+// that only idle connections are reached by, 2. a pool of it in src/cli/testdata/holders.
 #pragma once
 
 #include <span>

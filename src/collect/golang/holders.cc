@@ -96,6 +96,7 @@ class Telling {
   std::unique_ptr<HolderPaths> x_paths;
   std::unique_ptr<ObjectTypes> x_types;
   std::vector<std::optional<HolderPath>> x_best;
+  std::vector<bool> x_reached;  // by a way that held at first
   uint64_t x_changed = 0;
 };
 
@@ -170,9 +171,13 @@ Result<bool> Telling::check(const std::vector<uint32_t>& objects) {
 Status Telling::settle(size_t count) {
   std::vector<uint32_t> objects(count);
   for (uint32_t i = 0; i < count; ++i) objects[i] = i;
+  x_reached.assign(count, false);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     x_best.assign(count, std::nullopt);
-    for (const uint32_t object : objects) x_best[object] = x_paths->to(object);
+    for (const uint32_t object : objects) {
+      x_best[object] = x_paths->to(object);
+      if (x_best[object]) x_reached[object] = true;
+    }
     const auto held = check(objects);
     if (!held) return held.error();
     if (*held) return {};
@@ -311,7 +316,7 @@ Status Telling::tell(uint32_t descriptor, size_t most_others, Held& held) {
   }
   if (x_paths->into(descriptor).empty()) {
     held.why = "no object of the heap has it: it is not open any more, or memory changed meanwhile";
-  } else if (x_graph.complete() && x_changed == 0) {
+  } else if (x_graph.complete() && !x_reached[descriptor]) {
     held.holder.kind = HolderKind::kGarbage;
     held.holder.certainty = HolderCertainty::kLikely;
     held.why = "nothing that runs and no variable leads to it: the next collection frees it";

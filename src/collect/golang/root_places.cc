@@ -236,10 +236,10 @@ void RootPlaces::place_on_stack(uint32_t goroutine, uint64_t word, Holder& holde
   for (size_t i = 0; i < stack.pcs.size() && !(holder.frame && holder.own_frame); ++i) {
     const auto frames = x_names.frames_at(x_process.to_file(stack.pcs[i]));
     const auto own =
-        std::find_if(frames.begin(), frames.end(), [](const auto& frame) { return frame.own; });
+        std::find_if(frames.begin(), frames.end(), [](const auto& one) { return one.own; });
     // The poller's frames under a read are of no interest.
-    const bool of_program = std::any_of(frames.begin(), frames.end(), [](const auto& frame) {
-      return !of_runtime(frame.function) && !frame.function.starts_with("internal/poll.");
+    const bool of_program = std::any_of(frames.begin(), frames.end(), [](const auto& one) {
+      return !of_runtime(one.function) && !one.function.starts_with("internal/poll.");
     });
     if (!holder.frame && i >= frame && of_program)
       holder.frame = own != frames.end() ? *own : frames.front();
