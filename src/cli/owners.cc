@@ -143,7 +143,8 @@ void Owners::look(const std::map<ProcessId, ProcessInfo>& processes, Instant now
 }
 
 Status Owners::tell_of(GoProcess& process, Histories& histories,
-                       const std::vector<const History*>& asked) {
+                       const std::vector<const History*>& connections,
+                       const std::set<ConnectionId>& found) {
   const auto list = read_goroutines(process);
   if (!list) return list.error();
   note(process.process(), *list, histories.now);
@@ -158,12 +159,15 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
   };
   std::map<int, std::shared_ptr<Owner>> by_fd;
   std::vector<int> fds;
-  for (const History* history : asked) {
+  for (const History* history : connections) {
     auto owner = std::make_shared<Owner>();
     for (const Descriptor& descriptor : history->descriptors) {
       if (descriptor.process != process.process()) continue;
-      by_fd.emplace(descriptor.fd, owner);
-      if (is_socket(history->facts.kind) && fds.size() < kMostAsked) fds.push_back(descriptor.fd);
+      if (found.contains(history->facts.id) && is_socket(history->facts.kind) &&
+          fds.size() < kMostAsked) {
+        by_fd.emplace(descriptor.fd, owner);
+        fds.push_back(descriptor.fd);
+      }
       owner->waiters = moment.waiters(descriptor.fd);
       owner->request = moment.request(descriptor.fd);
       break;
@@ -182,9 +186,9 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
   auto held = holders_of(process, *list, fds, holder_names);
   if (!held) return held.error();
   for (Held& one : held->held) {
-    const auto found = by_fd.find(one.fd);
-    if (found == by_fd.end()) continue;
-    Owner& owner = *found->second;
+    const auto known = by_fd.find(one.fd);
+    if (known == by_fd.end()) continue;
+    Owner& owner = *known->second;
     if (one.holder.kind == HolderKind::kGoroutine)
       owner.holder_now = goroutine(one.holder.goroutine);
     owner.held = std::move(one);
@@ -199,10 +203,10 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
   return process.still_there();
 }
 
-void Owners::tell(Histories& histories, const std::set<ConnectionId>& asked) {
+void Owners::tell(Histories& histories, const Asked& asked) {
   std::map<ProcessId, std::vector<const History*>> by_process;
   for (const History& history : histories.open) {
-    if (!asked.contains(history.facts.id) || history.descriptors.empty()) continue;
+    if (!asked.connections.contains(history.facts.id) || history.descriptors.empty()) continue;
     by_process[history.descriptors.front().process].push_back(&history);
   }
   for (const auto& [id, connections] : by_process) {
@@ -211,7 +215,7 @@ void Owners::tell(Histories& histories, const std::set<ConnectionId>& asked) {
       continue;
     auto process = GoProcess::open(id, x_modules);
     const Status told =
-        process ? tell_of(*process, histories, connections) : Status(process.error());
+        process ? tell_of(*process, histories, connections, asked.found) : Status(process.error());
     if (told) continue;
     for (const History* one : connections) histories.owners.erase(one->facts.id);
     x_notes.push_back(fmt::format("who holds what in process {} was not read from its memory: {}",

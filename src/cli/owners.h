@@ -29,8 +29,13 @@ class Owners {
   // The runtime itself knows since when only after a collection.
   void look(const std::map<ProcessId, ProcessInfo>& processes, Instant now);
 
-  // The owners of these connections, to be judged again with.
-  void tell(Histories& histories, const std::set<ConnectionId>& asked);
+  // Whose owners are told. What refers to a connection is looked for in the whole heap, so only of
+  // those that a finding is about.
+  struct Asked {
+    std::set<ConnectionId> connections, found;
+  };
+  // The owners of connections, to be judged again with.
+  void tell(Histories& histories, const Asked& asked);
 
   const std::vector<std::string>& notes() const { return x_notes; }
 
@@ -41,7 +46,8 @@ class Owners {
   };
   void note(const ProcessId& process, const GoroutineList& list, Instant now);
   Status tell_of(GoProcess& process, Histories& histories,
-                 const std::vector<const History*>& asked);
+                 const std::vector<const History*>& connections,
+                 const std::set<ConnectionId>& found);
 
   ModuleStore& x_modules;
   Symbolizer& x_symbolizer;

@@ -354,11 +354,13 @@ Cost Session::cost() const {
 Judgement Session::judge_with_owners(Histories& histories, const StackBook& stacks) {
   Judgement judgement = judge(histories, stacks, policy());
   if (!x_settings.memory) return judgement;
-  std::set<ConnectionId> asked;
-  for (const auto& list : {judgement.findings, judgement.groups}) {
-    for (const Finding& finding : list) {
-      for (const FoundConnection& one : finding.connections) asked.insert(one.id);
-    }
+  Owners::Asked asked;
+  for (const Finding& finding : judgement.findings) {
+    for (const FoundConnection& one : finding.connections) asked.found.insert(one.id);
+  }
+  asked.connections = asked.found;
+  for (const Finding& group : judgement.groups) {
+    for (const FoundConnection& one : group.connections) asked.connections.insert(one.id);
   }
   x_owners.tell(histories, asked);
   return histories.owners.empty() ? std::move(judgement) : judge(histories, stacks, policy());
