@@ -363,8 +363,12 @@ TEST(App, go_takes_patterns_of_what_is_own) {
 TEST(App, go_says_what_it_was_asked_wrongly) {
   Program program;
   EXPECT_EQ(program.run({"go"}).code, 2);
-  EXPECT_EQ(program.run({"go", "no-such-file"}).code, 2);
-  EXPECT_EQ(program.run({"go", "2000000000"}).code, 2);
+  EXPECT_EQ(program.run({"go", "no-such-file.txt"}).code, 2);
+  const auto nothing = program.run({"go", "no-such-name"});
+  EXPECT_EQ(nothing.code, 3);
+  EXPECT_THAT(nothing.err, HasSubstr("neither a file nor a process"));
+  EXPECT_EQ(program.run({"go", "2000000000"}).code, 3);
+  EXPECT_EQ(program.run({"go", "1", "2"}).code, 2);
   EXPECT_EQ(program.run({"go", "ftp://host/"}).code, 2);
   EXPECT_EQ(program.run({"go", "http://host/", kDumps + "go1.26.txt"}).code, 2);
   EXPECT_EQ(program.run({"go", "--top", "0", kDumps + "go1.26.txt"}).code, 2);

@@ -78,7 +78,15 @@ Result<GoroutineCapture> from_process(const GoOptions& options) {
   settings.window = options.window;
   settings.who_holds = options.who_holds;
   settings.interrupt = &interrupts();
-  return capture_process(settings);
+  auto capture = capture_process(settings);
+  const bool name = settings.target.find_first_not_of("0123456789") != std::string::npos &&
+                    settings.target.find(':') == std::string::npos;
+  if (!capture && capture.error().id == "UC-E003" && name) {
+    return Error{ErrorKind::kGone,
+                 fmt::format("there is neither a file nor a process '{}'", settings.target),
+                 "UC-E003"};
+  }
+  return capture;
 }
 
 Result<GoroutineCapture> from_files(const GoOptions& options) {
@@ -248,8 +256,7 @@ Command add_go(CLI::App& app) {
       "go", "goroutines and memory of a Go service: a process, pprof, saved dumps");
   add_options(*command, *options);
   command->footer(
-      "A process is read from its memory: nothing is stopped, no endpoint is needed; its pools\n"
-      "of database/sql and its HTTP/1 requests are shown too. Go 1.18 to 1.26.\n"
+      "A process (Go 1.18 to 1.26) is read from its memory, with its pools; nothing is stopped.\n"
       "An address is captured twice, goroutines and heap at the same moment: what grew comes "
       "first.\n"
       "Files are told apart by their content: goroutine (debug=0, 1, 2), heap, allocs, "
@@ -260,7 +267,6 @@ Command add_go(CLI::App& app) {
       "  sudo unclosed go port:8080 --fds --for 30s\n"
       "  sudo unclosed go 4242 --who-holds 17,23\n"
       "  unclosed go http://localhost:6060\n"
-      "  unclosed go http://10.0.0.7:6060/admin --for 1m --top 30\n"
       "  unclosed go before.txt after.txt\n"
       "  kubectl exec POD -- wget -qO- 'localhost:6060/debug/pprof/goroutine?debug=2' | unclosed "
       "go -");

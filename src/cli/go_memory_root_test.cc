@@ -344,7 +344,7 @@ TEST_P(GoMemoryInMotion, stacks_are_of_one_moment_or_counted_as_moving) {
     }
   }
   EXPECT_GT(stacks, 20'000U);
-  EXPECT_LT(moving, stacks / 10);
+  EXPECT_LT(moving, stacks / 4);
 }
 
 INSTANTIATE_TEST_SUITE_P(Releases, GoMemoryInMotion,

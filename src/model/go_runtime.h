@@ -27,7 +27,7 @@ struct GoRuntimeLayout {
   uint32_t module_types = 0, module_next = 0, module_type_links = 0, module_itab_links = 0;
   // runtime.pollDesc, internal/poll.FD
   uint32_t poll_size = 0, poll_fd = 0, poll_reader = 0, poll_writer = 0, poll_closing = 0,
-           poll_self = 0;
+           poll_self = 0, poll_read_count = 0, poll_write_count = 0;
   uint32_t file_number = 0, file_poll = 0;
   // database/sql.DB and driverConn
   uint32_t pool_wait_time = 0, pool_free = 0, pool_open = 0, pool_opener = 0, pool_dependents = 0,

@@ -48,6 +48,8 @@ constexpr std::array kFields = {
     GoField{"runtime.pollDesc", "rg", &L::poll_reader,                 { 24,  24,  24,  32,  32,  32,  32,  32,  32}},
     GoField{"runtime.pollDesc", "wg", &L::poll_writer,                 { 32,  32,  32,  40,  40,  40,  40,  40,  40}},
     GoField{"runtime.pollDesc", "closing", &L::poll_closing,           { 48,  48,  48,  56,  56,  56,  56,  56,  56}},
+    GoField{"runtime.pollDesc", "rseq", &L::poll_read_count,           { 56,  56,  56,  64,  64,  64,  64,  64,  64}},
+    GoField{"runtime.pollDesc", "wseq", &L::poll_write_count,          {144, 144, 144, 152, 152, 168, 168, 176, 176}},
     GoField{"runtime.pollDesc", "self", &L::poll_self,                 {232, 232, 232, 240, 240, 272, 272, 288, 288}},
     GoField{"internal/poll.FD", "Sysfd", &L::file_number,              same(16)},
     GoField{"internal/poll.FD", "pd", &L::file_poll,                   { 24,  24,  24,  32,  32,  32,  32,  32,  32}},

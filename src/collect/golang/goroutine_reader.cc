@@ -19,7 +19,8 @@ constexpr uint64_t kUsualCopy = 8 << 10;  // bytes of a stack that are read at f
 constexpr uint64_t kDeepCopy = 2 << 20;   // and of one that needs more
 constexpr uint64_t kStackGap = 4 << 10;   // and between their stacks
 constexpr uint64_t kMostPiece = 1 << 20;
-constexpr uint64_t kGap = 512;  // between goroutines that are read as one piece
+constexpr uint64_t kGap = 512;      // between goroutines that are read as one piece
+constexpr size_t kSmallBatch = 32;  // of those that moved: less time to move again
 constexpr int kAttempts = 3;
 
 // What is read of one goroutine, and whether it may be believed.
@@ -362,8 +363,9 @@ Result<GoroutineList> Reader::read() {
   for (int attempt = 1; attempt <= kAttempts && !all->empty(); ++attempt) {
     x_last = attempt == kAttempts;
     std::sort(all->begin(), all->end());
-    for (size_t from = 0; from < all->size(); from += kBatch) {
-      const size_t count = std::min(kBatch, all->size() - from);
+    const size_t most = attempt == 1 ? kBatch : kSmallBatch;
+    for (size_t from = 0; from < all->size(); from += most) {
+      const size_t count = std::min(most, all->size() - from);
       const auto read = batch(std::span(*all).subspan(from, count));
       if (!read) return read.error();
     }

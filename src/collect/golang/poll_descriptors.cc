@@ -89,6 +89,10 @@ std::optional<Found> decode(Bytes bytes, uint64_t address, const GoRuntimeLayout
   if (word(layout.poll_self) != address || word(layout.poll_fd) > INT32_MAX) return std::nullopt;
   // One that was given back keeps its number, and stays marked as being closed.
   if (load<uint8_t>(bytes, layout.poll_closing) != uint8_t{0}) return std::nullopt;
+  // Counted from the first opening on: what merely refers to itself elsewhere has no such counts.
+  constexpr uint64_t kMostOpenings = uint64_t{1} << 40;
+  for (const uint64_t count : {word(layout.poll_read_count), word(layout.poll_write_count)})
+    if (count == 0 || count > kMostOpenings) return std::nullopt;
   Found found;
   found.descriptor.address = address;
   found.descriptor.fd = static_cast<int>(word(layout.poll_fd));
