@@ -481,7 +481,7 @@ def holders(megabytes=1400, connections=4000):
     """Who holds each of so many leaked connections, in a heap of that size."""
     program = go(os.path.join(ROOT, "bench/held"), os.path.join(WORK, "held"))
     loader = go(os.path.join(ROOT, "bench/parked"), os.path.join(WORK, "parked"))
-    service, address = parked(program, megabytes, connections)
+    service, (address,) = parked(program, "serve", megabytes, connections)
     try:
         def look(out="/dev/null"):
             process = subprocess.Popen([TOOL, "go", str(service.pid), "--who-holds", "all", "--json", "-o", out])

@@ -159,7 +159,8 @@ int go(const GoOptions& options) {
     GoroutinesStyle style;
     style.colour = use_colour(colour_of(options.colour), output->to_terminal());
     style.width = page_width(output->descriptor());
-    style.top = options.top;
+    // Descriptors that were asked for by number are all told.
+    style.top = std::max(options.top, options.who_holds.descriptors.size());
     style.descriptors = options.descriptors ? DescriptorLines::kAll : DescriptorLines::kNone;
     style.next_command = next_command(*capture, options);
     text = goroutines_text(*capture, style);
@@ -259,12 +260,10 @@ Command add_go(CLI::App& app) {
       "A process (Go 1.18 to 1.26) is read from its memory, with its pools; nothing is stopped.\n"
       "An address is captured twice, goroutines and heap at the same moment: what grew comes "
       "first.\n"
-      "Files are told apart by their content: goroutine (debug=0, 1, 2), heap, allocs, "
-      "goroutineleak,\n"
-      "mutex and block profiles, and the output of a panic or of SIGQUIT, of Go 1.11 and newer.\n\n"
+      "Files are told apart by content: goroutine, heap, mutex and block profiles, logs of "
+      "panics.\n\n"
       "Examples:\n"
-      "  sudo unclosed go 4242\n"
-      "  sudo unclosed go port:8080 --fds --for 30s\n"
+      "  sudo unclosed go port:8080 --fds\n"
       "  sudo unclosed go 4242 --who-holds 17,23\n"
       "  unclosed go http://localhost:6060\n"
       "  unclosed go before.txt after.txt\n"

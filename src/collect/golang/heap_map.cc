@@ -18,7 +18,7 @@ constexpr uint64_t kArenas = uint64_t{1} << 22;
 constexpr uint64_t kMostSpans = uint64_t{1} << 26;
 constexpr uint8_t kInUse = 1;
 constexpr uint64_t kGap = 1024;  // between descriptions of spans that are read as one piece
-constexpr uint64_t kMostBits = kPage * 8 / 8 / 8;
+constexpr uint64_t kMostBits = kPage / 8 / 8;  // bytes: a bit for each of the smallest objects
 
 // Whether the table of arenas at `arenas` leads from `start` to its span.
 Result<bool> leads_to(RemoteMemory& memory, const GoRuntimeLayout& layout, uint64_t arenas,
@@ -36,7 +36,7 @@ Result<bool> leads_to(RemoteMemory& memory, const GoRuntimeLayout& layout, uint6
   return *found == span;
 }
 
-// Whether the heap is at `heap`: the last of its spans in use must be where its arenas have it.
+// Whether the heap is at `heap`: spans in use must be where its arenas have them.
 Result<bool> is_heap(RemoteMemory& memory, const GoRuntimeLayout& layout, uint64_t heap) {
   const auto all = memory.load<GoSlice>(heap + layout.heap_spans);
   if (!all) return all.error();
@@ -203,40 +203,50 @@ Status HeapMap::read_spans(GoProcess& process, uint64_t heap) {
   if (!*got) return refuse;
   std::sort(addresses.begin(), addresses.end());
   constexpr size_t kBatch = 4096;
+  for (size_t from = 0; from < addresses.size(); from += kBatch) {
+    const size_t count = std::min(kBatch, addresses.size() - from);
+    const auto read = read_batch(process, std::span(addresses).subspan(from, count));
+    if (!read) return read;
+  }
+  sort_spans();
+  if (x_spans.empty()) return refuse;
+  return {};
+}
+
+// Neighbours as one piece: the runtime allocates descriptions side by side.
+Status HeapMap::read_batch(GoProcess& process, std::span<const uint64_t> addresses) {
+  const GoRuntimeLayout& layout = process.layout();
   std::vector<std::byte> bytes;
   std::vector<RemoteMemory::Piece> pieces;
   std::vector<size_t> places;
-  for (size_t from = 0; from < addresses.size(); from += kBatch) {
-    const auto batch =
-        std::span(addresses).subspan(from, std::min(kBatch, addresses.size() - from));
-    // Neighbours as one piece: the runtime allocates descriptions side by side.
-    std::vector<AddressRange> ranges;
-    places.clear();
-    uint64_t used = 0;
-    for (const uint64_t address : batch) {
-      if (ranges.empty() || address - ranges.back().end > kGap || address < ranges.back().end) {
-        ranges.push_back({address, address});
-      }
-      used += address + layout.span_size - ranges.back().end;
-      ranges.back().end = address + layout.span_size;
-      places.push_back(used - layout.span_size);
+  std::vector<AddressRange> ranges;
+  uint64_t used = 0;
+  for (const uint64_t address : addresses) {
+    if (ranges.empty() || address - ranges.back().end > kGap || address < ranges.back().end) {
+      ranges.push_back({address, address});
     }
-    bytes.resize(used);
-    pieces.clear();
-    uint64_t at = 0;
-    for (const AddressRange& range : ranges) {
-      pieces.push_back({range.start, std::span(bytes).subspan(at, range.size())});
-      at += range.size();
-    }
-    const auto read = process.memory().read(pieces);
-    if (!read) return read;
-    for (const auto& piece : pieces)
-      if (!piece.got) std::fill(piece.into.begin(), piece.into.end(), std::byte{0});
-    for (const size_t place : places) {
-      const auto span = decode(Bytes(bytes).subspan(place, layout.span_size), layout);
-      if (span) x_spans.push_back(*span);
-    }
+    used += address + layout.span_size - ranges.back().end;
+    ranges.back().end = address + layout.span_size;
+    places.push_back(used - layout.span_size);
   }
+  bytes.resize(used);
+  uint64_t at = 0;
+  for (const AddressRange& range : ranges) {
+    pieces.push_back({range.start, std::span(bytes).subspan(at, range.size())});
+    at += range.size();
+  }
+  const auto read = process.memory().read(pieces);
+  if (!read) return read;
+  for (const auto& piece : pieces)
+    if (!piece.got) std::fill(piece.into.begin(), piece.into.end(), std::byte{0});
+  for (const size_t place : places) {
+    const auto span = decode(Bytes(bytes).subspan(place, layout.span_size), layout);
+    if (span) x_spans.push_back(*span);
+  }
+  return {};
+}
+
+void HeapMap::sort_spans() {
   std::sort(x_spans.begin(), x_spans.end(),
             [](const HeapSpan& a, const HeapSpan& b) { return a.start < b.start; });
   // Read while they changed, two may claim the same memory.
@@ -250,8 +260,6 @@ Status HeapMap::read_spans(GoProcess& process, uint64_t heap) {
     x_bytes += span.end - span.start;
     if (span.pointers) x_pointer_bytes += span.end - span.start;
   }
-  if (x_spans.empty()) return refuse;
-  return {};
 }
 
 std::optional<size_t> HeapMap::span_of(uint64_t address) const {

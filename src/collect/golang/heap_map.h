@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -43,6 +44,8 @@ class HeapMap {
  private:
   HeapMap() = default;
   Status read_spans(GoProcess& process, uint64_t heap);
+  Status read_batch(GoProcess& process, std::span<const uint64_t> addresses);
+  void sort_spans();
 
   std::vector<HeapSpan> x_spans;
   uint64_t x_bytes = 0, x_pointer_bytes = 0;
