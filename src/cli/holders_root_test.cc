@@ -43,7 +43,7 @@ class HoldersOf : public testing::TestWithParam<Build> {
         x_folder / "main.go");
     std::ofstream(x_folder / "go.mod") << "module example/holders\n\ngo 1.18\n";
     const std::string go =
-        fmt::format("cd {} && CGO_ENABLED=0 GOFLAGS=-mod=mod GOTOOLCHAIN=go{} go ",
+        fmt::format("cd {} && CGO_ENABLED=0 GODEBUG=goindex=0 GOFLAGS=-mod=mod GOTOOLCHAIN=go{} go ",
                     x_folder.string(), GetParam().release);
     if (std::system((go + "version >version 2>&1").c_str()) != 0)
       GTEST_SKIP() << "go" << GetParam().release << " cannot be fetched, or does not run here";

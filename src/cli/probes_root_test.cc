@@ -26,7 +26,7 @@ class Probes : public testing::TestWithParam<const char*> {
     std::filesystem::create_directories(x_folder);
     const std::string program = x_folder / "program";
     const std::string go = std::string("cd ") + UNCLOSED_SOURCE_DIR +
-                           "/src/cli/testdata/handouts && CGO_ENABLED=0 GOTOOLCHAIN=go" +
+                           "/src/cli/testdata/handouts && CGO_ENABLED=0 GODEBUG=goindex=0 GOTOOLCHAIN=go" +
                            GetParam() + " go ";
     if (std::system((go + "list . >/dev/null 2>&1").c_str()) != 0)
       GTEST_SKIP() << "go" << GetParam() << " cannot be fetched, or does not run here";

@@ -60,7 +60,7 @@ class GoNames : public testing::TestWithParam<Build> {
     const std::string environment =
         std::string("cd ") + UNCLOSED_SOURCE_DIR + "/src/symbolize/testdata/go && CGO_ENABLED=" +
         (std::string(build.flags).find("external") != std::string::npos ? "1" : "0") +
-        " GOFLAGS=-mod=mod GOTOOLCHAIN=go" + build.release + " ";
+        " GODEBUG=goindex=0 GOFLAGS=-mod=mod GOTOOLCHAIN=go" + build.release + " ";
     if (shell("command -v go").status != 0) GTEST_SKIP() << "there is no go command";
     if (shell(environment + "go list . 2>/dev/null").status != 0)
       GTEST_SKIP() << "go" << build.release << " cannot be fetched, or does not run here";

@@ -44,7 +44,7 @@ class Handouts : public testing::TestWithParam<Build> {
                                x_folder / "main.go");
     std::ofstream(x_folder / "go.mod") << "module program\n\ngo 1.18\n";
     const std::string go = "cd " + x_folder.string() +
-                           " && CGO_ENABLED=0 GOFLAGS=-mod=mod GOTOOLCHAIN=go" + build.go + " go ";
+                           " && CGO_ENABLED=0 GODEBUG=goindex=0 GOFLAGS=-mod=mod GOTOOLCHAIN=go" + build.go + " go ";
     const std::string library = build.library;
     int status = 0;
     // Listing would choose the newest libraries.
