@@ -11,78 +11,17 @@
 #include "cli/goroutine_capture.h"
 #include "cli/goroutine_names.h"
 #include "cli/holder_names.h"
+#include "cli/parked.h"
 #include "cli/targets.h"
 #include "collect/golang/goroutine_reader.h"
 #include "collect/golang/holders.h"
 #include "collect/golang/http_requests.h"
-#include "collect/golang/poll_descriptors.h"
 #include "collect/golang/sql_pools.h"
 #include "collect/pprof/captured.h"
 #include "symbolize/symbolizer.h"
 
 namespace unclosed {
 namespace {
-
-// Goroutines by their ids, as they were read.
-class ById {
- public:
-  explicit ById(const GoroutineList& list) : x_list(list) {}
-  const LiveGoroutine* find(uint64_t id) const {
-    const auto at =
-        std::lower_bound(x_list.goroutines.begin(), x_list.goroutines.end(), id,
-                         [](const LiveGoroutine& one, uint64_t value) { return one.id < value; });
-    return at != x_list.goroutines.end() && at->id == id ? &*at : nullptr;
-  }
-
- private:
-  const GoroutineList& x_list;
-};
-
-DescriptorWaiter waiter_of(uint64_t id, DescriptorWaiter::For what, const ById& goroutines,
-                           int64_t now, const GoroutineNames& names) {
-  DescriptorWaiter waiter;
-  waiter.goroutine = id;
-  waiter.what = what;
-  const LiveGoroutine* goroutine = goroutines.find(id);
-  if (goroutine == nullptr) return waiter;
-  if (goroutine->waiting_since > 0 && goroutine->waiting_since < now)
-    waiter.wait_seconds = static_cast<double>(now - goroutine->waiting_since) / 1e9;
-  const auto& stack = names.stack(*goroutine).frames;
-  auto at = own_frame(stack);
-  if (!at) at = blocked_at(stack);
-  if (at) waiter.at = stack[*at];
-  return waiter;
-}
-
-Status add_descriptors(GoProcess& process, const GoroutineList& list, const GoroutineNames& names,
-                       GoMemory& memory) {
-  const auto polled = poll_descriptors(process);
-  if (!polled) return polled.error();
-  const auto calls = blocking_calls(process, list);
-  if (!calls) return calls.error();
-  const ById goroutines(list);
-  using For = DescriptorWaiter::For;
-  for (const PollDescriptor& one : *polled) {
-    ParkedDescriptor& parked = memory.descriptors.emplace_back();
-    parked.fd = one.fd;
-    for (const auto& [id, what] : {std::pair{one.reader, For::kRead}, {one.writer, For::kWrite}}) {
-      if (id != 0) parked.waiters.push_back(waiter_of(id, what, goroutines, list.read_at, names));
-    }
-  }
-  std::sort(memory.descriptors.begin(), memory.descriptors.end(),
-            [](const auto& a, const auto& b) { return a.fd < b.fd; });
-  for (const BlockingCall& call : *calls) {
-    auto at = std::lower_bound(memory.descriptors.begin(), memory.descriptors.end(), call.fd,
-                               [](const auto& one, int fd) { return one.fd < fd; });
-    if (at == memory.descriptors.end() || at->fd != call.fd)
-      at = memory.descriptors.insert(at, ParkedDescriptor{call.fd, {}});
-    auto waiter = waiter_of(call.goroutine, For::kCall, goroutines, list.read_at, names);
-    waiter.thread = call.thread;
-    waiter.call = call.call;
-    at->waiters.push_back(std::move(waiter));
-  }
-  return {};
-}
 
 Status add_holders(GoProcess& process, const GoroutineList& list, HolderNames& names,
                    const WhoHolds& asked, GoMemory& memory) {
@@ -106,8 +45,9 @@ Result<GoroutineCapture> capture_once(GoProcess& process, ModuleStore& modules,
   GoroutineNames names(process, *list, modules, symbolizer);
   GoroutineCapture capture = capture_goroutines(process, *list, names);
   const Instant grouped = monotonic_now();
-  const auto added = add_descriptors(process, *list, names, *capture.memory);
-  if (!added) return added.error();
+  auto parked = parked_descriptors(process, *list, names);
+  if (!parked) return parked.error();
+  capture.memory->descriptors = std::move(*parked);
   capture.memory->cost.goroutines = seconds(grouped - begun);
   capture.memory->cost.descriptors = seconds(monotonic_now() - grouped);
   auto pools = sql_pools(process, *list);

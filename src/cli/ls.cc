@@ -13,6 +13,7 @@
 #include "cli/duration.h"
 #include "cli/error_catalogue.h"
 #include "cli/interrupts.h"
+#include "cli/listing_goroutines.h"
 #include "cli/output.h"
 #include "cli/take_listing.h"
 #include "cli/targets.h"
@@ -27,7 +28,7 @@ constexpr Duration kUsualWindow = std::chrono::seconds(2);
 struct LsOptions {
   std::vector<std::string> targets, kinds, states;
   std::optional<Duration> window;
-  bool once = false, descriptors = false, tree = false, json = false;
+  bool once = false, descriptors = false, tree = false, json = false, no_memory = false;
   std::string rung = "best", sort = "limit", output, colour = "auto";
 };
 
@@ -163,6 +164,7 @@ int ls(const LsOptions& options) {
   auto listing = take_listing(settings, interrupts());
   if (!listing) return fail(listing.error());
   if (const auto nothing = nothing_left(*listing, options)) return fail(*nothing);
+  if (rows && !options.no_memory) add_goroutines(*listing);
   apply_filter(filter_of(options), *listing);
   sort_listing(order_of(options.sort), *listing);
   std::vector<std::string> parts;
@@ -199,6 +201,7 @@ void add_options(CLI::App& command, LsOptions& options) {
   command.add_flag("-d,--descriptors", options.descriptors,
                    "a line for each descriptor (as for a single process)");
   command.add_flag("--tree", options.tree, "the targets' children too");
+  command.add_flag("--no-memory", options.no_memory, "not who waits on what in a Go process");
   add_words(command, "--kind", options.kinds, kind_words(), "only tcp, unix, file, pipe, …");
   command
       .add_option("--state", options.states, "only TCP sockets that are CLOSE_WAIT, ESTABLISHED, …")

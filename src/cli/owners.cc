@@ -8,9 +8,9 @@
 
 #include "cli/goroutine_names.h"
 #include "cli/holder_names.h"
+#include "cli/parked.h"
 #include "collect/golang/holders.h"
 #include "collect/golang/http_requests.h"
-#include "collect/golang/poll_descriptors.h"
 #include "model/goroutine.h"
 
 namespace unclosed {
@@ -28,19 +28,9 @@ class Moment {
       : x_process(process), x_list(list), x_names(names) {}
 
   Status read() {
-    auto polled = poll_descriptors(x_process);
-    if (!polled) return polled.error();
-    for (const PollDescriptor& one : *polled) {
-      if (one.reader != 0) add(one.fd, one.reader, DescriptorWaiter::For::kRead);
-      if (one.writer != 0) add(one.fd, one.writer, DescriptorWaiter::For::kWrite);
-    }
-    auto calls = blocking_calls(x_process, x_list);
-    if (!calls) return calls.error();
-    for (const BlockingCall& call : *calls) {
-      auto& waiter = add(call.fd, call.goroutine, DescriptorWaiter::For::kCall);
-      waiter.thread = call.thread;
-      waiter.call = call.call;
-    }
+    auto parked = parked_descriptors(x_process, x_list, x_names);
+    if (!parked) return parked.error();
+    for (ParkedDescriptor& one : *parked) x_waiters.emplace(one.fd, std::move(one.waiters));
     auto requests = http_requests(x_process, x_list);
     if (!requests) return requests.error();
     for (HttpRequest& request : *requests) x_requests.emplace(request.fd, std::move(request));
@@ -49,7 +39,7 @@ class Moment {
 
   // nullopt: it has ended. `bound`: for how long it is known not to have moved, in seconds.
   std::optional<GoroutineNow> goroutine(uint64_t id, double bound) const {
-    const LiveGoroutine* found = find(id);
+    const LiveGoroutine* found = find_goroutine(x_list, id);
     if (found == nullptr) return std::nullopt;
     GoroutineNow now;
     now.id = id;
@@ -62,13 +52,6 @@ class Moment {
     if (!at) at = blocked_at(stack);
     if (at) now.at = stack[*at];
     return now;
-  }
-  const LiveGoroutine* find(uint64_t id) const {
-    const auto& all = x_list.goroutines;
-    const auto at =
-        std::lower_bound(all.begin(), all.end(), id,
-                         [](const LiveGoroutine& one, uint64_t value) { return one.id < value; });
-    return at != all.end() && at->id == id ? &*at : nullptr;
   }
   // Whether an id that is not there belongs to a goroutine that has ended: not where some were
   // moving whenever they were read.
@@ -87,17 +70,6 @@ class Moment {
     if (one.waiting_since <= 0 || one.waiting_since >= x_list.read_at) return std::nullopt;
     return static_cast<double>(x_list.read_at - one.waiting_since) / 1e9;
   }
-  DescriptorWaiter& add(int fd, uint64_t id, DescriptorWaiter::For what) {
-    DescriptorWaiter& waiter = x_waiters[fd].emplace_back();
-    waiter.goroutine = id;
-    waiter.what = what;
-    if (const auto now = goroutine(id, 0)) {
-      waiter.wait_seconds = now->wait_seconds;
-      waiter.at = now->at;
-    }
-    return waiter;
-  }
-
   GoProcess& x_process;
   const GoroutineList& x_list;
   GoroutineNames& x_names;

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "model/connection.h"
+#include "model/go_memory.h"
 #include "model/limit.h"
 #include "model/process.h"
 
@@ -49,6 +50,7 @@ struct ListedProcess {
   std::optional<double> exhausted_in_seconds;  // its nofile; nullopt: not growing, or not watched
   std::vector<ListedDescriptor> descriptors;   // by number, those of the process's table first
   std::vector<std::string> names;              // paths, and names of unix sockets
+  std::vector<ParkedDescriptor> parked;        // of a Go process: who waits on them; ascending
   std::string obstacle;          // why its descriptors could not be read; "" when they were
   std::string sockets_obstacle;  // why its sockets are without state; "" when they have it
 };

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "report/listing_summary.h"
+#include "report/owner_json.h"
 
 namespace unclosed {
 namespace {
@@ -44,6 +45,15 @@ void add_ms(std::string& out, std::string_view name, int32_t ms) {
   }
 }
 
+void add_waiters(const std::vector<ParkedDescriptor>& parked, int32_t fd, std::string& out) {
+  const auto at =
+      std::lower_bound(parked.begin(), parked.end(), fd,
+                       [](const ParkedDescriptor& one, int32_t wanted) { return one.fd < wanted; });
+  const bool found = at != parked.end() && at->fd == fd;
+  out += ",\"waiters\":";
+  out += dumped(found ? waiters_json(at->waiters) : Json::array());
+}
+
 // Written by hand: a tree of values for each of a hundred thousand would take a gigabyte.
 void add_row(const ListedProcess& process, const ListedDescriptor& one, std::string& out) {
   auto into = std::back_inserter(out);
@@ -67,6 +77,7 @@ void add_row(const ListedProcess& process, const ListedDescriptor& one, std::str
   fmt::format_to(into, FMT_COMPILE(",\"inode\":{},\"listed\":{},\"name\":"), one.inode,
                  !one.unlisted);
   out += one.name == 0 ? "null" : dumped(Json(process.names[one.name - 1]));
+  if (!process.parked.empty()) add_waiters(process.parked, one.fd, out);
   out += '}';
 }
 

@@ -159,8 +159,9 @@ class Rows {
         std::memcpy(at, " → ", 5);
         at = put_end(at + 5, one.peer);
       }
-      *at++ = '\n';
       x_used += static_cast<size_t>(at - start);
+      put_waiters(one.fd);
+      add("\n");
       return;
     }
     std::string name = one.name == 0 ? "" : printable(x_process.names[one.name - 1]);
@@ -171,7 +172,24 @@ class Rows {
     }
     if (name.empty()) name = "-";
     add(name);
+    put_waiters(one.fd);
     add("\n");
+  }
+
+  // Which goroutines wait on it, and where.
+  void put_waiters(int32_t fd) {
+    const auto& all = x_process.parked;
+    const auto at = std::lower_bound(
+        all.begin(), all.end(), fd,
+        [](const ParkedDescriptor& parked, int32_t wanted) { return parked.fd < wanted; });
+    if (at == all.end() || at->fd != fd) return;
+    for (const DescriptorWaiter& waiter : at->waiters) {
+      add(fmt::format("  ← goroutine {} ({})", waiter.goroutine, to_string(waiter.what)));
+      if (!waiter.at) continue;
+      add(" " + printable(waiter.at->function));
+      if (!waiter.at->file.empty())
+        add(fmt::format(" {}:{}", printable(base_name(waiter.at->file)), waiter.at->line));
+    }
   }
 
   const ListedProcess& x_process;

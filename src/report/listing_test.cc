@@ -154,6 +154,24 @@ TEST(ListingText, one_line_a_descriptor) {
               AllOf(HasSubstr("      42       3 tcp "), HasSubstr("\x1b[")));
 }
 
+// A goroutine that reads from descriptor 3, at a line whose name is hostile.
+ListedProcess with_waiter() {
+  ListedProcess one = busy();
+  DescriptorWaiter waiter;
+  waiter.goroutine = 37;
+  waiter.wait_seconds = 720.5;
+  waiter.at = NamedFrame{"main.pump\x1b[2J", "/src/app/pump.go", 12, "app", true, false};
+  one.parked = {{3, {waiter}}, {4, {}}};
+  return one;
+}
+
+TEST(ListingText, who_waits_on_a_descriptor_stands_behind_it) {
+  const std::string rows = listing_rows(with_waiter(), PidColumn::kNone, {});
+  EXPECT_THAT(rows,
+              HasSubstr("10.0.0.7:5432  ← goroutine 37 (read) main.pump\\x1b[2J pump.go:12\n"));
+  EXPECT_THAT(rows, HasSubstr("10.0.0.1:40004 → 10.0.0.7:5432\n"));
+}
+
 TEST(ListingText, blind_is_not_zero) {
   auto blind = process(44, 9, 100);
   blind.obstacle = "Permission denied";
@@ -175,6 +193,19 @@ TEST(ListingText, durations_and_sizes_are_short) {
   EXPECT_EQ(short_bytes(9999), "9999");
   EXPECT_EQ(short_bytes(10000), "10k");
   EXPECT_EQ(short_bytes(1'230'000), "1.2M");
+}
+
+TEST(ListingJson, who_waits_on_a_descriptor_is_told) {
+  const auto json =
+      nlohmann::json::parse(listing_json(listing({with_waiter()}), ListedRows::kListed));
+  const auto& rows = json["processes"][0]["descriptors"];
+  ASSERT_EQ(rows[0]["waiters"].size(), 1U);
+  EXPECT_EQ(rows[0]["waiters"][0]["goroutine"], 37);
+  EXPECT_EQ(rows[0]["waiters"][0]["wait_seconds"], 720.5);
+  EXPECT_TRUE(rows[1]["waiters"].empty());
+  // Of a process that is no Go process nothing is claimed.
+  const auto other = nlohmann::json::parse(listing_json(listing({busy()}), ListedRows::kListed));
+  EXPECT_FALSE(other["processes"][0]["descriptors"][0].contains("waiters"));
 }
 
 TEST(ListingJson, is_what_the_schema_says) {

@@ -28,17 +28,6 @@ Json goroutine_json(uint64_t id, const std::optional<GoroutineNow>& now) {
   return json;
 }
 
-Json waiters_json(const std::vector<DescriptorWaiter>& waiters) {
-  Json json = Json::array();
-  for (const auto& one : waiters) {
-    json.push_back({{"goroutine", one.goroutine},
-                    {"for", to_string(one.what)},
-                    {"wait_seconds", rounded(one.wait_seconds)},
-                    {"at", frame_or_null(one.at)}});
-  }
-  return json;
-}
-
 Json holder_json(const Owner& owner) {
   if (!owner.held) return {};
   const Holder& holder = owner.held->holder;
@@ -86,6 +75,17 @@ std::string holder_words(const Owner& owner) {
 }
 
 }  // namespace
+
+Json waiters_json(const std::vector<DescriptorWaiter>& waiters) {
+  Json json = Json::array();
+  for (const auto& one : waiters) {
+    json.push_back({{"goroutine", one.goroutine},
+                    {"for", to_string(one.what)},
+                    {"wait_seconds", rounded(one.wait_seconds)},
+                    {"at", frame_or_null(one.at)}});
+  }
+  return json;
+}
 
 Json owner_json(const Owner* owner) {
   if (owner == nullptr) return {};

@@ -9,6 +9,9 @@
 
 namespace unclosed {
 
+// Goroutines that wait on a descriptor, as docs/schema/listing-1.json describes `waiters`.
+nlohmann::ordered_json waiters_json(const std::vector<DescriptorWaiter>& waiters);
+
 // As docs/schema/report-1.json describes `owner`; null where nobody asked.
 nlohmann::ordered_json owner_json(const Owner* owner);
 
