@@ -464,14 +464,9 @@ Blamer::Choice Blamer::compare(const Tenure& tenure, Choice common, const Health
   return common;
 }
 
-std::optional<Blamed> Blamer::blame(const Member& member) const {
-  auto blamed = by_stacks(member);
-  return blamed ? blamed : by_holder(member);
-}
-
 // Where no stack names anybody: the goroutine of the service's own that holds the connection now,
 // at the line where it waits. Not one that merely keeps the pool, as main does.
-std::optional<Blamed> Blamer::by_holder(const Member& member) const {
+std::optional<Blamed> Blamer::holder_of(const Member& member) const {
   constexpr double kCertain = 0.7;
   constexpr double kLikely = 0.5;
   const Owner* owner = member.owner.get();
@@ -488,7 +483,7 @@ std::optional<Blamed> Blamer::by_holder(const Member& member) const {
                 holder.certainty == HolderCertainty::kCertain ? kCertain : kLikely};
 }
 
-std::optional<Blamed> Blamer::by_stacks(const Member& member) const {
+std::optional<Blamed> Blamer::blame(const Member& member) const {
   const auto& facts = *member.facts;
   Tenure tenure = tenure_of(facts);
   if (tenure.last.view == nullptr) return by_ancestry(facts);

@@ -34,6 +34,8 @@ class Blamer {
   explicit Blamer(const Scene& scene);
   // nullopt: no own frame was seen on any stack of it.
   std::optional<Blamed> blame(const Member& member) const;
+  // Who holds it now, by memory: for those that nobody is blamed for by their stacks.
+  std::optional<Blamed> holder_of(const Member& member) const;
   // Whether all stacks that tell who has it now were taken: none was sampled out or lost.
   bool complete(const ConnectionFacts& facts) const;
   // Whether a stack of the present tenure passes the function.
@@ -83,8 +85,6 @@ class Blamer {
   Tenure tenure_of(const ConnectionFacts& facts) const;
   Stack own(StackId id) const { return {id, x_scene.stacks.own_view(id)}; }
   void learn_dispatchers();
-  std::optional<Blamed> by_stacks(const Member& member) const;
-  std::optional<Blamed> by_holder(const Member& member) const;
   std::optional<Blamed> by_ancestry(const ConnectionFacts& facts) const;
   void learn_habits();
   enum class Before { kRequested, kOpened };

@@ -63,6 +63,23 @@ void Bench::blame_group(Finding& finding, const GroupKey& key,
                         best->blamed.confidence * (0.7 + 0.3 * agreement)};
 }
 
+// Where no stack told of one: the line at which most of them are held.
+void Bench::blame_holders(Finding& finding, const std::vector<const Member*>& members) const {
+  std::map<std::tuple<std::string, std::string, uint32_t>, std::pair<Blamed, size_t>> tally;
+  for (const auto* member : members) {
+    const auto held = x_blamer.holder_of(*member);
+    if (!held) continue;
+    auto& entry = tally[{held->site.function, held->site.file, held->site.line}];
+    entry.first = *held;
+    ++entry.second;
+  }
+  for (const auto& [place, entry] : tally) {
+    const auto& [blamed, count] = entry;
+    if (count * 2 <= members.size()) continue;
+    finding.blame = Blame{blamed.role, blamed.site, blamed.rule, blamed.confidence};
+  }
+}
+
 void Bench::name_nobody(Finding& finding, const Case& item) const {
   std::map<std::string, size_t> reasons;
   for (const auto* member : item.members) ++reasons[x_blamer.why_not(*member)];
@@ -187,6 +204,7 @@ void Bench::try_group(const GroupKey& key, const Group& found) {
   finding.older_matched = extra.older_matched;
   finding.diagnosis = Diagnosis::kLeak;
   blame_group(finding, key, group.members);
+  if (!finding.blame) blame_holders(finding, group.members);
   finding.normally_closed_at = normally_closed(item, finding.blame);
   if (!finding.blame) name_nobody(finding, item);
   finding.fingerprint = fingerprint(
