@@ -146,6 +146,10 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
     }
     if (const auto user = user_of(history->facts)) {
       auto now = goroutine(*user);
+      // It ran when it used the connection.
+      if (now && now->wait_seconds && history->facts.last_send)
+        now->wait_seconds =
+            std::min(*now->wait_seconds, seconds(histories.now - *history->facts.last_send));
       // A goroutine of a library that sends for others uses nothing itself.
       const bool uses = now ? now->own : moment.knows_all();
       if (uses) owner->user = user;
@@ -164,13 +168,6 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
     if (one.holder.kind == HolderKind::kGoroutine)
       owner.holder_now = goroutine(one.holder.goroutine);
     owner.held = std::move(one);
-  }
-  std::unordered_map<uint64_t, uint64_t> held_by;
-  for (const auto& [fd, owner] : by_fd) {
-    if (owner->held) ++held_by[owner->held->holder.goroutine];
-  }
-  for (const auto& [fd, owner] : by_fd) {
-    if (owner->held) owner->held_alike = held_by[owner->held->holder.goroutine];
   }
   return process.still_there();
 }

@@ -464,8 +464,8 @@ Blamer::Choice Blamer::compare(const Tenure& tenure, Choice common, const Health
   return common;
 }
 
-// Where no stack names anybody: the goroutine of the service's own that holds the connection now,
-// at the line where it waits. Not one that merely keeps the pool, as main does.
+// Where no stack names anybody: the goroutine of the service's own that used the connection last
+// and holds it now, at the line where it waits.
 std::optional<Blamed> Blamer::holder_of(const Member& member) const {
   constexpr double kCertain = 0.7;
   constexpr double kLikely = 0.5;
@@ -476,8 +476,8 @@ std::optional<Blamed> Blamer::holder_of(const Member& member) const {
   const auto site = held_by(holder);
   if (holder.kind != HolderKind::kGoroutine || !site || site->function == "main.main")
     return std::nullopt;
-  // Where nobody saw it being used, a goroutine that holds this one alone.
-  if (owner->user ? *owner->user != holder.goroutine : owner->held_alike != 1) return std::nullopt;
+  // A goroutine that merely reaches it may keep the pool.
+  if (owner->user != holder.goroutine) return std::nullopt;
   return Blamed{0, *site, BlameRole::kHeld,
                 fmt::format("held by a goroutine that is in {}", owner->holder_now->state),
                 holder.certainty == HolderCertainty::kCertain ? kCertain : kLikely};

@@ -34,7 +34,7 @@ GoroutineNow waits(const char* state, double seconds) {
 }
 
 // Ten connections with unread answers, one every three seconds, each with an owner of this kind.
-Street left_alone(const Owner& owner, int count = 10) {
+Street left_alone(const Owner& owner, int count = 17) {
   Street street;
   for (int i = 0; i < count; ++i) {
     auto& facts = street.open(Kind::kTcp, Role::kClient, 1 + 3 * i, kDial);
@@ -116,6 +116,29 @@ TEST(HolderStuck, one_that_waits_for_the_answer_or_only_a_moment_is_none) {
   EXPECT_FALSE(find(left_alone(owner).judge().findings, "holder-stuck"));
 }
 
+TEST(HolderStuck, workers_that_wait_for_work_do_not_become_more) {
+  Owner owner;
+  owner.user = 7;
+  owner.user_now = owner.holder_now = waits("chan receive", 300);
+  owner.held = held(HolderKind::kGoroutine, true);
+  Street street = left_alone(owner);
+  for (auto& history : street.histories.open) {
+    history.facts.opened.at = Street::at(1);
+    history.facts.last_send = history.facts.requests[0]->at = Street::at(1.1);
+    history.facts.last_receive = Street::at(1.2);
+    history.unread_since = Street::at(1.2);
+  }
+  EXPECT_FALSE(find(street.judge().findings, "holder-stuck"));
+}
+
+TEST(HolderStuck, a_select_may_end_by_itself) {
+  Owner owner;
+  owner.user = 7;
+  owner.user_now = owner.holder_now = waits("select", 300);
+  owner.held = held(HolderKind::kGoroutine, true);
+  EXPECT_FALSE(find(left_alone(owner).judge().findings, "holder-stuck"));
+}
+
 TEST(Held, where_no_stack_names_anybody_the_goroutine_that_holds_it_is_blamed) {
   Owner owner;
   owner.user = 7;
@@ -135,9 +158,8 @@ TEST(Held, where_no_stack_names_anybody_the_goroutine_that_holds_it_is_blamed) {
   ASSERT_TRUE(judgement.findings[0].blame);
   EXPECT_EQ(judgement.findings[0].blame->role, BlameRole::kHeld);
   EXPECT_EQ(judgement.findings[0].blame->site.function, "main.worker");
-  // One that keeps the whole pool is no borrower.
-  owner.user.reset();
-  owner.held_alike = 10;
+  // One that somebody else used keeps the pool.
+  owner.user = 8;
   for (auto& [id, known] : street.histories.owners) known = std::make_shared<Owner>(owner);
   EXPECT_FALSE(street.judge().findings.at(0).blame);
 }

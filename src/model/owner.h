@@ -30,7 +30,6 @@ struct Owner {
   std::vector<DescriptorWaiter> waiters;   // on the connection itself
   std::optional<Held> held;                // absent: nobody asked
   std::optional<GoroutineNow> holder_now;  // where a goroutine holds it
-  uint64_t held_alike = 0;                 // of those asked for: held by the same goroutine
   std::optional<HttpRequest> request;      // that it serves or awaits
 };
 

@@ -1,5 +1,6 @@
-// The goroutine that holds the connection has been waiting for long, and for something else than
-// this connection's answer.
+// The goroutine that holds the connection has been waiting for long, for others to do something
+// that they do not do. Counts only while more and more stand there: workers that own a connection
+// and wait for work look the same, and do not become more.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,19 +11,29 @@
 namespace unclosed {
 namespace {
 
+// States that only another goroutine ends. A select may have a timer among its cases, a read its
+// peer, and who sleeps goes on by itself.
+bool waits_for_others(std::string_view state) {
+  for (const std::string_view word :
+       {"chan receive", "chan send", "semacquire", "sync.Mutex.Lock", "sync.RWMutex",
+        "sync.Cond.Wait", "sync.WaitGroup.Wait", "select (no cases)"}) {
+    if (state.starts_with(word)) return true;
+  }
+  return false;
+}
+
 const GoroutineNow* stuck_holder(const Member& member, Duration far) {
   const Owner* owner = member.owner.get();
   if (owner == nullptr || member.waiting || member.idle <= far) return nullptr;
-  const auto& now = owner->holder_now ? owner->holder_now : owner->user_now;
-  if (!now || !now->wait_seconds || *now->wait_seconds <= seconds(far)) return nullptr;
-  // One that waits for this very connection is served by it; one that sleeps goes on by itself.
-  if (now->state == "IO wait" || now->state == "sleep" || !now->own) return nullptr;
-  return &*now;
+  const auto& now = owner->user_now;
+  if (!now || !now->own || !now->wait_seconds || *now->wait_seconds <= seconds(far)) return nullptr;
+  return waits_for_others(now->state) ? &*now : nullptr;
 }
 
 }  // namespace
 
 std::optional<Evidence> holder_stuck(const Case& item) {
+  if (!item.rise.steady) return std::nullopt;
   struct Place {
     size_t count = 0;
     double longest = 0;

@@ -1,6 +1,6 @@
 // Whoever used the connection last has ended, no goroutine with own code reaches it, and no pool
 // has it to give. What a package variable holds may be in a pool that is not known here, and does
-// not count.
+// not count. Nor does anything that does not become more.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -33,6 +33,7 @@ bool nobody_has_it(const Held& held) {
 }  // namespace
 
 std::optional<Evidence> owner_gone(const Case& item) {
+  if (!item.rise.steady) return std::nullopt;
   size_t gone = 0;
   size_t garbage = 0;
   for (const auto* member : item.members) {
