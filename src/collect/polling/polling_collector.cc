@@ -132,17 +132,20 @@ void PollingCollector::take(const ProcessId& process, const ListedDescriptor& on
   known.facts.shared = known.descriptors.size() > 1;
 }
 
-// False when it has ended.
-bool PollingCollector::look(const ProcessId& process, RecordSink& sink) {
+// Of one whose first thread is on its way out the table is nobody's to read, then empty: it ends,
+// or its other threads live on.
+PollingCollector::Look PollingCollector::without_table(const ProcessId& process) const {
+  if (!x_proc.alive(process) || x_proc.ending(process)) return Look::kEnded;
+  return x_proc.first_thread_ending(process) ? Look::kFading : Look::kAlive;
+}
+
+PollingCollector::Look PollingCollector::look(const ProcessId& process, RecordSink& sink) {
   const auto table = DescriptorTable::open(process);
-  // On its way out its table is nobody's to read, then empty.
   if (!table) {
-    return table.error().kind != ErrorKind::kGone && !x_proc.first_thread_ending(process) &&
-           x_proc.alive(process);
+    return table.error().kind == ErrorKind::kGone ? Look::kEnded : without_table(process);
   }
   const auto part = table->read(0, table->numbers().size(), DescriptorTable::Names::kRead);
-  if (x_proc.first_thread_ending(process)) return false;
-  if (!part) return x_proc.alive(process);
+  if (!part || x_proc.first_thread_ending(process)) return without_table(process);
   const Sockets& sockets = sockets_of(process);
   const std::string nothing;
   for (ListedDescriptor one : part->descriptors) {
@@ -154,7 +157,12 @@ bool PollingCollector::look(const ProcessId& process, RecordSink& sink) {
   }
   x_descriptors += part->descriptors.size();
   if (auto limit = x_proc.nofile(process)) sink.accept(LimitSeen{monotonic_now(), *limit});
-  return true;
+  return Look::kAlive;
+}
+
+bool PollingCollector::fading(const Known& known) const {
+  return std::any_of(known.descriptors.begin(), known.descriptors.end(),
+                     [&](const Descriptor& one) { return x_fading.contains(one.process); });
 }
 
 bool PollingCollector::ended_just_now(const Known& known) const {
@@ -196,15 +204,18 @@ Status PollingCollector::scan(RecordSink& sink) {
   x_sockets.clear();
   x_descriptors = 0;
   sink.accept(ScanBegin{x_now});
+  x_fading.clear();
   std::erase_if(x_targets, [&](const ProcessId& target) {
-    if (look(target, sink)) return false;
+    const Look found = look(target, sink);
+    if (found == Look::kFading) x_fading.insert(target);
+    if (found != Look::kEnded) return false;
     sink.accept(ProcessGone{x_now, target});
     x_ended[target] = x_now;
     return true;
   });
   for (auto entry = x_known.begin(); entry != x_known.end();) {
     const Known& known = entry->second;
-    if (known.scan == x_scans) {
+    if (known.scan == x_scans || fading(known)) {
       sink.accept(Seen{x_now, known.facts, known.descriptors});
       ++entry;
       continue;

@@ -55,7 +55,11 @@ class PollingCollector {
     bool known = false;
   };
 
-  bool look(const ProcessId& process, RecordSink& sink);
+  // kFading: its first thread has ended, others go on; what it had is taken for what it has.
+  enum class Look : uint8_t { kAlive, kFading, kEnded };
+  Look look(const ProcessId& process, RecordSink& sink);
+  Look without_table(const ProcessId& process) const;
+  bool fading(const Known& known) const;
   Sockets& sockets_of(const ProcessId& process);
   void take(const ProcessId& process, const ListedDescriptor& one, const std::string& link,
             const Sockets& sockets);
@@ -71,6 +75,7 @@ class PollingCollector {
   // being among these: the times at which processes start are told in ticks, too coarse for that.
   std::set<ProcessId> x_strangers;
   std::map<ProcessId, Instant> x_ended;  // when each was missed first
+  std::set<ProcessId> x_fading;          // at this look
   std::map<std::string, bool> x_notes;
   Instant x_now, x_last, x_added;
   uint64_t x_scans = 0, x_generation = 0, x_descriptors = 0, x_opened = 0, x_closed = 0;
