@@ -476,8 +476,7 @@ std::optional<Blamed> Blamer::holder_of(const Member& member) const {
   const auto site = held_by(holder);
   if (holder.kind != HolderKind::kGoroutine || !site || site->function == "main.main")
     return std::nullopt;
-  // A goroutine that merely reaches it may keep the pool.
-  if (owner->user != holder.goroutine) return std::nullopt;
+  if (keeps_a_pool(*owner)) return std::nullopt;
   return Blamed{0, *site, BlameRole::kHeld,
                 fmt::format("held by a goroutine that is in {}", owner->holder_now->state),
                 holder.certainty == HolderCertainty::kCertain ? kCertain : kLikely};

@@ -109,7 +109,7 @@ Finding describe(const Case& item, size_t most_listed) {
       const auto* view = scene.stacks.own_view(facts.borrowed[0]->stack);
       if (view != nullptr) borrowed.add(site_of(*view->own.back().frame));
     }
-    if (member->owner != nullptr && member->owner->held) {
+    if (member->owner != nullptr && member->owner->held && !keeps_a_pool(*member->owner)) {
       if (const auto site = held_by(member->owner->held->holder)) held.add(*site);
     }
     if (member->history == nullptr) continue;

@@ -33,4 +33,11 @@ struct Owner {
   std::optional<HttpRequest> request;      // that it serves or awaits
 };
 
+// Whether what holds it is a goroutine that is not the one that used it last: such a one reaches
+// the pool that the connection is of, and says nothing of this connection.
+inline bool keeps_a_pool(const Owner& owner) {
+  return owner.held && owner.held->holder.kind == HolderKind::kGoroutine &&
+         owner.user != owner.held->holder.goroutine;
+}
+
 }  // namespace unclosed

@@ -114,7 +114,7 @@ std::vector<std::string> owner_words(const Owner& owner) {
   }
   if (owner.held && !owner.held->free_list.empty()) {
     words.push_back("in the free list " + printable(owner.held->free_list));
-  } else if (owner.held) {
+  } else if (owner.held && !keeps_a_pool(owner)) {
     const bool same = owner.user && owner.held->holder.goroutine == *owner.user;
     if (auto text = holder_words(owner); !text.empty() && !same) words.push_back(std::move(text));
   }
