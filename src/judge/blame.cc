@@ -12,7 +12,6 @@ namespace {
 
 constexpr double kExclusive = 0.05;  // of healthy ones may pass a frame that "only leaked ones" do
 constexpr const char* kLastUse = "last use";
-constexpr uint64_t kFewHealthy = 3;    // healthy uses needed to say so
 constexpr uint64_t kManyHealthy = 10;  // healthy uses needed to compare shares
 
 bool is_entry(const OwnFrame& frame) {
@@ -24,17 +23,17 @@ bool passes(const StackView& view, FunctionId function) {
   return place_of(view, function).has_value();
 }
 
-// What is handed out by a probed library is a client, also where nobody saw it connect.
-Role role_of(const ConnectionFacts& facts) {
-  return facts.borrowed[0] ? Role::kClient : facts.role;
-}
-
 }  // namespace
 
 Blamer::Blamer(const Scene& scene) : x_scene(scene), x_ancestry(scene) {
   learn_dispatchers();
   learn_habits();
   learn_healthy();
+}
+
+// What is handed out by a probed library is a client, also where nobody saw it connect.
+Role Blamer::role_of(const ConnectionFacts& facts) {
+  return facts.borrowed[0] ? Role::kClient : facts.role;
 }
 
 // The last hand-out, where its caller is known and nothing of the user's own was sent since.
@@ -100,101 +99,6 @@ Blamer::Tenure Blamer::tenure_of(const ConnectionFacts& facts) const {
   return tenure;
 }
 
-// A function dispatches when nearly all ways to a last use pass it and then part. Ways are counted
-// once each, however many connections took them: a leak must not make its own function look like
-// everybody's.
-void Blamer::learn_dispatchers() {
-  constexpr double kNearlyAll = 0.95;
-  constexpr size_t kFewWays = 3;
-  std::map<std::vector<FunctionId>, bool> ways;
-  // Where the requests of one goroutine meet: where each has a goroutine of its own, that is the
-  // owner, however many ways part there.
-  struct Meeting {
-    size_t count = 0;
-    std::set<uint64_t> goroutines;
-  };
-  std::map<FunctionId, Meeting> meetings;
-  const auto add = [&](const ConnectionFacts& facts) {
-    const Tenure tenure = tenure_of(facts);
-    if (tenure.last.view == nullptr) return;
-    const uint64_t goroutine = facts.tenure ? facts.tenure->by.goroutine : 0;
-    if (goroutine != 0 && !tenure.requests.empty()) {
-      const size_t length = common_length(*tenure.last.view, *tenure.requests.front().view);
-      if (length > 0 && length < tenure.last.view->own.size()) {
-        auto& meeting = meetings[tenure.last.view->own[length - 1].function];
-        ++meeting.count;
-        meeting.goroutines.insert(goroutine);
-      }
-    }
-    std::vector<FunctionId> way;
-    for (const auto& frame : tenure.last.view->own) way.push_back(frame.function);
-    ways.emplace(std::move(way), true);
-  };
-  for (const auto& member : x_scene.members) add(*member.facts);
-  for (const auto& [key, cohort] : x_scene.histories.cohorts) {
-    for (const auto& sample : cohort.samples) add(sample.facts);
-  }
-  x_few_ways = ways.size() < kFewWays;
-  if (x_few_ways) return;
-  std::map<FunctionId, std::pair<size_t, std::set<FunctionId>>> passing;
-  for (const auto& [way, yes] : ways) {
-    std::set<FunctionId> counted;
-    for (size_t i = 0; i < way.size(); ++i) {
-      auto& [count, next] = passing[way[i]];
-      count += counted.insert(way[i]).second ? 1 : 0;
-      if (i + 1 < way.size()) next.insert(way[i + 1]);
-    }
-  }
-  const auto is_owner = [&](FunctionId function) {
-    const auto met = meetings.find(function);
-    return met != meetings.end() && met->second.goroutines.size() >= kFewWays &&
-           met->second.goroutines.size() * 5 >= met->second.count * 4;
-  };
-  for (const auto& [function, entry] : passing) {
-    if (entry.second.size() >= 2 && !is_owner(function) &&
-        static_cast<double>(entry.first) >= kNearlyAll * static_cast<double>(ways.size())) {
-      x_dispatchers.insert(function);
-    }
-  }
-}
-
-// Where a thread serves one borrower after the other, its requests are one tenure by the letter.
-// But what belongs to a tenure happens before each last use of the same kind: what came before by
-// chance differs from connection to connection.
-void Blamer::learn_habits() {
-  for (const auto& [key, cohort] : x_scene.histories.cohorts) {
-    for (const auto& sample : cohort.samples) {
-      const auto* closed = x_scene.stacks.view(sample.closed_by);
-      if (closed != nullptr && closed->collector) {
-        // Forgotten like those that are still open.
-        for (const auto& request : sample.facts.requests) {
-          if (same_tenure(sample.facts, request)) x_left_requests.insert(request->stack);
-        }
-        continue;
-      }
-      const Tenure tenure = tenure_of(sample.facts);
-      if (tenure.last.view != nullptr) x_ends.insert(tenure.last.id);
-    }
-  }
-  for (const auto& member : x_scene.members) {
-    const Tenure tenure = tenure_of(*member.facts);
-    if (tenure.last.view == nullptr) continue;
-    if (!member.candidate) {
-      if (!member.waiting) x_ends.insert(tenure.last.id);
-      continue;
-    }
-    for (const auto& request : member.facts->requests) {
-      if (same_tenure(*member.facts, request)) x_left_requests.insert(request->stack);
-    }
-    // What was not taken says nothing of what they do.
-    if (!complete(*member.facts)) continue;
-    auto& habit = x_habits[tenure.last.id];
-    ++habit.connections;
-    ++habit.before[tenure.requests.empty() ? kNoStack : tenure.requests.front().id];
-    ++habit.opened[tenure.opened.view != nullptr ? tenure.opened.id : kNoStack];
-  }
-}
-
 bool Blamer::by_chance(StackId last, StackId other, Before what) const {
   constexpr double kAlways = 0.9;
   // What healthy connections do last ends a tenure; it begins none.
@@ -233,82 +137,6 @@ void Blamer::distrust(Tenure& tenure) const {
   if (tenure.opened.view != nullptr &&
       by_chance(tenure.last.id, tenure.opened.id, Before::kOpened)) {
     tenure.opened = {};
-  }
-}
-
-// What is known to have been given back: earlier tenures of connections that were used again since,
-// and connections that were closed soon after their last use.
-void Blamer::add_healthy(const Member& member) {
-  const auto& facts = *member.facts;
-  auto& healthy = x_healthy[{facts.kind, role_of(facts)}];
-  const Tenure tenure = tenure_of(facts);
-  if (!member.candidate && tenure.last.view != nullptr && tenure.last.view->own.size() == 1) {
-    x_alive_senders.insert(tenure.last.view->own.front().function);
-  }
-  if (member.candidate && tenure.last.view != nullptr) ++healthy.left_alone[tenure.last.id];
-  // What was handed out again since had been handed back.
-  for (size_t i = 0; i < facts.borrowed.size(); ++i) {
-    const auto& handed = facts.borrowed[i];
-    const uint32_t times = facts.borrowed_times[i];
-    const uint32_t returned = i == 0 && times > 0 ? times - 1 : times;
-    if (handed && returned > 0 && own(handed->stack).view != nullptr)
-      healthy.uses[handed->stack] += returned;
-  }
-  for (size_t i = 1; i < facts.requests.size(); ++i) {
-    const auto& request = facts.requests[i];
-    if (!request || own(request->stack).view == nullptr) continue;
-    const bool earlier = facts.tenure && !same_tenure(facts, request);
-    // One thread that does everything never ends its tenure; what came before by chance was ended.
-    const bool ended = tenure.by_thread && tenure.last.view != nullptr &&
-                       !tenure.requests.empty() &&
-                       by_chance(tenure.last.id, tenure.requests.front().id, Before::kRequested);
-    // One that is still young may be left alone yet, as others were that began like it.
-    const bool young = member.candidate || x_left_requests.contains(request->stack);
-    if (earlier || ended || !young) ++healthy.uses[request->stack];
-  }
-}
-
-// One that many borrowed in turn stands for many uses, of which nobody was left alone.
-void Blamer::add_borrowed_by_many() {
-  constexpr uint64_t kManyTenures = 10;
-  for (const auto& member : x_scene.members) {
-    const auto& facts = *member.facts;
-    if (member.candidate || facts.tenure_count < kManyTenures) continue;
-    auto& healthy = x_healthy[{facts.kind, facts.role}];
-    for (const auto& request : facts.requests) {
-      if (!request || own(request->stack).view == nullptr) continue;
-      if (healthy.left_alone.contains(request->stack)) continue;
-      auto& uses = healthy.uses[request->stack];
-      uses = std::max(uses, kFewHealthy);
-    }
-  }
-}
-
-void Blamer::learn_healthy() {
-  for (const auto& member : x_scene.members) add_healthy(member);
-  add_borrowed_by_many();
-  for (const auto& group : x_scene.siblings) {
-    for (const auto* cohort : group.cohorts) {
-      for (const auto& sample : cohort->samples) {
-        const auto& facts = sample.facts;
-        const auto last = last_activity(facts);
-        const bool tracked = is_socket(facts.kind);
-        if (tracked && last && sample.closed_at - *last > group.far) continue;
-        const auto* closed = x_scene.stacks.view(sample.closed_by);
-        if (closed != nullptr && closed->collector) continue;
-        auto& healthy = x_healthy[{facts.kind, role_of(facts)}];
-        const Tenure tenure = tenure_of(facts);
-        if (tenure.last.view == nullptr) continue;
-        ++healthy.uses[tenure.last.id];
-        for (const auto& request : tenure.requests) ++healthy.uses[request.id];
-        if (closed == nullptr || closed->own.empty()) continue;
-        auto& closing = healthy.closings[{tenure.last.id, facts.opened.stack, sample.closed_by}];
-        closing.used = tenure.last.view;
-        closing.opened = own(facts.opened.stack).view;
-        closing.closed = closed;
-        ++closing.count;
-      }
-    }
   }
 }
 

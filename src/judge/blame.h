@@ -80,17 +80,22 @@ class Blamer {
     double confidence = 0;
   };
 
+  static constexpr uint64_t kFewHealthy = 3;  // healthy uses needed to tell leaked ones apart
+
+  static Role role_of(const ConnectionFacts& facts);
   const Use* hand_out(const ConnectionFacts& facts) const;
   std::optional<Blamed> trust(std::optional<Blamed> blamed, const ConnectionFacts& facts) const;
   Tenure tenure_of(const ConnectionFacts& facts) const;
   Stack own(StackId id) const { return {id, x_scene.stacks.own_view(id)}; }
   void learn_dispatchers();
+  std::set<FunctionId> owners() const;
   std::optional<Blamed> by_ancestry(const ConnectionFacts& facts) const;
   void learn_habits();
   enum class Before { kRequested, kOpened };
   bool by_chance(StackId last, StackId other, Before what) const;
   void distrust(Tenure& tenure) const;
   void look_behind_sender(const ConnectionFacts& facts, Tenure& tenure) const;
+  bool forgotten(const Cohort& cohort, const ClosedSample& sample) const;
   void learn_healthy();
   void add_healthy(const Member& member);
   void add_borrowed_by_many();

@@ -223,6 +223,60 @@ TEST(Blame, a_dispatcher_on_all_ways_owns_nothing) {
   EXPECT_EQ(only_finding(street).blame->site.function, "audit.check");
 }
 
+// Some workers come back to the pool again and again. A connection that one of them happened to use
+// twice in a row is not evidence that their loop owns it, though each of three did so once.
+TEST(Blame, workers_that_met_a_connection_twice_by_chance_do_not_own_it) {
+  Street street;
+  const std::string dial = "fill>lib:connect";
+  const auto ask = [](const std::string& caller) { return "loop>" + caller + ">price>lib:write"; };
+  for (uint64_t worker = 0; worker < 3; ++worker) {
+    leaked(street, 1 + static_cast<double>(worker), dial, {ask("single"), ask("saver")},
+           7 + worker);
+  }
+  for (uint64_t i = 0; i < 20; ++i) {
+    leaked(street, 5 + static_cast<double>(i), dial, {ask("saver")}, 7 + i % 3);
+  }
+  for (uint64_t i = 0; i < 20; ++i) {
+    const double when = 30 + static_cast<double>(i);
+    const std::string caller = i % 4 == 0 ? "group" : "single";
+    auto& facts = street.open(kTcp, kClient, when, dial);
+    facts.id.object += 10'000;
+    street.ask(facts, when + 0.1, ask(caller), 7 + i % 3);
+    street.closed(facts, when + 0.2, "loop>" + caller + ">put>lib:close");
+  }
+  for (const auto& finding : street.judge().findings) {
+    ASSERT_TRUE(finding.blame);
+    EXPECT_EQ(finding.blame->site.function, "saver") << finding.blame->rule;
+  }
+}
+
+// Where the collector closes what callers forget, one whose closing was not seen is no proof that
+// its caller closes.
+TEST(Blame, a_closing_that_nobody_saw_is_not_healthy_where_the_collector_closes) {
+  Street street;
+  const std::string dial = "lib:goexit>lib:addIdle>lib:connect";
+  const auto forget = [&](double when, uint64_t goroutine) -> ConnectionFacts& {
+    return leaked(street, when, dial, {"loop>forget>set>lib:hello", "loop>forget>set>lib:write"},
+                  goroutine);
+  };
+  for (int i = 0; i < 12; ++i) forget(30 + i, 7);
+  for (int i = 0; i < 6; ++i) {
+    auto facts = forget(2 + i, 7);
+    facts.id.object += 10'000;
+    facts.recv_queue = 0;
+    street.histories.open.pop_back();
+    street.closed(facts, 2.3 + i, i == 0 ? "" : "lib:runtime.runFinalizers>lib:close");
+  }
+  auto& shared = street.open(kTcp, kClient, -1, "");
+  shared.tenure_count = 200;
+  street.ask(shared, 58, "loop>touch>set>lib:write", 7);
+  street.ask(shared, 59, "loop>cart>lib:write", 8);
+  for (const auto& finding : street.judge().findings) {
+    if (!finding.blame) continue;
+    EXPECT_EQ(finding.blame->site.function, "forget") << finding.blame->rule;
+  }
+}
+
 // Left with an unread answer by the caller of a library that dials and sends itself.
 ConnectionFacts& handed_out(Street& street, double when, const std::vector<std::string>& callers) {
   auto& facts = street.open(kTcp, kClient, when, "lib:goexit>lib:dialConnFor>lib:connect");
