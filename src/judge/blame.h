@@ -119,7 +119,7 @@ class Blamer {
     std::map<StackId, uint64_t> before, opened;
   };
   std::set<FunctionId> x_dispatchers;
-  bool x_few_ways = false;  // too few ways to a last use are known to tell a dispatcher
+  bool x_few_ways = true;  // too few ways to a last use are known to tell a dispatcher
   std::map<StackId, Habit> x_habits;
   std::set<StackId> x_left_requests;     // made in the last tenure of candidates
   std::set<FunctionId> x_alive_senders;  // alone on the stack of a connection in use

@@ -56,37 +56,43 @@ std::set<FunctionId> Blamer::owners() const {
 
 // A function dispatches when nearly all ways to a last use pass it and then part. Ways are counted
 // once each, however many connections took them: a leak must not make its own function look like
-// everybody's.
+// everybody's. Ways to openings that nobody followed up are left out the second time: who dials
+// ahead for all takes no way of theirs.
 void Blamer::learn_dispatchers() {
   constexpr double kNearlyAll = 0.95;
-  std::set<std::vector<FunctionId>> ways;
+  using Ways = std::set<std::vector<FunctionId>>;
+  Ways all;
+  Ways to_uses;
   const auto add = [&](const ConnectionFacts& facts) {
     const Tenure tenure = tenure_of(facts);
     if (tenure.last.view == nullptr) return;
     std::vector<FunctionId> way;
     for (const auto& frame : tenure.last.view->own) way.push_back(frame.function);
-    ways.insert(std::move(way));
+    if (facts.request_count > 0) to_uses.insert(way);
+    all.insert(std::move(way));
   };
   for (const auto& member : x_scene.members) add(*member.facts);
   for (const auto& [key, cohort] : x_scene.histories.cohorts) {
     for (const auto& sample : cohort.samples) add(sample.facts);
   }
-  x_few_ways = ways.size() < kFewWays;
-  if (x_few_ways) return;
-  std::map<FunctionId, std::pair<size_t, std::set<FunctionId>>> passing;
-  for (const auto& way : ways) {
-    std::set<FunctionId> counted;
-    for (size_t i = 0; i < way.size(); ++i) {
-      auto& [count, next] = passing[way[i]];
-      count += counted.insert(way[i]).second ? 1 : 0;
-      if (i + 1 < way.size()) next.insert(way[i + 1]);
-    }
-  }
   const auto owned = owners();
-  for (const auto& [function, entry] : passing) {
-    if (entry.second.size() >= 2 && !owned.contains(function) &&
-        static_cast<double>(entry.first) >= kNearlyAll * static_cast<double>(ways.size())) {
-      x_dispatchers.insert(function);
+  for (const Ways* ways : {&all, &to_uses}) {
+    if (ways->size() < kFewWays) continue;
+    x_few_ways = false;
+    std::map<FunctionId, std::pair<size_t, std::set<FunctionId>>> passing;
+    for (const auto& way : *ways) {
+      std::set<FunctionId> counted;
+      for (size_t i = 0; i < way.size(); ++i) {
+        auto& [count, next] = passing[way[i]];
+        count += counted.insert(way[i]).second ? 1 : 0;
+        if (i + 1 < way.size()) next.insert(way[i + 1]);
+      }
+    }
+    for (const auto& [function, entry] : passing) {
+      if (entry.second.size() >= 2 && !owned.contains(function) &&
+          static_cast<double>(entry.first) >= kNearlyAll * static_cast<double>(ways->size())) {
+        x_dispatchers.insert(function);
+      }
     }
   }
 }

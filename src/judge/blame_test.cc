@@ -236,6 +236,7 @@ TEST(Blame, workers_that_met_a_connection_twice_by_chance_do_not_own_it) {
   for (uint64_t i = 0; i < 20; ++i) {
     leaked(street, 5 + static_cast<double>(i), dial, {ask("saver")}, 7 + i % 3);
   }
+  for (int i = 0; i < 4; ++i) street.open(kTcp, kClient, 59 + 0.1 * i, dial);
   for (uint64_t i = 0; i < 20; ++i) {
     const double when = 30 + static_cast<double>(i);
     const std::string caller = i % 4 == 0 ? "group" : "single";
