@@ -11,6 +11,8 @@
 #include "cli/parked.h"
 #include "collect/golang/holders.h"
 #include "collect/golang/http_requests.h"
+#include "collect/golang/sql_pools.h"
+#include "judge/go_roles.h"
 #include "model/goroutine.h"
 
 namespace unclosed {
@@ -34,6 +36,9 @@ class Moment {
     auto requests = http_requests(x_process, x_list);
     if (!requests) return requests.error();
     for (HttpRequest& request : *requests) x_requests.emplace(request.fd, std::move(request));
+    auto pools = sql_pools(x_process, x_list);
+    if (!pools) return pools.error();
+    for (SqlPool& one : *pools) x_pools.push_back(std::make_shared<SqlPool>(std::move(one)));
     return {};
   }
 
@@ -47,6 +52,7 @@ class Moment {
     now.wait_seconds = waiting(*found);
     if (bound > now.wait_seconds.value_or(0)) now.wait_seconds = bound;
     const auto& stack = x_names.stack(*found).frames;
+    now.for_pool = role_of(stack, now.state) == GoRole::kWaitsForPool;
     auto at = own_frame(stack);
     now.own = at.has_value();
     if (!at) at = blocked_at(stack);
@@ -59,6 +65,18 @@ class Moment {
   std::vector<DescriptorWaiter> waiters(int fd) const {
     const auto found = x_waiters.find(fd);
     return found == x_waiters.end() ? std::vector<DescriptorWaiter>() : found->second;
+  }
+  const std::vector<std::shared_ptr<const SqlPool>>& pools() const { return x_pools; }
+  // Whose pool has it, and whether it has lent it.
+  void tell_pool(int fd, Owner& owner) const {
+    for (const auto& pool : x_pools) {
+      for (const auto& connection : pool->connections) {
+        if (connection.fd != fd) continue;
+        owner.pool = pool;
+        owner.lent = connection.in_use;
+        return;
+      }
+    }
   }
   std::optional<HttpRequest> request(int fd) const {
     const auto found = x_requests.find(fd);
@@ -75,6 +93,7 @@ class Moment {
   GoroutineNames& x_names;
   std::unordered_map<int, std::vector<DescriptorWaiter>> x_waiters;
   std::unordered_map<int, HttpRequest> x_requests;
+  std::vector<std::shared_ptr<const SqlPool>> x_pools;
 };
 
 // Who was handed the connection last, where that was seen, else who made the last request; nullopt:
@@ -84,6 +103,29 @@ std::optional<uint64_t> user_of(const ConnectionFacts& facts) {
     if (use) return use->by.goroutine == 0 ? std::nullopt : std::optional(use->by.goroutine);
   }
   return std::nullopt;
+}
+
+LimitUse limit_of(const SqlPool& pool, const ProcessId& process,
+                  const std::vector<const History*>& connections) {
+  LimitUse use;
+  use.name = "pool";
+  use.process = process;
+  use.used = static_cast<uint64_t>(std::max<int64_t>(pool.in_use, 0));
+  if (pool.max_open > 0) use.max = static_cast<uint64_t>(pool.max_open);
+  use.waits = static_cast<uint64_t>(std::max<int64_t>(pool.waits, 0));
+  std::set<int> fds;
+  for (const auto& connection : pool.connections) {
+    if (!connection.fd) continue;
+    fds.insert(*connection.fd);
+    if (connection.in_use) use.lent.push_back(*connection.fd);
+  }
+  for (const History* history : connections) {
+    for (const Descriptor& descriptor : history->descriptors) {
+      if (descriptor.process == process && fds.contains(descriptor.fd))
+        use.peer = history->facts.peer.to_string();
+    }
+  }
+  return use;
 }
 
 }  // namespace
@@ -135,13 +177,17 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
     auto owner = std::make_shared<Owner>();
     for (const Descriptor& descriptor : history->descriptors) {
       if (descriptor.process != process.process()) continue;
-      if (found.contains(history->facts.id) && is_socket(history->facts.kind) &&
+      owner->waiters = moment.waiters(descriptor.fd);
+      owner->request = moment.request(descriptor.fd);
+      moment.tell_pool(descriptor.fd, *owner);
+      // Of a pool that has lent all that it may have, who has them is of interest in any case.
+      const bool lent_out = owner->lent && owner->pool->max_open > 0 &&
+                            owner->pool->in_use >= owner->pool->max_open;
+      if ((lent_out || found.contains(history->facts.id)) && is_socket(history->facts.kind) &&
           fds.size() < kMostAsked) {
         by_fd.emplace(descriptor.fd, owner);
         fds.push_back(descriptor.fd);
       }
-      owner->waiters = moment.waiters(descriptor.fd);
-      owner->request = moment.request(descriptor.fd);
       break;
     }
     if (const auto user = user_of(history->facts)) {
@@ -156,6 +202,9 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
       if (uses) owner->user_now = std::move(now);
     }
     histories.owners[history->facts.id] = owner;
+  }
+  for (const auto& pool : moment.pools()) {
+    histories.limits.push_back(limit_of(*pool, process.process(), connections));
   }
   if (fds.empty()) return {};
   HolderNamesOf holder_names(process, x_modules, x_symbolizer);

@@ -187,7 +187,12 @@ void Session::judge_so_far(Instant now) {
             std::any_of(judgement.findings.begin(), judgement.findings.end(),
                         [](const Finding& one) { return one.verdict == Verdict::kLeaking; });
   x_said.note(judgement, now);
-  if (x_settings.memory && !judgement.findings.empty()) x_owners.look(histories.processes, now);
+  const bool any_left_alone =
+      !judgement.findings.empty() ||
+      std::any_of(judgement.groups.begin(), judgement.groups.end(), [](const Finding& group) {
+        return group.verdict == Verdict::kHeld && group.role != Role::kListener;
+      });
+  if (x_settings.memory && any_left_alone) x_owners.look(histories.processes, now);
   const int share = waits_for_it ? kJudgeShare : kJudgeShareAside;
   const Duration least =
       from_seconds((waits_for_it ? 1 : 5) * std::min(1.0, x_settings.policy_scale));

@@ -54,7 +54,7 @@ class Bench {
   void join_older(Finding& finding, const GroupKey& key, std::vector<const Member*>& members);
   void blame_group(Finding& finding, const GroupKey& key,
                    const std::vector<const Member*>& members) const;
-  void blame_holders(Finding& finding, const std::vector<const Member*>& members) const;
+  void blame_by_memory(Finding& finding, const std::vector<const Member*>& members) const;
   void name_nobody(Finding& finding, const Case& item) const;
   void rest();
 

@@ -11,7 +11,6 @@ namespace unclosed {
 namespace {
 
 constexpr double kExclusive = 0.05;  // of healthy ones may pass a frame that "only leaked ones" do
-constexpr const char* kLastUse = "last use";
 constexpr uint64_t kManyHealthy = 10;  // healthy uses needed to compare shares
 
 bool is_entry(const OwnFrame& frame) {
@@ -182,13 +181,13 @@ Blamer::Choice Blamer::meet(const Tenure& tenure) const {
             tenure.library_sends ? "opening (requests are sent by library code)" : "opening",
             tenure.library_sends ? 0.5 : 0.8};
   }
-  return {last.own.size() - 1, kLastUse, 0.8};
+  return {last.own.size() - 1, Blamer::kLastUse, 0.8};
 }
 
 // An answer that nothing else explains: whoever read the request and gave the answer has the
 // client.
 Blamer::Choice Blamer::meet_request(const Tenure& tenure, const Choice& choice) const {
-  if (choice.rule != kLastUse || tenure.asked.view == nullptr) return choice;
+  if (choice.rule != Blamer::kLastUse || tenure.asked.view == nullptr) return choice;
   const StackView& last = *tenure.last.view;
   const size_t length = common_length(last, *tenure.asked.view);
   if (length == 0 || length == last.own.size() || dispatches(last.own[length - 1].function)) {
@@ -308,6 +307,25 @@ std::optional<Blamed> Blamer::holder_of(const Member& member) const {
   return Blamed{0, *site, BlameRole::kHeld,
                 fmt::format("held by a goroutine that is in {}", owner->holder_now->state),
                 holder.certainty == HolderCertainty::kCertain ? kCertain : kLikely};
+}
+
+std::optional<Blamed> Blamer::came_back_to(const Member& member) const {
+  const Owner* owner = member.owner.get();
+  if (owner == nullptr || !owner->user_now || !owner->user_now->own) return std::nullopt;
+  const NamedFrame& now = *owner->user_now->at;
+  const Tenure tenure = tenure_of(*member.facts);
+  if (tenure.last.view == nullptr || tenure.role != BlameRole::kUsed) return std::nullopt;
+  const auto& own = tenure.last.view->own;
+  for (size_t i = own.size() - 1; i-- > 0;) {
+    if (own[i].frame->function != now.function || own[i].frame->file != now.file) continue;
+    if (dispatches(own[i].function)) return std::nullopt;
+    return Blamed{
+        own[i].function, site_of(*own[i].frame), BlameRole::kUsed,
+        fmt::format("common frame of the last use and where its goroutine waits now, in {}",
+                    owner->user_now->state),
+        0.9};
+  }
+  return std::nullopt;
 }
 
 std::optional<Blamed> Blamer::blame(const Member& member) const {

@@ -31,11 +31,17 @@ bool same_tenure(const ConnectionFacts& facts, const std::optional<Use>& use);
 
 class Blamer {
  public:
+  // The rule where nothing but the last use itself named the line.
+  static constexpr const char* kLastUse = "last use";
+
   explicit Blamer(const Scene& scene);
   // nullopt: no own frame was seen on any stack of it.
   std::optional<Blamed> blame(const Member& member) const;
   // Who holds it now, by memory: for those that nobody is blamed for by their stacks.
   std::optional<Blamed> holder_of(const Member& member) const;
+  // The frame of the last use that its goroutine has come back to and waits in now, by memory:
+  // where nothing but that use named the line. nullopt: it ended, moved on, or never left the use.
+  std::optional<Blamed> came_back_to(const Member& member) const;
   // Whether all stacks that tell who has it now were taken: none was sampled out or lost.
   bool complete(const ConnectionFacts& facts) const;
   // Whether a stack of the present tenure passes the function.

@@ -63,19 +63,24 @@ void Bench::blame_group(Finding& finding, const GroupKey& key,
                         best->blamed.confidence * (0.7 + 0.3 * agreement)};
 }
 
-// Where no stack told of one: the line at which most of them are held.
-void Bench::blame_holders(Finding& finding, const std::vector<const Member*>& members) const {
+// Where memory says more than the stacks: the line at which most of those are held that it was
+// asked about; or, where only a last use is known, the frame that most goroutines came back to from
+// it.
+void Bench::blame_by_memory(Finding& finding, const std::vector<const Member*>& members) const {
+  if (finding.blame && finding.blame->rule != Blamer::kLastUse) return;
   std::map<std::tuple<std::string, std::string, uint32_t>, std::pair<Blamed, size_t>> tally;
+  size_t asked = 0;
   for (const auto* member : members) {
-    const auto held = x_blamer.holder_of(*member);
-    if (!held) continue;
-    auto& entry = tally[{held->site.function, held->site.file, held->site.line}];
-    entry.first = *held;
+    asked += member->owner != nullptr || !finding.blame ? 1 : 0;
+    const auto told = finding.blame ? x_blamer.came_back_to(*member) : x_blamer.holder_of(*member);
+    if (!told) continue;
+    auto& entry = tally[{told->site.function, told->site.file, told->site.line}];
+    entry.first = *told;
     ++entry.second;
   }
   for (const auto& [place, entry] : tally) {
     const auto& [blamed, count] = entry;
-    if (count * 2 <= members.size()) continue;
+    if (count * 2 <= asked) continue;
     finding.blame = Blame{blamed.role, blamed.site, blamed.rule, blamed.confidence};
   }
 }
@@ -204,7 +209,7 @@ void Bench::try_group(const GroupKey& key, const Group& found) {
   finding.older_matched = extra.older_matched;
   finding.diagnosis = Diagnosis::kLeak;
   blame_group(finding, key, group.members);
-  if (!finding.blame) blame_holders(finding, group.members);
+  blame_by_memory(finding, group.members);
   finding.normally_closed_at = normally_closed(item, finding.blame);
   if (!finding.blame) name_nobody(finding, item);
   finding.fingerprint = fingerprint(

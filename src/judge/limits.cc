@@ -9,7 +9,14 @@ namespace {
 
 constexpr size_t kMostPoints = 120;
 
-bool is_ports(const LimitUse& use) { return !use.peer.empty(); }
+bool is_ports(const LimitUse& use) { return use.name == "local-ports"; }
+bool is_pool(const LimitUse& use) { return use.name == "pool"; }
+
+// Whether the pool has lent it.
+bool is_lent(const LimitUse& use, const Descriptor& descriptor) {
+  return descriptor.process == use.process &&
+         std::find(use.lent.begin(), use.lent.end(), descriptor.fd) != use.lent.end();
+}
 
 bool is_limit_error(int error) { return error == EMFILE || error == ENFILE; }
 
@@ -54,15 +61,18 @@ bool counts_for(const Scene& scene, const Member& member, const LimitUse& use) {
            scene.siblings_of(member).peer == use.peer;
   }
   return std::any_of(member.history->descriptors.begin(), member.history->descriptors.end(),
-                     [&](const Descriptor& it) { return it.process == use.process; });
+                     [&](const Descriptor& it) {
+                       return is_pool(use) ? is_lent(use, it) : it.process == use.process;
+                     });
 }
 
 uint64_t leaked_of(const std::vector<Finding>& findings, const LimitUse& use) {
   uint64_t leaked = 0;
   for (const auto& finding : findings) {
     for (const auto& connection : finding.connections) {
-      const bool mine = is_ports(use) ? finding.peer == use.peer || connection.peer == use.peer
-                                      : connection.descriptor.process == use.process;
+      const bool mine = is_ports(use)  ? finding.peer == use.peer || connection.peer == use.peer
+                        : is_pool(use) ? is_lent(use, connection.descriptor)
+                                       : connection.descriptor.process == use.process;
       leaked += mine ? 1 : 0;
     }
   }
@@ -72,6 +82,8 @@ uint64_t leaked_of(const std::vector<Finding>& findings, const LimitUse& use) {
 Diagnosis diagnose_limit(const Scene& scene, const std::vector<Finding>& findings,
                          const Limit& limit, uint64_t failures) {
   const uint64_t leaked = leaked_of(findings, limit.use);
+  // One reading of a pool may have met it in a busy moment.
+  if (is_pool(limit.use) && leaked == 0) return Diagnosis::kUnknown;
   const bool reached = limit.exhausted_in_seconds == 0.0;
   if (leaked > 0 && (limit.exhausted_in_seconds || leaked * 4 >= limit.use.used)) {
     return Diagnosis::kLeak;
@@ -103,6 +115,7 @@ Diagnosis diagnose_limit(const Scene& scene, const std::vector<Finding>& finding
 }
 
 const UseCourse* course_of(const Histories& histories, const LimitUse& use) {
+  if (is_pool(use)) return nullptr;  // read once, at the end
   if (is_ports(use)) {
     const auto course = histories.limit_course.find(use.key());
     return course == histories.limit_course.end() ? nullptr : &course->second;
@@ -155,8 +168,9 @@ std::vector<Limit> weigh_limits(const Scene& scene, const std::vector<Finding>& 
     if (!concerns(scene, use)) continue;
     Limit limit;
     limit.use = use;
-    const uint64_t failures =
-        is_ports(use) ? failed_dials(scene, use) : failed_opens(scene, use.process);
+    const uint64_t failures = is_pool(use)    ? 0
+                              : is_ports(use) ? failed_dials(scene, use)
+                                              : failed_opens(scene, use.process);
     if (use.max) {
       // Open and refused at the same time: a few numbers are always between two hands.
       const bool reached =
@@ -171,6 +185,7 @@ std::vector<Limit> weigh_limits(const Scene& scene, const std::vector<Finding>& 
       }
     }
     limit.diagnosis = diagnose_limit(scene, findings, limit, failures);
+    if (is_pool(use) && limit.diagnosis == Diagnosis::kUnknown) limit.exhausted_in_seconds.reset();
     limits.push_back(std::move(limit));
   }
   return limits;

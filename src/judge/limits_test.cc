@@ -173,5 +173,29 @@ TEST(Limits, ports_used_up_by_idle_ones_are_a_leak_whoever_is_accepted_beside) {
   EXPECT_EQ(judgement.limits[0].diagnosis, Diagnosis::kLeak);
 }
 
+// What a pool has lent is one reading: only what leaks of it says why it is used up.
+TEST(Limits, a_pool_that_is_lent_out_is_called_leaking_only_where_a_finding_has_its_connections) {
+  for (const bool mine : {true, false}) {
+    Street street;
+    for (int i = 0; i < 6; ++i) {
+      auto& facts = street.open(Kind::kTcp, Role::kClient, 1 + 3 * i, "main>fetch>lib:connect");
+      facts.id.object += static_cast<uint64_t>(i) * 100;
+      street.ask(facts, 1.1 + 3 * i, "main>fetch>lib:write");
+      facts.recv_queue = 100;
+    }
+    LimitUse pool{"pool", {100, 5}, 6, 6};
+    for (const auto& history : street.histories.open) {
+      pool.lent.push_back(history.descriptors[0].fd + (mine ? 0 : 5000));
+    }
+    pool.waits = 12;
+    street.histories.limits = {pool};
+    const auto judgement = street.judge();
+    ASSERT_EQ(judgement.findings.size(), 1U);
+    ASSERT_EQ(judgement.limits.size(), 1U);
+    EXPECT_EQ(judgement.limits[0].diagnosis, mine ? Diagnosis::kLeak : Diagnosis::kUnknown);
+    EXPECT_EQ(judgement.limits[0].exhausted_in_seconds.has_value(), mine);
+  }
+}
+
 }  // namespace
 }  // namespace unclosed

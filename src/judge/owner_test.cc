@@ -139,6 +139,71 @@ TEST(HolderStuck, a_select_may_end_by_itself) {
   EXPECT_FALSE(find(left_alone(owner).judge().findings, "holder-stuck"));
 }
 
+// A helper wrote last, for everybody; whoever called it went on, and waits with it in hand.
+TEST(CameBack, the_function_that_the_goroutine_waits_in_is_blamed_and_not_its_helper) {
+  Owner owner;
+  owner.user = 7;
+  owner.user_now = GoroutineNow{
+      7, "chan receive", 300.0, NamedFrame{"stream", "/src/app.cc", 36, "app", true}, true, false};
+  const auto street = [](const Owner& known) {
+    Street made;
+    for (int i = 0; i < 10; ++i) {
+      auto& facts = made.open(Kind::kTcp, Role::kClient, 1 + 3 * i, "lib:run>lib:connect");
+      facts.id.object += static_cast<uint64_t>(i) * 100;
+      made.ask(facts, 1.1 + 3 * i, "main>stream:25>send:48>lib:write", 7);
+      facts.recv_queue = 100;
+      made.last().unread_since = Street::at(1.2 + 3 * i);
+      made.histories.owners[facts.id] = std::make_shared<Owner>(known);
+    }
+    return made;
+  };
+  const auto blame = street(owner).judge().findings.at(0).blame;
+  ASSERT_TRUE(blame);
+  EXPECT_EQ(blame->site, (Site{"stream", "/src/app.cc", 25}));
+  EXPECT_EQ(blame->role, BlameRole::kUsed);
+  // One that has ended, or waits elsewhere, says nothing.
+  owner.user_now->at->function = "elsewhere";
+  EXPECT_EQ(street(owner).judge().findings.at(0).blame->site.function, "send");
+  owner.user_now.reset();
+  EXPECT_EQ(street(owner).judge().findings.at(0).blame->site.function, "send");
+}
+
+// As many goroutines wait for a further connection as their pool has lent, and that is all of it.
+TEST(NestedBorrow, a_pool_that_is_lent_out_to_those_who_wait_for_it_is_evidence) {
+  const auto find_in = [](int64_t lent, int64_t most, bool distinct, bool for_pool) {
+    auto pool = std::make_shared<SqlPool>();
+    pool->max_open = most;
+    pool->open = pool->in_use = lent;
+    Street street;
+    for (uint64_t i = 0; i < 4; ++i) {
+      auto& facts = street.open(Kind::kTcp, Role::kClient, -1, "");
+      facts.id.object += i * 100;
+      Owner owner;
+      owner.pool = pool;
+      owner.lent = true;
+      owner.held = held(HolderKind::kGoroutine, true);
+      owner.held->holder.goroutine = distinct ? 7 + i : 7;
+      owner.holder_now = waits("select", 40);
+      owner.holder_now->id = owner.held->holder.goroutine;
+      owner.holder_now->for_pool = for_pool;
+      street.histories.owners[facts.id] = std::make_shared<Owner>(owner);
+    }
+    const auto judgement = street.judge();
+    const auto* found = find(judgement.findings, "nested-borrow");
+    if (found != nullptr) {
+      EXPECT_TRUE(found->conclusive);
+      EXPECT_EQ(judgement.findings[0].verdict, Verdict::kLeaking);
+      EXPECT_EQ(judgement.findings[0].blame->site.function, "main.worker");
+    }
+    return found != nullptr;
+  };
+  EXPECT_TRUE(find_in(4, 4, true, true));
+  EXPECT_FALSE(find_in(5, 5, true, true)) << "the fifth may be given back";
+  EXPECT_FALSE(find_in(4, 8, true, true)) << "the pool may open more";
+  EXPECT_FALSE(find_in(4, 4, false, true)) << "one goroutine that reaches them all";
+  EXPECT_FALSE(find_in(4, 4, true, false)) << "they wait for something else";
+}
+
 TEST(Held, where_no_stack_names_anybody_the_goroutine_that_holds_it_is_blamed) {
   Owner owner;
   owner.user = 7;

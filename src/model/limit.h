@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "model/process.h"
 
@@ -19,13 +20,17 @@ using LimitKey = std::tuple<std::string, ProcessId, std::string, std::string>;
 
 // One reading of one limit.
 struct LimitUse {
-  std::string name;  // "nofile"; "local-ports": ports from which one destination is dialled
+  // "nofile"; "local-ports": ports from which one destination is dialled; "pool": connections that
+  // a pool of database/sql has lent
+  std::string name;
   ProcessId process;
   uint64_t used = 0;
   std::optional<uint64_t> max;  // nullopt: unlimited
-  std::string peer = {};        // of local ports: the destination; "" otherwise
+  std::string peer = {};        // of local ports: the destination; of a pool: the server, or ""
   std::string local = {};       // of local ports: our address, without a port
   uint64_t time_wait = 0;       // of `used`: held by TIME_WAIT, by no descriptor
+  std::vector<int> lent = {};   // of a pool: the descriptors that `used` counts, as far as known
+  uint64_t waits = 0;           // of a pool: borrowers that had to wait, since it was made
   LimitKey key() const { return {name, process, peer, local}; }
 };
 

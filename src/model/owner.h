@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct GoroutineNow {
   std::optional<double> wait_seconds;  // at least; absent: not known
   std::optional<NamedFrame> at;        // its innermost frame of own code, else the one that waits
   bool own = false;                    // `at` is own code
+  bool for_pool = false;               // it waits until a pool has a connection for it
 };
 
 struct Owner {
@@ -31,13 +33,16 @@ struct Owner {
   std::optional<Held> held;                // absent: nobody asked
   std::optional<GoroutineNow> holder_now;  // where a goroutine holds it
   std::optional<HttpRequest> request;      // that it serves or awaits
+  std::shared_ptr<const SqlPool> pool;     // that it is of; null: of none that is known
+  bool lent = false;                       // by the books of `pool`
 };
 
-// Whether what holds it is a goroutine that is not the one that used it last: such a one reaches
-// the pool that the connection is of, and says nothing of this connection.
-inline bool keeps_a_pool(const Owner& owner) {
-  return owner.held && owner.held->holder.kind == HolderKind::kGoroutine &&
-         owner.user != owner.held->holder.goroutine;
-}
+// The goroutine that has it in hand: that used it last, or that its pool lent it to, by what refers
+// to it; nullptr: not known, or it has ended.
+const GoroutineNow* borrower(const Owner& owner);
+
+// Whether what holds it is a goroutine that neither used it last, nor borrowed it, nor serves the
+// request on it: such a one reaches the pool that the connection is of, and says nothing of it.
+bool keeps_a_pool(const Owner& owner);
 
 }  // namespace unclosed

@@ -229,8 +229,9 @@ Json limits_json(const std::vector<Limit>& limits) {
     one["max"] = limit.use.max ? Json(*limit.use.max) : Json();
     one["exhausted_in_seconds"] = rounded(limit.exhausted_in_seconds);
     one["diagnosis"] = to_string(limit.diagnosis);
-    if (!limit.use.peer.empty()) {
-      one["peer"] = limit.use.peer;
+    if (!limit.use.peer.empty()) one["peer"] = limit.use.peer;
+    if (limit.use.name == "pool") one["waits"] = limit.use.waits;
+    if (limit.use.name == "local-ports") {
       one["local"] = limit.use.local;
       one["time_wait"] = limit.use.time_wait;
     }

@@ -89,11 +89,14 @@ double share_of(const LimitUse& use) {
 
 std::string limit_words(const Limit& limit) {
   const double share = share_of(limit.use);
-  const bool ports = !limit.use.peer.empty();
-  const std::string what =
-      ports ? fmt::format("local ports from {} to {}", printable(limit.use.local),
-                          printable(limit.use.peer))
-            : fmt::format("{} of {}", printable(limit.use.name), limit.use.process.pid);
+  const bool pool = limit.use.name == "pool";
+  std::string what = fmt::format("{} of {}", printable(limit.use.name), limit.use.process.pid);
+  if (limit.use.name == "local-ports") {
+    what = fmt::format("local ports from {} to {}", printable(limit.use.local),
+                       printable(limit.use.peer));
+  } else if (pool && !limit.use.peer.empty()) {
+    what += " to " + printable(limit.use.peer);
+  }
   std::string text = fmt::format("{}: {} in use", what, grouped(limit.use.used));
   if (limit.use.max) {
     const auto percent = share > 0 && share < 0.01 ? "under 1" : fmt::format("{:.0f}", share * 100);
@@ -107,8 +110,12 @@ std::string limit_words(const Limit& limit) {
   if (limit.exhausted_in_seconds) {
     const double left = *limit.exhausted_in_seconds;
     text += left <= 0 ? ", exhausted now" : ", exhausted in about " + duration_words(left);
-  } else if (limit.use.max) {
+  } else if (limit.use.max && !pool) {
     text += ", not growing towards it";
+  }
+  if (limit.use.waits > 0) {
+    text += fmt::format(", {} so far",
+                        counted(limit.use.waits, "borrower had to wait", "borrowers had to wait"));
   }
   if (limit.diagnosis != Diagnosis::kUnknown) {
     text += fmt::format("; diagnosis: {}", to_string(limit.diagnosis));

@@ -29,6 +29,7 @@ std::optional<Evidence> rising_floor(const Case& item);
 std::optional<Evidence> closed_by_parent(const Case& item);
 std::optional<Evidence> owner_gone(const Case& item);
 std::optional<Evidence> holder_stuck(const Case& item);
+std::optional<Evidence> nested_borrow(const Case& item);
 // collector
 std::optional<Evidence> closed_by_collector(const Case& item);
 // against
