@@ -311,8 +311,11 @@ std::optional<Blamed> Blamer::holder_of(const Member& member) const {
 
 std::optional<Blamed> Blamer::came_back_to(const Member& member) const {
   const Owner* owner = member.owner.get();
-  if (owner == nullptr || !owner->user_now || !owner->user_now->own) return std::nullopt;
-  const NamedFrame& now = *owner->user_now->at;
+  if (owner == nullptr) return std::nullopt;
+  const GoroutineNow* there = borrower(*owner);
+  if (there == nullptr && owner->holder_now && !keeps_a_pool(*owner)) there = &*owner->holder_now;
+  if (there == nullptr || !there->own) return std::nullopt;
+  const NamedFrame& now = *there->at;
   const Tenure tenure = tenure_of(*member.facts);
   if (tenure.last.view == nullptr || tenure.role != BlameRole::kUsed) return std::nullopt;
   const auto& own = tenure.last.view->own;
@@ -322,7 +325,7 @@ std::optional<Blamed> Blamer::came_back_to(const Member& member) const {
     return Blamed{
         own[i].function, site_of(*own[i].frame), BlameRole::kUsed,
         fmt::format("common frame of the last use and where its goroutine waits now, in {}",
-                    owner->user_now->state),
+                    there->state),
         0.9};
   }
   return std::nullopt;

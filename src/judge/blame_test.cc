@@ -223,6 +223,18 @@ TEST(Blame, a_dispatcher_on_all_ways_owns_nothing) {
   EXPECT_EQ(only_finding(street).blame->site.function, "audit.check");
 }
 
+// Whoever reads a body of HTTP/2 to its end makes room for more on a connection that all share.
+TEST(Blame, who_makes_room_on_a_shared_connection_does_not_use_it_alone) {
+  Street street;
+  for (uint64_t i = 0; i < 6; ++i) {
+    leaked(street, 1 + static_cast<double>(i), "lib:goexit>lib:dialConnFor>lib:connect",
+           {"main>picture>lib:net/http.http2transportResponseBody.Read>lib:write",
+            "lib:goexit>lib:doRequest>lib:write"},
+           7 + i);
+  }
+  EXPECT_FALSE(only_finding(street).blame);
+}
+
 // Some workers come back to the pool again and again. A connection that one of them happened to use
 // twice in a row is not evidence that their loop owns it, though each of three did so once.
 TEST(Blame, workers_that_met_a_connection_twice_by_chance_do_not_own_it) {

@@ -14,6 +14,17 @@ bool is_collector(const std::string& function) {
                      [&](std::string_view name) { return function.starts_with(name); });
 }
 
+// Where whoever reads a body of HTTP/2 tells the peer that there is room again: no request, and on
+// a connection that others share.
+bool makes_room(const std::string& function) {
+  static constexpr std::string_view kReaders[] = {
+      "net/http.http2transportResponseBody.", "net/http.(*http2transportResponseBody).",
+      "golang.org/x/net/http2.transportResponseBody.",
+      "golang.org/x/net/http2.(*transportResponseBody)."};
+  return std::any_of(std::begin(kReaders), std::end(kReaders),
+                     [&](std::string_view name) { return function.starts_with(name); });
+}
+
 }  // namespace
 
 FunctionId Stacks::intern(const NamedFrame& frame) {
@@ -33,6 +44,10 @@ Stacks::Stacks(const StackBook& book) {
       if (!frame.own && view.library.empty()) view.library = frame.function;
       view.shape = (view.shape ^ std::hash<std::string>()(frame.function)) * 0x9e3779b97f4a7c15ULL;
       if (frame.own) view.own.push_back({intern(frame), &frame});
+    }
+    if (std::any_of(stack.frames.begin(), stack.frames.end(),
+                    [](const NamedFrame& frame) { return makes_room(frame.function); })) {
+      view.own.clear();
     }
     std::reverse(view.own.begin(), view.own.end());
     for (const auto& frame : stack.started) {

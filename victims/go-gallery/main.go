@@ -35,6 +35,7 @@ func main() {
 	output, err := keeper.StdoutPipe()
 	traffic.Must(err)
 	traffic.Must(keeper.Start())
+	go keeper.Wait()
 	address, err := bufio.NewReader(output).ReadString('\n')
 	traffic.Must(err)
 

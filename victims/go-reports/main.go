@@ -50,6 +50,7 @@ func main() {
 		"--every", fmt.Sprint(options.Every))
 	callers.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	traffic.Must(callers.Start())
+	go callers.Wait()
 	fmt.Println("ready")
 	<-ctx.Done()
 }

@@ -40,6 +40,7 @@ func main() {
 		"--every", fmt.Sprint(options.Every))
 	browsers.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	traffic.Must(browsers.Start())
+	go browsers.Wait()
 	fmt.Println("ready")
 	<-ctx.Done()
 }
