@@ -7,8 +7,8 @@
 #include <span>
 
 #include "base/bytes.h"
+#include "collect/golang/descriptor_finder.h"
 #include "collect/golang/frame_words.h"
-#include "collect/golang/go_types.h"
 
 namespace unclosed {
 namespace {
@@ -23,7 +23,7 @@ constexpr int64_t kUsualIdle = 2;  // where the program sets nothing
 class Pools {
  public:
   Pools(GoProcess& process, const GoroutineList& list)
-      : x_process(process), x_layout(process.layout()), x_list(list), x_types(process) {}
+      : x_process(process), x_layout(process.layout()), x_list(list), x_connections(process) {}
   Result<std::vector<SqlPool>> find();
 
  private:
@@ -43,7 +43,7 @@ class Pools {
   GoProcess& x_process;
   const GoRuntimeLayout& x_layout;
   const GoroutineList& x_list;
-  GoTypes x_types;
+  DescriptorFinder x_connections;
 };
 
 // Those that the goroutine's select waits for.
@@ -135,12 +135,13 @@ std::optional<SqlPool::Connection> Pools::connection(uint64_t address, uint64_t 
   const Bytes read(bytes);
   // Statements name their pool first as well, but hold no driver's connection there.
   if (load<uint64_t>(read, x_layout.pooled_pool) != pool ||
-      x_types.behind_table(load<uint64_t>(read, x_layout.pooled_driver).value_or(0)) == nullptr ||
+      x_connections.behind_table(load<uint64_t>(read, x_layout.pooled_driver).value_or(0)) ==
+          nullptr ||
       load<uint8_t>(read, x_layout.pooled_closed) != uint8_t{0})
     return std::nullopt;
   SqlPool::Connection one;
   one.in_use = load<uint8_t>(read, x_layout.pooled_in_use).value_or(0) != 0;
-  one.fd = x_types.descriptor_behind(address + x_layout.pooled_driver);
+  one.fd = x_connections.behind(address + x_layout.pooled_driver);
   return one;
 }
 
