@@ -14,8 +14,9 @@ namespace unclosed {
 namespace {
 
 constexpr std::string_view kOpener = "database/sql.(*DB).connectionOpener";
-constexpr size_t kPoolBytes = 256;   // more than any release's sql.DB has
-constexpr size_t kMostChannels = 8;  // that one select waits for
+constexpr size_t kPoolBytes = 256;      // more than any release's sql.DB has
+constexpr size_t kMostChannels = 8;     // that one select waits for
+constexpr size_t kMostWords = 8 << 20;  // of one map
 constexpr int64_t kMostConnections = 1'000'000;
 constexpr uint64_t kMostMapBytes = 64 << 20;
 constexpr int64_t kUsualIdle = 2;  // where the program sets nothing
@@ -50,7 +51,7 @@ class Pools {
 std::vector<uint64_t> Pools::channels_of(const LiveGoroutine& goroutine) {
   std::vector<uint64_t> channels;
   auto waiting = word_at(goroutine.address + x_layout.g_waiting);
-  while (waiting && *waiting != 0 && channels.size() < kMostChannels) {
+  for (size_t i = 0; waiting && *waiting != 0 && i < kMostChannels; ++i) {
     if (const auto channel = word_at(*waiting + x_layout.sudog_channel); channel && *channel != 0)
       channels.push_back(*channel);
     waiting = word_at(*waiting + x_layout.sudog_next_of_g);
@@ -67,14 +68,14 @@ std::optional<SqlPool> Pools::read(uint64_t address) {
   pool.address = address;
   pool.open = number(x_layout.pool_open);
   pool.idle = number(x_layout.pool_free + offsetof(GoSlice, length));
-  pool.in_use = pool.open - pool.idle;
   pool.max_open = std::max<int64_t>(number(x_layout.pool_max_open), 0);
   const int64_t idle = number(x_layout.pool_max_idle);
   pool.max_idle = idle == 0 ? kUsualIdle : std::max<int64_t>(idle, 0);
   pool.waits = number(x_layout.pool_waits);
   pool.wait_seconds = static_cast<double>(number(x_layout.pool_wait_time)) / 1e9;
-  if (pool.idle < 0 || pool.in_use < 0 || pool.open > kMostConnections || pool.waits < 0)
+  if (pool.idle < 0 || pool.idle > pool.open || pool.open > kMostConnections || pool.waits < 0)
     return std::nullopt;
+  pool.in_use = pool.open - pool.idle;
   add_connections(static_cast<uint64_t>(number(x_layout.pool_dependents)), pool);
   return pool;
 }
@@ -121,6 +122,7 @@ std::vector<uint64_t> Pools::words_of_groups(uint64_t map) {
   for (const uint64_t table : std::set(tables.begin(), tables.end())) {
     const auto groups = word_at(table + kGroupsAt), mask = word_at(table + kMaskAt);
     if (!groups || !mask || *mask > kMostMapBytes / kGroup) continue;
+    if (words.size() + (*mask + 1) * kGroup / 8 > kMostWords) break;
     const auto more = read_words(*groups, (*mask + 1) * kGroup);
     words.insert(words.end(), more.begin(), more.end());
   }
@@ -147,9 +149,13 @@ std::optional<SqlPool::Connection> Pools::connection(uint64_t address, uint64_t 
 
 void Pools::add_connections(uint64_t dependents, SqlPool& pool) {
   if (dependents == 0) return;
-  const auto words = words_of_map(dependents);
-  for (const uint64_t word : std::set(words.begin(), words.end())) {
+  auto words = words_of_map(dependents);
+  std::sort(words.begin(), words.end());
+  words.erase(std::unique(words.begin(), words.end()), words.end());
+  for (const uint64_t word : words) {
     if (word < 4096 || word % 8 != 0) continue;
+    // More than it has open are none of its connections.
+    if (pool.connections.size() >= static_cast<size_t>(pool.open)) break;
     if (const auto one = connection(word, pool.address)) pool.connections.push_back(*one);
   }
   std::sort(pool.connections.begin(), pool.connections.end(),
