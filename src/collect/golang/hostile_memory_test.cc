@@ -1,6 +1,7 @@
 // What a process may have in its memory to keep whoever reads it busy, or to take all of its room.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
@@ -98,6 +99,14 @@ TEST_F(HostileMemory, a_span_of_all_memory_ends_the_search_for_holders) {
   x_memory.write(span + layout.span_class, std::as_bytes(std::span(&kind, 1)));
   const uint16_t elements = 1;
   x_memory.write(span + layout.span_elements, std::as_bytes(std::span(&elements, 1)));
+  // It holds what passes for the file of descriptor 12, so that it is followed.
+  const auto polled = poll_descriptors(x_process).value();
+  const auto one = std::find_if(polled.begin(), polled.end(),
+                                [](const PollDescriptor& any) { return any.fd == 12; });
+  ASSERT_NE(one, polled.end());
+  x_memory.put(start + layout.file_number, 12);
+  x_memory.put(start + layout.file_poll, one->address);
+  x_memory.repeat(start, start + (8 << 20), start);
   const auto held = holders_of(x_process, list, std::array{12}, x_code, {.most_seconds = 0.2});
   ASSERT_TRUE(held);
   EXPECT_EQ(held->held.size(), 1U);
