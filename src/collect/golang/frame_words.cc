@@ -10,6 +10,7 @@ namespace unclosed {
 namespace {
 
 constexpr uint64_t kMostCopy = 256 << 10;
+constexpr size_t kMostWords = 8 << 20;  // of all frames
 // Behind the return address the caller keeps room for arguments that came in registers.
 constexpr uint64_t kSpilled = 6 * 8;
 
@@ -41,7 +42,9 @@ Result<std::vector<FrameWords>> frames_of(GoProcess& process, const GoroutineLis
   std::vector<std::byte> copy;
   std::vector<uint64_t> pcs;
   std::vector<uint32_t> slots;
+  size_t words = 0;
   for (const LiveGoroutine& goroutine : list.goroutines) {
+    if (words > kMostWords) break;
     if (goroutine.stack >= wanted.size() || !wanted[goroutine.stack]) continue;
     copy.resize(std::min(goroutine.stack_high - goroutine.sp, kMostCopy));
     const auto got = process.memory().read(goroutine.sp, copy);
@@ -56,6 +59,7 @@ Result<std::vector<FrameWords>> frames_of(GoProcess& process, const GoroutineLis
       const uint64_t to = std::min<uint64_t>(uint64_t{slots[i]} + 8 + kSpilled, copy.size());
       FrameWords frame{&goroutine, {}};
       take_words(Bytes(copy).subspan(from, to - from), frame.words);
+      words += frame.words.size();
       found.push_back(std::move(frame));
       break;
     }

@@ -13,6 +13,7 @@ namespace {
 
 constexpr uint64_t kMostOfARange = uint64_t{1} << 36;
 constexpr size_t kMostReasons = 64, kLongestReason = 64;
+constexpr size_t kMostPlaces = 1024;  // that look like the runtime's words
 
 Error not_readable(std::string what) {
   return {ErrorKind::kUnsupported, std::move(what), "UC-E031"};
@@ -47,7 +48,11 @@ bool are_reasons(const std::vector<std::string>& words) {
 Result<GoProcess> GoProcess::open(const ProcessId& process, CodeSource& code, ProcFs proc) {
   auto memory = RemoteMemory::open(process);
   if (!memory) return memory.error();
-  GoProcess opened(std::move(*memory), code, std::move(proc));
+  return open(std::move(*memory), code, std::move(proc));
+}
+
+Result<GoProcess> GoProcess::open(RemoteMemory memory, CodeSource& code, ProcFs proc) {
+  GoProcess opened(std::move(memory), code, std::move(proc));
   const auto found = opened.find_module();
   if (!found) return found.error();
   const auto still = opened.still_there();
@@ -211,14 +216,15 @@ void GoProcess::read_wait_reasons() {
   x_reasons.clear();
   // By content: no text, then two of known lengths.
   std::vector<uint64_t> places;
-  const auto scanned = scan_words(
-      x_memory, x_variables.data.start, x_variables.data.end, 6,
-      [&](uint64_t address, std::span<const uint64_t> words) {
-        for (size_t i = 0; i + 6 <= words.size(); ++i) {
-          if (words[i] == 0 && words[i + 1] == 0 && words[i + 3] == 17 && words[i + 5] == 7)
-            places.push_back(address + i * 8);
-        }
-      });
+  const auto scanned =
+      scan_words(x_memory, x_variables.data.start, x_variables.data.end, 6,
+                 [&](uint64_t address, std::span<const uint64_t> words) {
+                   for (size_t i = 0; i + 6 <= words.size(); ++i) {
+                     if (words[i] == 0 && words[i + 1] == 0 && words[i + 3] == 17 &&
+                         words[i + 5] == 7 && places.size() < kMostPlaces)
+                       places.push_back(address + i * 8);
+                   }
+                 });
   for (const uint64_t place : places) {
     auto reasons = reasons_at(x_memory, place);
     if (scanned && are_reasons(reasons)) {

@@ -44,6 +44,8 @@ class GoProcess {
   // `code` must outlive it. kDenied: its memory may not be read. kUnsupported: no Go process, a
   // release that is not known, or one whose structures are not where its release has them. kGone.
   static Result<GoProcess> open(const ProcessId& process, CodeSource& code, ProcFs proc = ProcFs());
+  // The same of memory that is open already.
+  static Result<GoProcess> open(RemoteMemory memory, CodeSource& code, ProcFs proc = ProcFs());
 
   const ProcessId& process() const { return x_memory.process(); }
   RemoteMemory& memory() { return x_memory; }

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "collect/golang/find_goroutines.h"
+#include "collect/golang/memory_scan.h"
 #include "collect/golang/stack_walk.h"
 
 namespace unclosed {
@@ -80,13 +81,11 @@ Result<std::vector<uint64_t>> Reader::addresses() {
     const auto slice = x_process.memory().load<GoSlice>(x_process.all_goroutines());
     if (!slice) return slice.error();
     if (!*slice || (*slice)->length > kMostGoroutines) break;
-    std::vector<uint64_t> all((*slice)->length);
-    const auto got =
-        x_process.memory().read((*slice)->data, std::as_writable_bytes(std::span(all)));
-    if (!got) return got.error();
+    auto all = read_words(x_process.memory(), (*slice)->data, (*slice)->length);
+    if (!all) return all.error();
     const auto again = x_process.memory().load<GoSlice>(x_process.all_goroutines());
     if (!again) return again.error();
-    if (*got && *again && (*again)->data == (*slice)->data) return all;
+    if (*all && *again && (*again)->data == (*slice)->data) return std::move(**all);
   }
   return Error{
       ErrorKind::kUnsupported,
@@ -359,7 +358,9 @@ Status Reader::batch(std::span<const uint64_t> goroutines) {
 Result<GoroutineList> Reader::read() {
   auto all = addresses();
   if (!all) return all.error();
-  x_list.goroutines.reserve(all->size());
+  // The runtime lists each once.
+  std::sort(all->begin(), all->end());
+  all->erase(std::unique(all->begin(), all->end()), all->end());
   for (int attempt = 1; attempt <= kAttempts && !all->empty(); ++attempt) {
     x_last = attempt == kAttempts;
     std::sort(all->begin(), all->end());

@@ -15,7 +15,9 @@ namespace {
 constexpr uint64_t kPage = 8192, kPagesInArena = 8192, kArena = kPage * kPagesInArena;
 constexpr uint64_t kArenaBase = 0xffff800000000000;
 constexpr uint64_t kArenas = uint64_t{1} << 22;
-constexpr uint64_t kMostSpans = uint64_t{1} << 26;
+constexpr uint64_t kMostSpans = uint64_t{1} << 24;
+constexpr size_t kMostLikely = 1024;          // variables that look like the heap
+constexpr uint64_t kEnd = uint64_t{1} << 47;  // of what a process may map
 constexpr uint8_t kInUse = 1;
 constexpr uint64_t kGap = 1024;  // between descriptions of spans that are read as one piece
 constexpr uint64_t kMostBits = kPage / 8 / 8;  // bytes: a bit for each of the smallest objects
@@ -108,7 +110,8 @@ Result<std::vector<uint64_t>> heaps_by_content(GoProcess& process) {
                      for (size_t i = 0; i + arenas < words.size(); ++i) {
                        if (words[i] == 0 || words[i] % 4096 != 0 || words[i + 1] == 0 ||
                            words[i + 1] > words[i + 2] || words[i + 2] > kMostSpans ||
-                           words[i + arenas] % 4096 != 0 || words[i + arenas] == 0)
+                           words[i + arenas] % 4096 != 0 || words[i + arenas] == 0 ||
+                           likely.size() >= kMostLikely)
                          continue;
                        likely.push_back(address + i * 8 - layout.heap_spans);
                      }
@@ -170,7 +173,7 @@ std::optional<HeapSpan> decode(Bytes bytes, const GoRuntimeLayout& layout) {
     return std::nullopt;
   const uint64_t size = pages * kPage;
   if (span.element_size == 0 || span.element_size > size || span.elements == 0 ||
-      span.elements > size / span.element_size || size > UINT64_MAX - span.start)
+      span.elements > size / span.element_size || span.start >= kEnd || size > kEnd - span.start)
     return std::nullopt;
   span.end = span.start + size;
   return span;
@@ -196,12 +199,12 @@ Status HeapMap::read_spans(GoProcess& process, uint64_t heap) {
   const auto all = process.memory().load<GoSlice>(heap + layout.heap_spans);
   if (!all) return all.error();
   if (!*all || (*all)->length > kMostSpans) return refuse;
-  std::vector<uint64_t> addresses((*all)->length);
-  const auto got =
-      process.memory().read((*all)->data, std::as_writable_bytes(std::span(addresses)));
-  if (!got) return got.error();
-  if (!*got) return refuse;
+  auto listed = read_words(process.memory(), (*all)->data, (*all)->length);
+  if (!listed) return listed.error();
+  if (!*listed) return refuse;
+  std::vector<uint64_t> addresses = std::move(**listed);
   std::sort(addresses.begin(), addresses.end());
+  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
   constexpr size_t kBatch = 4096;
   for (size_t from = 0; from < addresses.size(); from += kBatch) {
     const size_t count = std::min(kBatch, addresses.size() - from);

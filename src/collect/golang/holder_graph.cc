@@ -8,8 +8,9 @@
 namespace unclosed {
 namespace {
 
-constexpr uint64_t kChunk = 1 << 20;  // bytes that are read at a time
-constexpr size_t kMostPieces = 1024;  // in one call
+constexpr uint64_t kChunk = 1 << 20;                // bytes that are read at a time
+constexpr size_t kMostPieces = 1024;                // in one call
+constexpr uint64_t kMostOfAll = uint64_t{1} << 42;  // bytes: a process may say that it has any
 constexpr uint64_t kSmallShare = 16;  // of the whole: groups that are searched between others
 constexpr uint64_t kMostOfAStack = 64 << 20;
 constexpr uint32_t kDeferOffset = 40;  // of g._defer, in every release
@@ -29,6 +30,11 @@ HolderGraph::HolderGraph(GoProcess& process, const HeapMap& map, const Goroutine
 void HolderGraph::add_piece(Group& group, uint64_t start, uint64_t size, uint32_t from) {
   for (uint64_t at = 0; at + kWord <= size; at += kChunk) {
     const uint64_t part = std::min(kChunk, size - at) & ~(kWord - 1);
+    if (x_planned > kMostOfAll - part) {
+      ++x_left_out;
+      return;
+    }
+    x_planned += part;
     group.pieces.push_back({start + at, static_cast<uint32_t>(part), from});
     group.bytes += part;
   }
@@ -129,6 +135,10 @@ bool HolderGraph::names_descriptor(uint32_t target, uint64_t word) {
 
 void HolderGraph::root(uint32_t target, RootPlace::Kind kind, uint32_t goroutine, uint64_t word) {
   if (!x_counts({kind, goroutine, word})) return;
+  if (x_roots.size() >= x_settings.most_links) {
+    ++x_left_out;
+    return;
+  }
   x_roots.push_back({target, {kind, goroutine, word}});
 }
 
@@ -150,7 +160,11 @@ void HolderGraph::hit(const Group& group, const Piece& piece, uint64_t value, ui
         return;
       }
       const uint32_t holder = holder_at(piece.from, word, target);
-      if (holder != kNone && holder != target) x_links.push_back({holder, target, word});
+      if (holder == kNone || holder == target) return;
+      if (x_links.size() >= x_settings.most_links)
+        ++x_left_out;
+      else
+        x_links.push_back({holder, target, word});
       return;
     }
     case Source::kVariables:

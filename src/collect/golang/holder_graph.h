@@ -19,6 +19,7 @@ namespace unclosed {
 
 struct HolderSettings {
   size_t most_objects = size_t{1} << 21;  // that are followed
+  size_t most_links = size_t{1} << 24;    // between them, and roots
   uint32_t most_levels = 40;              // from a descriptor
   uint32_t least_passes = 2;              // over the heap, before what was found is enough
   uint32_t most_passes = 8;
@@ -72,7 +73,7 @@ class HolderGraph {
   bool complete() const { return x_complete; }
   uint64_t bytes_read() const { return x_bytes; }
   uint32_t passes() const { return x_passes; }
-  uint64_t left_out() const { return x_left_out; }  // objects beyond the limits
+  uint64_t left_out() const { return x_left_out; }  // objects and links beyond the limits
 
  private:
   enum class Source : uint8_t { kHeap, kVariables, kStacks };
@@ -127,6 +128,7 @@ class HolderGraph {
   std::vector<uint64_t> x_buffer;
   std::vector<RemoteMemory::Piece> x_reads;
   uint64_t x_bytes = 0, x_left_out = 0;
+  uint64_t x_planned = 0;  // bytes of all groups
   uint32_t x_passes = 0;
   int64_t x_started = 0;
   bool x_complete = false, x_late = false;

@@ -101,9 +101,7 @@ class Telling {
 };
 
 Status Telling::prepare() {
-  auto book = TypeBook::read(x_process);
-  if (!book) return book.error();
-  x_book.emplace(std::move(*book));
+  x_book.emplace(x_process);
   x_paths = std::make_unique<HolderPaths>(x_graph);
   x_types = std::make_unique<ObjectTypes>(x_process, x_map, x_graph, *x_paths, *x_book);
   std::vector<uint32_t> costs;

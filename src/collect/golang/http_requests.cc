@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "collect/golang/descriptor_finder.h"
 #include "collect/golang/frame_words.h"
-#include "collect/golang/go_types.h"
 
 namespace unclosed {
 namespace {
@@ -20,7 +20,7 @@ struct GoString {
 class Requests {
  public:
   explicit Requests(GoProcess& process)
-      : x_process(process), x_layout(process.layout()), x_types(process) {}
+      : x_process(process), x_layout(process.layout()), x_connections(process) {}
 
   // The request that the connection at `address` serves; nullopt: none, or no connection is there.
   std::optional<HttpRequest> served(uint64_t address);
@@ -38,7 +38,7 @@ class Requests {
 
   GoProcess& x_process;
   const GoRuntimeLayout& x_layout;
-  GoTypes x_types;
+  DescriptorFinder x_connections;
 };
 
 std::optional<std::string> Requests::text_at(uint64_t address, uint64_t longest) {
@@ -70,7 +70,7 @@ std::optional<HttpRequest> Requests::served(uint64_t address) {
   if (response == 0 || word_at(response + x_layout.response_server) != address) return std::nullopt;
   auto request = request_at(word_at(response + x_layout.response_request));
   const auto fd =
-      request ? x_types.descriptor_behind(address + x_layout.server_connection) : std::nullopt;
+      request ? x_connections.behind(address + x_layout.server_connection) : std::nullopt;
   if (!fd) return std::nullopt;
   request->role = HttpRequest::Role::kServing;
   request->fd = *fd;
@@ -87,7 +87,7 @@ std::optional<HttpRequest> Requests::awaited(uint64_t address) {
   if (x_layout.minor >= 23) pending = word_at(pending);
   auto request = request_at(pending);
   const auto fd =
-      request ? x_types.descriptor_behind(address + x_layout.client_connection) : std::nullopt;
+      request ? x_connections.behind(address + x_layout.client_connection) : std::nullopt;
   if (!fd) return std::nullopt;
   request->role = HttpRequest::Role::kAwaiting;
   request->fd = *fd;

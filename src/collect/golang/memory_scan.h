@@ -1,9 +1,10 @@
 // Looks through stretches of a process's memory word by word, in pieces, so that little of it is
-// held at a time. One thread at a time.
+// held at a time, and reads lists whose length is the process's own word. One thread at a time.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -28,6 +29,23 @@ Status scan_words(RemoteMemory& memory, uint64_t start, uint64_t end, size_t ove
     start += (words.size() - overlap) * 8;
   }
   return {};
+}
+
+// `count` words at `address`; nullopt: not all are mapped. Room is taken as they come, so that a
+// length that is none costs nothing.
+inline Result<std::optional<std::vector<uint64_t>>> read_words(RemoteMemory& memory,
+                                                               uint64_t address, uint64_t count) {
+  constexpr uint64_t kPart = uint64_t{1} << 17;
+  std::vector<uint64_t> words;
+  while (words.size() < count) {
+    const size_t done = words.size();
+    words.resize(done + std::min(kPart, count - done));
+    const auto got =
+        memory.read(address + done * 8, std::as_writable_bytes(std::span(words).subspan(done)));
+    if (!got) return got.error();
+    if (!*got) return std::optional<std::vector<uint64_t>>();
+  }
+  return std::optional(std::move(words));
 }
 
 }  // namespace unclosed

@@ -11,17 +11,20 @@ namespace {
 
 constexpr uint64_t kChunk = 256 << 10;  // in which the runtime allocates for ever
 constexpr size_t kMostChunks = 1 << 16;
+constexpr size_t kMostSteps = 1 << 18;  // through lists that may be none
+constexpr size_t kMostHeads = 1 << 20;
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kMostOfAMapping = 64 << 20;  // of memory that may hold them
 constexpr uint64_t kNobody = 2;                 // up to it: no goroutine waits, one is about to
 
 using Areas = std::vector<AddressRange>;
 
-// Follows the list of chunks from `first`; empty: it is no such list.
-Result<Areas> follow(RemoteMemory& memory, uint64_t first) {
+// Follows the list of chunks from `first`, at most `steps` far; empty: it is no such list.
+Result<Areas> follow(RemoteMemory& memory, uint64_t first, size_t& steps) {
   Areas areas;
   for (uint64_t at = first; at != 0;) {
-    if (at % kPage != 0 || areas.size() == kMostChunks) return Areas();
+    if (at % kPage != 0 || areas.size() == kMostChunks || steps == 0) return Areas();
+    --steps;
     const auto next = memory.load<uint64_t>(at);
     if (!next) return next.error();
     if (!*next) return Areas();
@@ -56,20 +59,23 @@ Result<Areas> likely_chunks(GoProcess& process) {
   };
   std::vector<uint64_t> heads;
   for (const AddressRange& range : {process.variables().noptrbss, process.variables().bss}) {
-    const auto scanned = scan_words(process.memory(), range.start, range.end, 0,
-                                    [&](uint64_t, std::span<const uint64_t> words) {
-                                      for (const uint64_t word : words)
-                                        if (word != 0 && word % kPage == 0) heads.push_back(word);
-                                    });
+    const auto scanned =
+        scan_words(process.memory(), range.start, range.end, 0,
+                   [&](uint64_t, std::span<const uint64_t> words) {
+                     for (const uint64_t word : words)
+                       if (word != 0 && word % kPage == 0 && heads.size() < kMostHeads)
+                         heads.push_back(word);
+                   });
     if (!scanned) return scanned.error();
   }
   std::sort(heads.begin(), heads.end());
   heads.erase(std::unique(heads.begin(), heads.end()), heads.end());
   std::unordered_set<uint64_t> known;
   Areas areas;
+  size_t steps = kMostSteps;
   for (const uint64_t head : heads) {
     if (!holds_chunk(head)) continue;
-    auto list = follow(process.memory(), head);
+    auto list = follow(process.memory(), head, steps);
     if (!list) return list.error();
     for (const AddressRange& area : *list) {
       if (holds_chunk(area.start) && known.insert(area.start).second) areas.push_back(area);
@@ -102,10 +108,16 @@ std::optional<Found> decode(Bytes bytes, uint64_t address, const GoRuntimeLayout
 }
 
 // Each knows its own address, which tells them from everything else.
-Status look_through(GoProcess& process, const Areas& areas, std::vector<Found>& into) {
+Status look_through(GoProcess& process, Areas areas, std::vector<Found>& into) {
   const GoRuntimeLayout& layout = process.layout();
   const size_t self = layout.poll_self / 8, size = layout.poll_size / 8;
-  for (const AddressRange& area : areas) {
+  std::sort(areas.begin(), areas.end(),
+            [](const AddressRange& a, const AddressRange& b) { return a.start < b.start; });
+  uint64_t end = 0;
+  for (AddressRange area : areas) {
+    // Chunks do not overlap; what says so otherwise is looked through once.
+    area.start = std::max(area.start, end);
+    end = std::max(area.end, end);
     const auto scanned =
         scan_words(process.memory(), area.start, area.end, size,
                    [&](uint64_t address, std::span<const uint64_t> words) {
@@ -127,7 +139,8 @@ Result<std::vector<Found>> all(GoProcess& process) {
   if (const auto symbol = process.symbol("runtime.persistentChunks")) {
     const auto head = process.memory().load<uint64_t>(*symbol);
     if (!head) return head.error();
-    auto list = follow(process.memory(), head->value_or(0));
+    size_t steps = kMostChunks;
+    auto list = follow(process.memory(), head->value_or(0), steps);
     if (!list) return list.error();
     areas = std::move(*list);
   }

@@ -23,7 +23,10 @@ std::string yama() {
 }  // namespace
 
 Result<RemoteMemory> RemoteMemory::open(const ProcessId& process) {
-  RemoteMemory memory(process);
+  RemoteMemory memory(
+      process, [pid = process.pid](std::span<const iovec> local, std::span<const iovec> remote) {
+        return ::process_vm_readv(pid, local.data(), local.size(), remote.data(), remote.size(), 0);
+      });
   // The right is checked before the address, which nobody has mapped.
   std::byte nothing{};
   const auto got = memory.read(0, std::span(&nothing, 1));
@@ -71,8 +74,7 @@ Status RemoteMemory::read(std::span<Piece> pieces) {
     const size_t count = gather(pieces);
     uint64_t got = 0;
     if (!x_remote.empty()) {
-      const ssize_t answer = ::process_vm_readv(x_process.pid, x_local.data(), x_local.size(),
-                                                x_remote.data(), x_remote.size(), 0);
+      const ssize_t answer = x_source(x_local, x_remote);
       if (answer < 0 && errno != EFAULT) return refusal(errno);
       got = answer < 0 ? 0 : static_cast<uint64_t>(answer);
     }

@@ -8,10 +8,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -28,9 +30,18 @@ class RemoteMemory {
     bool got = false;
   };
 
+  // Answers as process_vm_readv does: fills `local` from `remote` up to the first place that is
+  // not mapped, and says how many bytes came; -1 and errno when none did.
+  using Source =
+      std::function<ssize_t(std::span<const iovec> local, std::span<const iovec> remote)>;
+
   // kGone: no such process. kDenied: we may not read its memory; the text says why as far as the
   // system tells.
   static Result<RemoteMemory> open(const ProcessId& process);
+  // Memory that something else than the kernel answers for: a recording.
+  static RemoteMemory over(const ProcessId& process, Source source) {
+    return {process, std::move(source)};
+  }
 
   const ProcessId& process() const { return x_process; }
 
@@ -52,11 +63,13 @@ class RemoteMemory {
   Result<std::optional<std::string>> text(uint64_t address, uint64_t size, size_t cap);
 
  private:
-  explicit RemoteMemory(const ProcessId& process) : x_process(process) {}
+  RemoteMemory(const ProcessId& process, Source source)
+      : x_process(process), x_source(std::move(source)) {}
   Error refusal(int errno_value) const;
   size_t gather(std::span<Piece> pieces);
 
   ProcessId x_process;
+  Source x_source;
   std::vector<iovec> x_local, x_remote;  // reused
 };
 

@@ -13,6 +13,7 @@ constexpr uint32_t kOwnVariable = 0, kOwnStack = 6, kLibraryVariable = 5, kLibra
 constexpr int kMostHops = 3;
 constexpr uint64_t kLargestStatic = 1024;  // bytes of an object without a name
 constexpr size_t kMostUsers = 64, kShownUsers = 3;
+constexpr size_t kMostPointers = 8 << 20;  // between variables
 constexpr uint64_t kMostCopy = 1 << 20;
 constexpr std::string_view kRuntime = "runtime.";
 
@@ -32,7 +33,8 @@ Result<std::optional<RootPlaces::Pointer>> RootPlaces::pointer_to(uint64_t addre
           scan_words(x_process.memory(), range.start, range.end, 0,
                      [&](uint64_t at, std::span<const uint64_t> words) {
                        for (size_t i = 0; i < words.size(); ++i) {
-                         if (variables.data.holds(words[i]) || variables.bss.holds(words[i]))
+                         if ((variables.data.holds(words[i]) || variables.bss.holds(words[i])) &&
+                             x_pointers->size() < kMostPointers)
                            x_pointers->emplace_back(words[i], at + i * 8);
                        }
                      });

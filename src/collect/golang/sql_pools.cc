@@ -7,15 +7,16 @@
 #include <span>
 
 #include "base/bytes.h"
+#include "collect/golang/descriptor_finder.h"
 #include "collect/golang/frame_words.h"
-#include "collect/golang/go_types.h"
 
 namespace unclosed {
 namespace {
 
 constexpr std::string_view kOpener = "database/sql.(*DB).connectionOpener";
-constexpr size_t kPoolBytes = 256;   // more than any release's sql.DB has
-constexpr size_t kMostChannels = 8;  // that one select waits for
+constexpr size_t kPoolBytes = 256;      // more than any release's sql.DB has
+constexpr size_t kMostChannels = 8;     // that one select waits for
+constexpr size_t kMostWords = 8 << 20;  // of one map
 constexpr int64_t kMostConnections = 1'000'000;
 constexpr uint64_t kMostMapBytes = 64 << 20;
 constexpr int64_t kUsualIdle = 2;  // where the program sets nothing
@@ -23,7 +24,7 @@ constexpr int64_t kUsualIdle = 2;  // where the program sets nothing
 class Pools {
  public:
   Pools(GoProcess& process, const GoroutineList& list)
-      : x_process(process), x_layout(process.layout()), x_list(list), x_types(process) {}
+      : x_process(process), x_layout(process.layout()), x_list(list), x_connections(process) {}
   Result<std::vector<SqlPool>> find();
 
  private:
@@ -43,14 +44,14 @@ class Pools {
   GoProcess& x_process;
   const GoRuntimeLayout& x_layout;
   const GoroutineList& x_list;
-  GoTypes x_types;
+  DescriptorFinder x_connections;
 };
 
 // Those that the goroutine's select waits for.
 std::vector<uint64_t> Pools::channels_of(const LiveGoroutine& goroutine) {
   std::vector<uint64_t> channels;
   auto waiting = word_at(goroutine.address + x_layout.g_waiting);
-  while (waiting && *waiting != 0 && channels.size() < kMostChannels) {
+  for (size_t i = 0; waiting && *waiting != 0 && i < kMostChannels; ++i) {
     if (const auto channel = word_at(*waiting + x_layout.sudog_channel); channel && *channel != 0)
       channels.push_back(*channel);
     waiting = word_at(*waiting + x_layout.sudog_next_of_g);
@@ -67,14 +68,14 @@ std::optional<SqlPool> Pools::read(uint64_t address) {
   pool.address = address;
   pool.open = number(x_layout.pool_open);
   pool.idle = number(x_layout.pool_free + offsetof(GoSlice, length));
-  pool.in_use = pool.open - pool.idle;
   pool.max_open = std::max<int64_t>(number(x_layout.pool_max_open), 0);
   const int64_t idle = number(x_layout.pool_max_idle);
   pool.max_idle = idle == 0 ? kUsualIdle : std::max<int64_t>(idle, 0);
   pool.waits = number(x_layout.pool_waits);
   pool.wait_seconds = static_cast<double>(number(x_layout.pool_wait_time)) / 1e9;
-  if (pool.idle < 0 || pool.in_use < 0 || pool.open > kMostConnections || pool.waits < 0)
+  if (pool.idle < 0 || pool.idle > pool.open || pool.open > kMostConnections || pool.waits < 0)
     return std::nullopt;
+  pool.in_use = pool.open - pool.idle;
   add_connections(static_cast<uint64_t>(number(x_layout.pool_dependents)), pool);
   return pool;
 }
@@ -121,6 +122,7 @@ std::vector<uint64_t> Pools::words_of_groups(uint64_t map) {
   for (const uint64_t table : std::set(tables.begin(), tables.end())) {
     const auto groups = word_at(table + kGroupsAt), mask = word_at(table + kMaskAt);
     if (!groups || !mask || *mask > kMostMapBytes / kGroup) continue;
+    if (words.size() + (*mask + 1) * kGroup / 8 > kMostWords) break;
     const auto more = read_words(*groups, (*mask + 1) * kGroup);
     words.insert(words.end(), more.begin(), more.end());
   }
@@ -135,20 +137,25 @@ std::optional<SqlPool::Connection> Pools::connection(uint64_t address, uint64_t 
   const Bytes read(bytes);
   // Statements name their pool first as well, but hold no driver's connection there.
   if (load<uint64_t>(read, x_layout.pooled_pool) != pool ||
-      x_types.behind_table(load<uint64_t>(read, x_layout.pooled_driver).value_or(0)) == nullptr ||
+      x_connections.behind_table(load<uint64_t>(read, x_layout.pooled_driver).value_or(0)) ==
+          nullptr ||
       load<uint8_t>(read, x_layout.pooled_closed) != uint8_t{0})
     return std::nullopt;
   SqlPool::Connection one;
   one.in_use = load<uint8_t>(read, x_layout.pooled_in_use).value_or(0) != 0;
-  one.fd = x_types.descriptor_behind(address + x_layout.pooled_driver);
+  one.fd = x_connections.behind(address + x_layout.pooled_driver);
   return one;
 }
 
 void Pools::add_connections(uint64_t dependents, SqlPool& pool) {
   if (dependents == 0) return;
-  const auto words = words_of_map(dependents);
-  for (const uint64_t word : std::set(words.begin(), words.end())) {
+  auto words = words_of_map(dependents);
+  std::sort(words.begin(), words.end());
+  words.erase(std::unique(words.begin(), words.end()), words.end());
+  for (const uint64_t word : words) {
     if (word < 4096 || word % 8 != 0) continue;
+    // More than it has open are none of its connections.
+    if (pool.connections.size() >= static_cast<size_t>(pool.open)) break;
     if (const auto one = connection(word, pool.address)) pool.connections.push_back(*one);
   }
   std::sort(pool.connections.begin(), pool.connections.end(),
