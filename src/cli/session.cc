@@ -42,6 +42,14 @@ Duration cpu_time() {
   return std::chrono::seconds(used.tv_sec) + Duration(used.tv_nsec);
 }
 
+// Connections of which none is used: of a pool that nobody asks, or one that is stuck.
+bool all_lie_idle(const Finding& group) {
+  return group.verdict == Verdict::kHeld && is_socket(group.kind) &&
+         group.role != Role::kListener &&
+         std::none_of(group.evidence.begin(), group.evidence.end(),
+                      [](const Evidence& one) { return one.kind == "used-again"; });
+}
+
 class Session {
  public:
   Session(const SessionSettings& settings, const std::atomic<int>& interrupts)
@@ -189,9 +197,7 @@ void Session::judge_so_far(Instant now) {
   x_said.note(judgement, now);
   const bool any_left_alone =
       !judgement.findings.empty() ||
-      std::any_of(judgement.groups.begin(), judgement.groups.end(), [](const Finding& group) {
-        return group.verdict == Verdict::kHeld && group.role != Role::kListener;
-      });
+      std::any_of(judgement.groups.begin(), judgement.groups.end(), all_lie_idle);
   if (x_settings.memory && any_left_alone) x_owners.look(histories.processes, now);
   const int share = waits_for_it ? kJudgeShare : kJudgeShareAside;
   const Duration least =
