@@ -128,6 +128,20 @@ LimitUse limit_of(const SqlPool& pool, const ProcessId& process,
   return use;
 }
 
+// A goroutine that reaches several connections that were lent reaches what they belong to.
+void tell_in_hand(const std::map<int, std::shared_ptr<Owner>>& owners) {
+  std::map<uint64_t, size_t> lent;
+  const auto has_it = [](const Owner& owner) {
+    return owner.lent && owner.held && holds_what_was_lent(owner.held->holder);
+  };
+  for (const auto& [fd, owner] : owners) {
+    if (has_it(*owner)) ++lent[owner->held->holder.goroutine];
+  }
+  for (const auto& [fd, owner] : owners) {
+    owner->in_hand = has_it(*owner) && lent[owner->held->holder.goroutine] == 1;
+  }
+}
+
 }  // namespace
 
 void Owners::note(const ProcessId& process, const GoroutineList& list, Instant now) {
@@ -181,8 +195,8 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
       owner->request = moment.request(descriptor.fd);
       moment.tell_pool(descriptor.fd, *owner);
       // Of a pool that has lent all that it may have, who has them is of interest in any case.
-      const bool lent_out = owner->lent && owner->pool->max_open > 0 &&
-                            owner->pool->in_use >= owner->pool->max_open;
+      const bool lent_out =
+          owner->lent && owner->pool->max_open > 0 && owner->pool->in_use >= owner->pool->max_open;
       if ((lent_out || found.contains(history->facts.id)) && is_socket(history->facts.kind) &&
           fds.size() < kMostAsked) {
         by_fd.emplace(descriptor.fd, owner);
@@ -218,6 +232,7 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
       owner.holder_now = goroutine(one.holder.goroutine);
     owner.held = std::move(one);
   }
+  tell_in_hand(by_fd);
   return process.still_there();
 }
 

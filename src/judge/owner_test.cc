@@ -181,6 +181,7 @@ TEST(NestedBorrow, a_pool_that_is_lent_out_to_those_who_wait_for_it_is_evidence)
       Owner owner;
       owner.pool = pool;
       owner.lent = true;
+      owner.in_hand = distinct;
       owner.held = held(HolderKind::kGoroutine, true);
       owner.held->holder.goroutine = distinct ? 7 + i : 7;
       owner.holder_now = waits("select", 40);
@@ -227,6 +228,23 @@ TEST(Held, where_no_stack_names_anybody_the_goroutine_that_holds_it_is_blamed) {
   owner.user = 8;
   for (auto& [id, known] : street.histories.owners) known = std::make_shared<Owner>(owner);
   EXPECT_FALSE(street.judge().findings.at(0).blame);
+}
+
+TEST(HoldsWhatWasLent, rows_in_a_goroutine_do_and_ways_through_the_pool_do_not) {
+  Holder holder;
+  holder.kind = HolderKind::kGoroutine;
+  const auto chain = [&](std::initializer_list<const char*> types) {
+    holder.chain.clear();
+    for (const char* type : types) holder.chain.push_back({type, 8, "field", false});
+    return holds_what_was_lent(holder);
+  };
+  EXPECT_TRUE(chain({"database/sql.Rows", "net.netFD"}));
+  EXPECT_TRUE(chain({"database/sql.driverConn", "net.netFD"}));
+  EXPECT_FALSE(chain({"database/sql.DB", "database/sql.driverConn", "net.netFD"}));
+  EXPECT_FALSE(chain({"context.cancelCtx", "database/sql.Rows", "net.netFD"}));
+  EXPECT_FALSE(chain({}));
+  holder.kind = HolderKind::kVariable;
+  EXPECT_FALSE(chain({"database/sql.Rows", "net.netFD"}));
 }
 
 }  // namespace

@@ -5,20 +5,21 @@
 namespace unclosed {
 namespace {
 
-// By way of the pool, and not of what the pool lent.
-bool leads_through_pool(const Holder& holder) {
-  return std::any_of(holder.chain.begin(), holder.chain.end(),
-                     [](const HeldStep& step) { return step.type == "database/sql.DB"; });
-}
-
 // Lent, and in the hands of the goroutine that holds it.
 bool lent_to_holder(const Owner& owner) {
-  return owner.lent && !owner.user && owner.held &&
-         owner.held->holder.kind == HolderKind::kGoroutine &&
-         !leads_through_pool(owner.held->holder);
+  return owner.in_hand && !owner.user && owner.held &&
+         owner.held->holder.kind == HolderKind::kGoroutine;
 }
 
 }  // namespace
+
+bool holds_what_was_lent(const Holder& holder) {
+  const auto of_sql = [](const HeldStep& step) { return step.type.starts_with("database/sql."); };
+  const auto is_pool = [](const HeldStep& step) { return step.type == "database/sql.DB"; };
+  return holder.kind == HolderKind::kGoroutine && !holder.chain.empty() &&
+         of_sql(holder.chain.front()) &&
+         std::none_of(holder.chain.begin(), holder.chain.end(), is_pool);
+}
 
 const GoroutineNow* borrower(const Owner& owner) {
   if (owner.user_now) return &*owner.user_now;

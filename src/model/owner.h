@@ -35,7 +35,13 @@ struct Owner {
   std::optional<HttpRequest> request;      // that it serves or awaits
   std::shared_ptr<const SqlPool> pool;     // that it is of; null: of none that is known
   bool lent = false;                       // by the books of `pool`
+  // Lent, and what holds it has the very thing that the pool lent, and nothing else that it lent.
+  bool in_hand = false;
 };
+
+// Whether a goroutine has what database/sql gave it (rows, a transaction, a connection), and does
+// not reach it by way of the pool or of something of its own.
+bool holds_what_was_lent(const Holder& holder);
 
 // The goroutine that has it in hand: that used it last, or that its pool lent it to, by what refers
 // to it; nullptr: not known, or it has ended.

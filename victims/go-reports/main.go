@@ -27,18 +27,19 @@ import (
 func main() {
 	dsn := flag.String("postgres", "postgres://shop@127.0.0.1:5432/shop?sslmode=disable", "the database")
 	office := flag.String("office", "", "be the callers of that office")
+	closing := flag.Int("closing", os.Getpid(), "the quarter that is being closed; each service has its own")
 	options := traffic.Parse(25, 12)
 	ctx, stop := options.Context()
 	defer stop()
 
 	if *office != "" {
-		options.Drive(ctx, 4, func(n int) { call(ctx, *office, n, options.Rare(n)) })
+		options.Drive(ctx, 4, func(n int) { call(ctx, *office, n, *closing, options.Rare(n)) })
 		return
 	}
 	db, err := sql.Open("postgres", *dsn)
 	traffic.Must(err)
 	defer db.Close()
-	traffic.Must(reports.CloseBooks(ctx, db))
+	traffic.Must(reports.CloseBooks(ctx, db, *closing))
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	traffic.Must(err)
@@ -47,7 +48,7 @@ func main() {
 	defer server.Close()
 
 	callers := exec.Command(os.Args[0], "--office", listener.Addr().String(), "--rate", fmt.Sprint(options.Rate),
-		"--every", fmt.Sprint(options.Every))
+		"--every", fmt.Sprint(options.Every), "--closing", fmt.Sprint(*closing))
 	callers.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	traffic.Must(callers.Start())
 	go callers.Wait()
@@ -56,10 +57,10 @@ func main() {
 }
 
 // call asks for a quarter, and waits as long as people do.
-func call(ctx context.Context, office string, n int, closing bool) {
+func call(ctx context.Context, office string, n, closing int, rare bool) {
 	quarter := n%8 + 1
-	if closing {
-		quarter = reports.Closing
+	if rare {
+		quarter = closing
 	}
 	patience, cancel := context.WithTimeout(ctx, 150*time.Millisecond)
 	defer cancel()

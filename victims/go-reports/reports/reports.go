@@ -9,16 +9,13 @@ import (
 	"strconv"
 )
 
-// Closing is the quarter that is being closed.
-const Closing = 77
-
 // CloseBooks begins to close a quarter, and is not done before ctx ends: its lock stays until then.
-func CloseBooks(ctx context.Context, db *sql.DB) error {
+func CloseBooks(ctx context.Context, db *sql.DB, quarter int) error {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", Closing)
+	_, err = conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", quarter)
 	context.AfterFunc(ctx, func() { conn.Close() })
 	return err
 }
