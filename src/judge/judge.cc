@@ -71,7 +71,9 @@ void Bench::blame_by_memory(Finding& finding, const std::vector<const Member*>& 
   std::map<std::tuple<std::string, std::string, uint32_t>, std::pair<Blamed, size_t>> tally;
   size_t asked = 0;
   for (const auto* member : members) {
-    asked += member->owner != nullptr || !finding.blame ? 1 : 0;
+    // One of which no stack was taken, or no memory read, says nothing.
+    if (finding.blame && (member->owner == nullptr || !x_blamer.blame(*member))) continue;
+    ++asked;
     const auto told = finding.blame ? x_blamer.came_back_to(*member) : x_blamer.holder_of(*member);
     if (!told) continue;
     auto& entry = tally[{told->site.function, told->site.file, told->site.line}];
