@@ -65,16 +65,19 @@ void Bench::blame_group(Finding& finding, const GroupKey& key,
 
 // Where memory says more than the stacks: the line at which most of those are held that it was
 // asked about; or, where only a last use is known, the frame that most goroutines came back to from
-// it.
+// it; or, where only the opening is known, who has in hand what a pool lent.
 void Bench::blame_by_memory(Finding& finding, const std::vector<const Member*>& members) const {
-  if (finding.blame && finding.blame->rule != Blamer::kLastUse) return;
+  const bool opened = finding.blame && finding.blame->role == BlameRole::kOpened;
+  if (finding.blame && !opened && finding.blame->rule != Blamer::kLastUse) return;
   std::map<std::tuple<std::string, std::string, uint32_t>, std::pair<Blamed, size_t>> tally;
   size_t asked = 0;
   for (const auto* member : members) {
     // One of which no stack was taken, or no memory read, says nothing.
     if (finding.blame && (member->owner == nullptr || !x_blamer.blame(*member))) continue;
     ++asked;
-    const auto told = finding.blame ? x_blamer.came_back_to(*member) : x_blamer.holder_of(*member);
+    if (opened && !member->owner->in_hand) continue;
+    const auto told =
+        finding.blame && !opened ? x_blamer.came_back_to(*member) : x_blamer.holder_of(*member);
     if (!told) continue;
     auto& entry = tally[{told->site.function, told->site.file, told->site.line}];
     entry.first = *told;

@@ -176,7 +176,9 @@ TEST(NestedBorrow, a_pool_that_is_lent_out_to_those_who_wait_for_it_is_evidence)
     pool->open = pool->in_use = lent;
     Street street;
     for (uint64_t i = 0; i < 4; ++i) {
-      auto& facts = street.open(Kind::kTcp, Role::kClient, -1, "");
+      // Half of them from before the attach, the others opened by a caller that is known.
+      auto& facts =
+          street.open(Kind::kTcp, Role::kClient, i < 2 ? -1 : 5, "main>total>lib:connect");
       facts.id.object += i * 100;
       Owner owner;
       owner.pool = pool;
@@ -194,7 +196,9 @@ TEST(NestedBorrow, a_pool_that_is_lent_out_to_those_who_wait_for_it_is_evidence)
     if (found != nullptr) {
       EXPECT_TRUE(found->conclusive);
       EXPECT_EQ(judgement.findings[0].verdict, Verdict::kLeaking);
-      EXPECT_EQ(judgement.findings[0].blame->site.function, "main.worker");
+      for (const auto& finding : judgement.findings) {
+        EXPECT_EQ(finding.blame->site.function, "main.worker") << "who opened it is innocent";
+      }
     }
     return found != nullptr;
   };

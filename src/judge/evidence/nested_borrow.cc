@@ -30,9 +30,16 @@ std::optional<Evidence> nested_borrow(const Case& item) {
   };
   std::map<const SqlPool*, Stuck> pools;
   for (const auto* member : item.members) {
-    const auto* waiter = nested_borrower(*member, item.settled);
+    if (nested_borrower(*member, item.settled) != nullptr) pools[member->owner->pool.get()];
+  }
+  if (pools.empty()) return std::nullopt;
+  // Those of one pool may have been opened at several places.
+  for (const auto& member : item.scene->members) {
+    const auto* waiter = nested_borrower(member, item.settled);
     if (waiter == nullptr) continue;
-    auto& stuck = pools[member->owner->pool.get()];
+    const auto known = pools.find(member.owner->pool.get());
+    if (known == pools.end()) continue;
+    auto& stuck = known->second;
     stuck.goroutines.insert(waiter->id);
     stuck.longest = std::max(stuck.longest, *waiter->wait_seconds);
     stuck.one = waiter;
