@@ -7,6 +7,8 @@ package main
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -27,7 +29,7 @@ func main() {
 	defer stop()
 
 	if *store {
-		traffic.Must(keep())
+		traffic.Must(keep(ctx))
 		return
 	}
 	keeper := exec.Command(os.Args[0], "--store")
@@ -52,8 +54,8 @@ func main() {
 	})
 }
 
-// keep serves pictures, eight at a time to each caller.
-func keep() error {
+// keep serves pictures until ctx ends, eight at a time to each caller.
+func keep(ctx context.Context) error {
 	routes := http.NewServeMux()
 	routes.HandleFunc("/picture/", func(answer http.ResponseWriter, _ *http.Request) {
 		answer.Header().Set("X-Width", "640")
@@ -75,5 +77,9 @@ func keep() error {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{Handler: routes, Protocols: protocols, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 8}}
-	return server.Serve(listener)
+	context.AfterFunc(ctx, func() { server.Close() })
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
 }
