@@ -2,6 +2,7 @@
 //
 // It shows: a leak in forked children. Callers who are put on hold hang up one day, and the worker that answered them
 // does not. The parent only waits; callers are simulated by a child of their own.
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@ int main(int argc, char** argv) {
   }
   const pid_t callers = fork();
   if (callers == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // one that is on hold never hangs up by itself
     traffic::drive(options, 2, [&](int n) {
       call(desk.port(), (options.rare(n) ? "contract-" : "password-") + std::to_string(n));
     });
