@@ -181,13 +181,13 @@ Blamer::Choice Blamer::meet(const Tenure& tenure) const {
             tenure.library_sends ? "opening (requests are sent by library code)" : "opening",
             tenure.library_sends ? 0.5 : 0.8};
   }
-  return {last.own.size() - 1, Blamer::kLastUse, 0.8};
+  return {last.own.size() - 1, kLastUse, 0.8};
 }
 
 // An answer that nothing else explains: whoever read the request and gave the answer has the
 // client.
 Blamer::Choice Blamer::meet_request(const Tenure& tenure, const Choice& choice) const {
-  if (choice.rule != Blamer::kLastUse || tenure.asked.view == nullptr) return choice;
+  if (choice.rule != kLastUse || tenure.asked.view == nullptr) return choice;
   const StackView& last = *tenure.last.view;
   const size_t length = common_length(last, *tenure.asked.view);
   if (length == 0 || length == last.own.size() || dispatches(last.own[length - 1].function)) {

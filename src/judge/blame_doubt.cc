@@ -71,8 +71,7 @@ std::string Blamer::why_not(const Member& member) const {
   }
   if (facts.requests[0] && facts.requests[0]->stack == kNoStack && hand_out(facts) == nullptr) {
     return "the stack of its last request was not taken, and who opened it may have handed it on; "
-           "a "
-           "longer window, or a larger `--budget`, would name it";
+           "a longer window, or a larger `--budget`, would name it";
   }
   const auto look = [&](StackId id) {
     const auto* view = x_scene.stacks.view(id);
