@@ -77,10 +77,10 @@ static __always_inline void opened(__u32 fd, struct uc_use *how, __u8 role) {
   if (role) record->role = role;
   if (role == UC_ROLE_SERVER) record->state_since = how->at;
   count(UC_OPENED, 1);
-  if (bpf_map_update_elem(&objects, &file, record, BPF_NOEXIST)) {
-    struct uc_record *old = bpf_map_lookup_elem(&objects, &file);
+  if (!keep_record(file, record)) {
+    struct uc_record *old = record_of_file(file);
     if (old) finish(old, how->at, 0);   // its close was not seen, and the kernel reused the object
-    if (!old || bpf_map_update_elem(&objects, &file, record, BPF_NOEXIST)) {
+    if (!old || !keep_record(file, record)) {
       count(UC_LOST_TABLE, 1);
       return;
     }
@@ -91,7 +91,7 @@ static __always_inline void opened(__u32 fd, struct uc_use *how, __u8 role) {
 static __always_inline void duplicated(__u32 fd, struct uc_use *how, bool from_elsewhere) {
   __u64 file = file_of(fd);
   if (!file) return;
-  struct uc_record *record = bpf_map_lookup_elem(&objects, &file);
+  struct uc_record *record = record_of_file(file);
   if (!record || !same_file(record)) {
     if (from_elsewhere) opened(fd, how, 0);   // of a process that is no target
     return;
@@ -180,7 +180,7 @@ int on_connect_exit(struct syscall_exit *ctx) {
   long ret = ctx->ret;
   __u64 file = file_of(registers()->di);
   if (!file) return 0;
-  struct uc_record *record = bpf_map_lookup_elem(&objects, &file);
+  struct uc_record *record = record_of_file(file);
   if (!record) return 0;
   struct sock *sk = sock_of(record);
   if (!sk) return 0;
@@ -206,7 +206,7 @@ int on_connect_exit(struct syscall_exit *ctx) {
 static __always_inline void closing(struct uc_target *target, __u32 fd) {
   __u64 file = file_of(fd);
   if (!file) return;
-  struct uc_record *record = bpf_map_lookup_elem(&objects, &file);
+  struct uc_record *record = record_of_file(file);
   if (!record) return;
   if (references_of(file) > 1) {
     // Somebody else refers to it too, or another thread is inside a call on it: the next scan tells.
@@ -252,7 +252,7 @@ static __always_inline struct uc_record *record_of(struct sock *sk) {
   if (!socket) return 0;
   __u64 file = (__u64)socket->file;
   if (!file) return 0;
-  return bpf_map_lookup_elem(&objects, &file);
+  return record_of_file(file);
 }
 
 static __always_inline bool same_actor(__u32 thread, __u64 goroutine, struct uc_use *use) {
@@ -351,7 +351,7 @@ int on_io_exit(struct syscall_exit *ctx) {
   if ((nr == NR_RECVFROM && (regs->r10 & PEEK)) || (nr == NR_RECVMSG && (regs->dx & PEEK))) return 0;
   __u64 file = file_of(regs->di);
   if (!file) return 0;
-  struct uc_record *record = bpf_map_lookup_elem(&objects, &file);
+  struct uc_record *record = record_of_file(file);
   if (!record) return 0;
   struct sock *sk = sock_of(record);
   if (!sk) return 0;
@@ -487,7 +487,7 @@ int scan(struct bpf_iter__task_file *ctx) {
   struct files_struct *files = task->files;
   if (task->pid != task->tgid && leader && files == leader->files) return 0;
   __u64 key = (__u64)file, now = bpf_ktime_get_ns();
-  struct uc_record *record = bpf_map_lookup_elem(&objects, &key);
+  struct uc_record *record = record_of_file(key);
   if (record && !same_file(record)) {
     finish(record, now, 0);
     record = 0;
@@ -499,8 +499,8 @@ int scan(struct bpf_iter__task_file *ctx) {
     describe(fresh, key, tgid, ctx->fd, now);
     if (just_finished(fresh, now)) return 0;
     fresh->flags = baseline ? UC_BEFORE_ATTACH : UC_UNTRACED;
-    if (bpf_map_update_elem(&objects, &key, fresh, BPF_NOEXIST) == 0) count(UC_CREATED, 1);
-    record = bpf_map_lookup_elem(&objects, &key);
+    if (keep_record(key, fresh)) count(UC_CREATED, 1);
+    record = record_of_file(key);
     if (!record) {
       // No place: told all the same, as found now, and by the same name at every scan.
       fresh->generation = fresh->inode;
@@ -532,7 +532,7 @@ struct reap_request {
 SEC("syscall")
 int reap(struct reap_request *request) {
   __u64 key = request->file;
-  struct uc_record *record = bpf_map_lookup_elem(&objects, &key);
+  struct uc_record *record = record_of_file(key);
   if (!record || record->generation != request->generation) return 0;
   forget(record);
   count(UC_CLOSED_COUNT, 1);

@@ -3,6 +3,7 @@
 #pragma once
 
 // clang-format off: libbpf needs the types before its headers
+#include "collect/bpf/records.bpf.h"
 #include "collect/bpf/typed_reads.bpf.h"
 #include "collect/bpf/walker.bpf.h"
 
@@ -158,7 +159,7 @@ static __always_inline bool tell_closed_handed(struct uc_record *record, struct 
 static __always_inline void forget(struct uc_record *record) {
   __u64 key = record->file;
   if (record->flags & UC_HANDED) bpf_map_delete_elem(&handed, &key);
-  if (!bpf_map_delete_elem(&objects, &key)) count(UC_DELETED, 1);
+  if (drop_record(key)) count(UC_DELETED, 1);
 }
 
 // Files whose close was told a moment ago: between the hook and the deed they still stand in the table, and a scan that

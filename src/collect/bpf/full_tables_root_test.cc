@@ -29,6 +29,8 @@ class Book final : public RecordSink {
     if (const auto* seen = std::get_if<Seen>(&record)) open.push_back(*seen);
     if (const auto* failed = std::get_if<Failed>(&record)) failures.insert(failed->stack);
     if (const auto* lost = std::get_if<Lost>(&record)) losses[lost->reason] += lost->count;
+    if (const auto* ended = std::get_if<Closed>(&record))
+      closed_with_opening += ended->facts.opened.stack != kNoStack ? 1 : 0;
   }
   // By the number in the only process.
   const Seen* at(int fd) const {
@@ -42,6 +44,7 @@ class Book final : public RecordSink {
   std::vector<Seen> open;
   std::set<StackId> failures;
   std::map<LossReason, uint64_t> losses;
+  int closed_with_opening = 0;
 };
 
 // A child that does one step at a time, as it is told to.
@@ -108,6 +111,34 @@ class FullTables : public ::testing::Test {
   std::optional<BpfCollector> collector;
   Book book;
 };
+
+TEST_F(FullTables, what_does_not_fit_the_records_at_hand_is_known_as_well) {
+  constexpr int kOpened = 200, kClosed = 170;
+  settings.most_connections = 256;  // half of them at hand
+  const auto open_many = [] {
+    for (int i = 0; i < kOpened; ++i) ::eventfd(0, 0);
+  };
+  const auto close_many = [] {
+    for (int i = 0; i < kClosed; ++i) ::close(30 + i);
+  };
+  Child child({open_many, close_many, open_many, close_many});
+  attach(child);
+  const size_t before = book.open.size();
+  for (int round = 0; round < 2; ++round) {
+    const size_t kept = static_cast<size_t>(round * (kOpened - kClosed));
+    child.step();
+    scan();
+    EXPECT_EQ(book.open.size(), before + kept + kOpened);
+    EXPECT_EQ(traced(), kept + kOpened);
+    child.step();
+    collector->poll(book, Duration::zero());
+    EXPECT_EQ(book.closed_with_opening, (round + 1) * kClosed);
+    scan();
+    EXPECT_EQ(traced(), kept + kOpened - kClosed);
+    EXPECT_EQ(collector->coverage().drift, 0);
+    EXPECT_EQ(collector->coverage().events_lost, 0U);
+  }
+}
 
 TEST_F(FullTables, connections_without_a_place_are_listed_and_counted) {
   constexpr int kOpened = 200;

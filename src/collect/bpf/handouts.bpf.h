@@ -44,7 +44,7 @@ static __noinline struct uc_record *record_along(struct uc_handout_path *path, _
   }
   __u64 file = read ? file_of(fd) : 0;
   if (!file) return 0;
-  struct uc_record *record = bpf_map_lookup_elem(&objects, &file);
+  struct uc_record *record = record_of_file(file);
   return record && (record->kind == UC_TCP || record->kind == UC_UNIX) ? record : 0;
 }
 

@@ -26,6 +26,8 @@ namespace unclosed {
 namespace {
 
 constexpr const char* kTraceFs = "/sys/kernel/tracing";
+// Records that have memory from the beginning: 8 MB.
+constexpr uint32_t kRecordsAtHand = 16384;
 
 // libbpf looks for tracepoint numbers in tracefs; minimal systems do not mount it.
 Status need_tracefs() {
@@ -116,7 +118,10 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   state->skeleton = descriptors__open();
   if (state->skeleton == nullptr) return load_error(errno, words);
   descriptors* skeleton = state->skeleton;
-  bpf_map__set_max_entries(skeleton->maps.objects, settings.most_connections);
+  const uint32_t at_hand = std::min(kRecordsAtHand, std::max(settings.most_connections / 2, 1U));
+  bpf_map__set_max_entries(skeleton->maps.objects, at_hand);
+  bpf_map__set_max_entries(skeleton->maps.more_objects,
+                           std::max(settings.most_connections - at_hand, 1U));
   bpf_map__set_max_entries(skeleton->maps.handed, settings.most_connections);
   bpf_map__set_max_entries(skeleton->maps.stacks, settings.most_stacks);
   bpf_map__set_max_entries(skeleton->maps.targets, settings.most_targets);
@@ -399,6 +404,7 @@ void KernelSide::each_record(
     record(value, told ? &handed : nullptr);
   };
   each_entry<uint64_t, uc_record>(x_state->skeleton->maps.objects, with_handed);
+  each_entry<uint64_t, uc_record>(x_state->skeleton->maps.more_objects, with_handed);
 }
 
 void KernelSide::reap(uint64_t file, uint64_t generation) {

@@ -23,14 +23,6 @@ struct {
   __uint(map_flags, BPF_F_NO_PREALLOC);
   __uint(max_entries, 262144);
   __type(key, __u64);
-  __type(value, struct uc_record);
-} objects SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-  __uint(max_entries, 262144);
-  __type(key, __u64);
   __type(value, struct uc_handed);
 } handed SEC(".maps");
 
