@@ -108,10 +108,15 @@ void add_settings(const MachineFacts& facts, std::vector<MachineCheck>& checks) 
       "RLIMIT_MEMLOCK", enough || facts.hooks.worked() || facts.hooks.denied, Standing::kLimited,
       facts.locked_memory ? fmt::format("{} KiB", *facts.locked_memory >> 10) : "unlimited",
       "maps in kernels before 5.11; later ones ignore it", "ulimit -l unlimited"));
+  // Debian's kernels know 3, over which only CAP_SYS_ADMIN passes; others take it for 2.
   const bool may_perf = has(facts, CAP_PERFMON) || facts.perf_event_paranoid.value_or(2) < 0;
-  checks.push_back(line("perf_event_paranoid", may_perf, Standing::kLimited,
+  const bool above = facts.perf_event_paranoid.value_or(2) > 2 && !has(facts, CAP_SYS_ADMIN) &&
+                     !facts.hooks.worked();
+  checks.push_back(line("perf_event_paranoid", may_perf && !above, Standing::kLimited,
                         number_or_dash(facts.perf_event_paranoid),
-                        "tracepoints; CAP_PERFMON passes over it", std::string(kSetCapabilities)));
+                        "tracepoints; CAP_PERFMON passes over 2, CAP_SYS_ADMIN over 3",
+                        may_perf ? "sudo sysctl kernel.perf_event_paranoid=2"
+                                 : std::string(kSetCapabilities)));
   const bool may_bpf = has(facts, CAP_BPF);
   checks.push_back(line("unprivileged_bpf_disabled", may_bpf, Standing::kLimited,
                         number_or_dash(facts.unprivileged_bpf_disabled),

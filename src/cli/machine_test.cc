@@ -65,6 +65,17 @@ TEST(Machine, four_capabilities_are_needed_and_the_fifth_is_not) {
   EXPECT_THAT(check(facts, "CAP_PERFMON").remedy, HasSubstr("setcap"));
 }
 
+TEST(Machine, where_a_capability_does_not_pass_over_a_setting_the_setting_is_to_be_changed) {
+  auto facts = good_machine();
+  facts.perf_event_paranoid = 3;
+  EXPECT_EQ(check(facts, "perf_event_paranoid").standing, Standing::kOk);
+  facts.capabilities = 1ULL << CAP_BPF | 1ULL << CAP_PERFMON;
+  EXPECT_EQ(check(facts, "perf_event_paranoid").standing, Standing::kOk) << "the hooks worked";
+  facts.hooks = {"tracepoint sys_exit_socket: Permission denied", "UC-E006", true};
+  EXPECT_EQ(check(facts, "perf_event_paranoid").standing, Standing::kLimited);
+  EXPECT_THAT(check(facts, "perf_event_paranoid").remedy, HasSubstr("perf_event_paranoid=2"));
+}
+
 TEST(Machine, a_tracefs_that_is_not_mounted_is_mounted_and_one_that_is_hidden_is_not) {
   auto facts = good_machine();
   facts.tracefs = TraceFs::kNotMounted;

@@ -95,7 +95,7 @@ class Run:
                                        cwd=self.work, start_new_session=True,
                                        env={**os.environ, "PATH": servers.search_path(), "PYTHONDONTWRITEBYTECODE": "1"})
         self.started.append(process)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 20 * self.bench.options.slow
         while ready and b"ready" not in path.read_bytes():
             if process.poll() is not None or time.monotonic() > deadline:
                 raise Failure(f"{shlex.join(command)} did not become ready:\n{path.read_text(errors='replace')[-1500:]}")
@@ -176,7 +176,7 @@ class Run:
         if "{victim}" in line:
             line = line.replace("{victim}", self.values["victim"])
         command = self.command(line)
-        patience = float(self.case.get("TIMEOUT", self.bench.options.window + 45))
+        patience = float(self.case.get("TIMEOUT", self.bench.options.window + 45)) * self.bench.options.slow
         begun = time.monotonic()
         with open(self.work / "stdout", "wb") as out, open(self.work / "stderr", "wb") as err:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.work,
@@ -364,6 +364,7 @@ def options():
     parser.add_argument("--full", action="store_true", help="windows of 75 s under the policy that users have")
     parser.add_argument("--window", type=float, default=16, help="seconds of each attach (%(default)s)")
     parser.add_argument("--scale", type=float, default=0.1, help="factor on the policy's times (%(default)s)")
+    parser.add_argument("--slow", type=float, default=1, metavar="FACTOR", help="of the deadlines, on a slow machine")
     parser.add_argument("--jobs", type=int, default=5, help="cases side by side (%(default)s)")
     parser.add_argument("--program", default=str(ROOT / "build/release/unclosed"))
     parser.add_argument("--victims", default=str(ROOT / "build/victims"))
@@ -407,6 +408,7 @@ def main():
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, end)
+    servers.patience *= chosen.slow
     bench = Bench(chosen)
     try:
         results = run_all(selected, bench)

@@ -15,6 +15,7 @@ import tempfile
 import time
 
 VICTIMS = pathlib.Path(__file__).resolve().parents[2] / "victims"
+patience = 60   # seconds that a server has to start
 SBIN = ["/usr/local/sbin", "/usr/sbin", "/sbin"]
 
 
@@ -107,7 +108,7 @@ class Server:
                 self.as_user(command), cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, env={**os.environ, "PATH": search_path(), "LC_ALL": "C.UTF-8"})
 
-    def wait_until(self, answers, patience=60):
+    def wait_until(self, answers):
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             if self.process.poll() is not None:

@@ -14,7 +14,7 @@ int main(void) {
   event();
   const int fd = tcp();
   tcp();
-  usleep(300000);
+  linger(300);
   shut(fd);
   end();
 }

@@ -94,6 +94,11 @@ void begin_again(void) {
   }
 }
 
+void linger(uint32_t milliseconds) {
+  const char* slow = getenv("EXACT_SLOW");
+  usleep(milliseconds * 1000 * (slow ? (uint32_t)atoi(slow) : 1));
+}
+
 void end(void) {
   table->done = 1;
   while (!table->end) usleep(2000);

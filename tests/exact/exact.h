@@ -25,6 +25,8 @@ void failed(const char* file, int line, const char* what) __attribute__((noretur
 // of this suite, begin_again() instead: its table goes on, less what close-on-exec took.
 void begin(void);
 void begin_again(void);
+// Lets the observer have a look: so long on a machine that is not slow.
+void linger(uint32_t milliseconds);
 // Tells the runner that all is done, and stands still until it is over. In other processes than the
 // first: rest().
 void end(void);

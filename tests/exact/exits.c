@@ -15,7 +15,7 @@ int main(void) {
     if (child == 0) {
       inherit(parent);
       of_the_child();
-      if (i > 2) usleep(300000);
+      if (i > 2) linger(300);
       _exit(0);
     }
     CHECK(waitpid(child, NULL, 0) == child);

@@ -19,7 +19,7 @@ int main(void) {
     rest();
   }
   wait_for(0, 1);
-  usleep(300000);
+  linger(300);
   CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
   process_gone(child);
   end();

@@ -10,7 +10,7 @@ OPENER int of_main(void) { return opened(eventfd(0, 0), __func__); }
 OPENER int of_the_thread(void) { return opened(eventfd(0, 0), __func__); }
 
 static void* work(void* nothing) {
-  usleep(100000);
+  linger(100);
   of_the_thread();
   shut(of_the_thread());
   end();

@@ -26,6 +26,7 @@ RUNGS = {"bpf-attach": ("attach", False), "bpf-run": ("run", False), "seccomp": 
 NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
 patience = 60   # seconds for a step on a busy machine
 settle = 0.5    # several scans
+pause = 0.005   # between two looks at whether something has come about
 LINGERS = 0.8   # what an ended process had is told for so long, on the rungs that look again and again
 
 
@@ -71,7 +72,7 @@ def wait(what, condition, process, times=1):
             raise Wrong(f"ended with {process.returncode} before {what}")
         if time.monotonic() > deadline:
             raise Wrong(f"not {what} within {patience * times} s")
-        time.sleep(0.005)
+        time.sleep(pause)
 
 
 def family(pid):
@@ -248,7 +249,8 @@ class Look:
             program, tool, who = self.options.reach[program], self.options.reach[tool], NOBODY
             for path in (folder, folder / "table"):
                 path.chmod(0o777)
-        environment = {**os.environ, "EXACT_TABLE": str(folder / "table"), "EXACT_RUNG": self.command, "NO_COLOR": "1"}
+        environment = {**os.environ, "EXACT_TABLE": str(folder / "table"), "EXACT_RUNG": self.command,
+                       "EXACT_SLOW": str(round(min(self.options.slow, 8))), "NO_COLOR": "1"}
         several = re.search(r"^// observers (\d+)$", self.source, re.M)
         count = int(several[1]) if several and self.command == "attach" else 1
         victim = None
@@ -353,8 +355,8 @@ def main():
     parser.add_argument("--keep", help="folder for the reports of what was wrong")
     parser.add_argument("--slow", type=float, default=1, metavar="FACTOR", help="of the deadlines, on a slow machine")
     options = parser.parse_args()
-    global patience, settle
-    patience, settle = patience * options.slow, settle * min(options.slow, 8)
+    global patience, settle, pause
+    patience, settle, pause = patience * options.slow, settle * min(options.slow, 8), pause * options.slow
     options.program, options.programs = options.program.resolve(), options.programs.resolve()
     rungs = options.rung or list(RUNGS)
     names = sorted(path.stem for path in HERE.glob("*.c") if path.stem != "exact")

@@ -141,7 +141,8 @@ int list(struct bpf_iter__task_file *ctx) {
   struct seq_file *seq = ctx->meta->seq;
   bpf_seq_write(seq, &out.row, sizeof(out.row));
   __u64 extra = out.row.extra;
-  asm volatile("" : "+r"(extra));  // else the compiler checks another register than it then uses
-  if (extra && extra <= sizeof(out.extra)) bpf_seq_write(seq, out.extra, extra);
+  if (extra > sizeof(out.extra)) return 0;
+  asm volatile("" : "+r"(extra));  // else the compiler makes one comparison of both, of another register than it then uses
+  if (extra) bpf_seq_write(seq, out.extra, extra);
   return 0;
 }
