@@ -136,7 +136,10 @@ TEST(Listing, agrees_with_proc_and_the_kernels_lists) {
 TEST(Listing, older_kernels_without_typed_reads_tell_the_same) {
   const Talk pair = talk();
   std::this_thread::sleep_for(std::chrono::milliseconds(300));  // acknowledgements may be delayed
-  const auto typed = listed(::getpid()), plain = listed(::getpid(), Offer::kNever);
+  auto typed = listed(::getpid()), plain = listed(::getpid(), Offer::kNever);
+  for (ListedProcess* one : {&typed, &plain}) {  // what loads has descriptors of its own
+    std::erase_if(one->descriptors, [](const auto& it) { return !it.socket; });
+  }
   ASSERT_EQ(plain.descriptors.size(), typed.descriptors.size());
   size_t connections = 0;
   for (size_t i = 0; i < plain.descriptors.size(); ++i) {

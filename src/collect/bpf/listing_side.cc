@@ -1,6 +1,7 @@
 #include "collect/bpf/listing_side.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <linux/capability.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -18,6 +19,7 @@
 #include "collect/bpf/libbpf_words.h"
 #include "collect/bpf/listing_intf.h"
 #include "collect/bpf/listing_program.h"
+#include "listing.skel.h"
 
 namespace unclosed {
 namespace {
@@ -29,8 +31,8 @@ Error listing_error(int errno_value) {
   return system_error(errno_value, "listing descriptors in the kernel");
 }
 
-// Without the second capability the kernel says of the loading program that it calls what is not
-// there (EINVAL), as if it were too old.
+// Without them the kernel may say of the loading program that it calls what is not there (EINVAL),
+// as if it were too old.
 bool may_load() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, 2> sets{};
@@ -112,12 +114,25 @@ void put_row(const uc_listed& row, Bytes extra, std::optional<double> ticks,
 
 struct ListingSide::State {
   uc_listing_program* program = nullptr;
+  listing* skeleton = nullptr;  // by libbpf, where the kernel cannot load it by itself
 
   State() = default;
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() {
     if (program != nullptr) uc_listing_free(program);
+    listing__destroy(skeleton);
+  }
+
+  int descriptor() const {
+    return program != nullptr ? uc_listing_descriptor(program)
+                              : bpf_program__fd(skeleton->progs.list);
+  }
+
+  // Answers 0, or the errno.
+  int load_by_libbpf() {
+    skeleton = listing__open();
+    return skeleton == nullptr ? errno : -listing__load(skeleton);
   }
 
   Result<Fd> reader(pid_t pid) const {
@@ -127,7 +142,7 @@ struct ListingSide::State {
     options.sz = sizeof options;
     options.iter_info = &which;
     options.iter_info_len = sizeof which;
-    const Fd link(bpf_link_create(uc_listing_descriptor(program), 0, BPF_TRACE_ITER, &options));
+    const Fd link(bpf_link_create(descriptor(), 0, BPF_TRACE_ITER, &options));
     if (!link.valid()) return listing_error(errno);
     Fd reader(bpf_iter_create(link.get()));
     if (!reader.valid()) return listing_error(errno);
@@ -136,7 +151,12 @@ struct ListingSide::State {
 
   std::optional<double> ticks() const {
     __u64 now = 0, clock_ns = 0;
-    uc_listing_clocks(program, &now, &clock_ns);
+    if (program != nullptr) {
+      uc_listing_clocks(program, &now, &clock_ns);
+    } else {
+      now = skeleton->bss->jiffies_now;
+      clock_ns = skeleton->bss->clock_now;
+    }
     return clock_ns == 0 ? std::nullopt : ticks_per_second(now, clock_ns);
   }
 
@@ -165,10 +185,13 @@ Result<ListingSide> ListingSide::load(Offer typed_reads) {
                  "UC-E005"};
   }
   auto state = std::make_unique<State>();
+  if (!may_load()) return load_error(EPERM, {});
   int failed = 0;
-  if (typed_reads == Offer::kWherePresent) state->program = uc_listing_load(1, &failed);
-  if (state->program == nullptr) state->program = uc_listing_load(0, &failed);
-  if (state->program == nullptr) return load_error(may_load() ? failed : EPERM, {});
+  if (typed_reads == Offer::kWherePresent) state->program = uc_listing_load(&failed);
+  // Linux 6.1 does not take the light skeleton (EINVAL).
+  const LibbpfWords words;
+  if (state->program == nullptr) failed = state->load_by_libbpf();
+  if (failed != 0) return load_error(failed, words.last());
   // Whether this kernel's iterator can be held to one process.
   if (const auto own = state->reader(::getpid()); !own) {
     Error error = own.error();
