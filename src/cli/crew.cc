@@ -29,13 +29,17 @@ void Crew::add(std::function<void()> task) {
   x_changed.notify_one();
 }
 
-void Crew::work_along() {
+void Crew::work_along(End end) {
   std::unique_lock lock(x_guard);
   for (;;) {
     x_changed.wait(lock, [&] { return !x_tasks.empty() || x_busy == 0; });
     if (x_tasks.empty()) break;
-    const auto task = std::move(x_tasks.front());
-    x_tasks.pop_front();
+    const auto task = std::move(end == End::kFront ? x_tasks.front() : x_tasks.back());
+    if (end == End::kFront) {
+      x_tasks.pop_front();
+    } else {
+      x_tasks.pop_back();
+    }
     ++x_busy;
     lock.unlock();
     task();
@@ -49,8 +53,10 @@ void Crew::work() {
   const size_t helpers = std::min(x_threads - 1, x_tasks.size());
   std::vector<std::thread> threads;
   threads.reserve(helpers);
-  for (size_t i = 0; i < helpers; ++i) threads.emplace_back([this] { work_along(); });
-  work_along();
+  for (size_t i = 0; i < helpers; ++i) {
+    threads.emplace_back([this, i] { work_along(i % 2 == 0 ? End::kBack : End::kFront); });
+  }
+  work_along(End::kFront);
   for (auto& thread : threads) thread.join();
 }
 

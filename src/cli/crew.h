@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -20,7 +21,10 @@ class Crew {
   void work();
 
  private:
-  void work_along();
+  // Tasks that lie side by side are of one process, as a rule. Two threads that look into one and
+  // the same wait for each other in the kernel, so they begin at different ends.
+  enum class End : uint8_t { kFront, kBack };
+  void work_along(End end);
 
   size_t x_threads;
   size_t x_busy = 0;

@@ -18,6 +18,7 @@ namespace unclosed {
 namespace {
 
 constexpr size_t kPartSize = 2048;  // descriptors read by one thread at a stretch
+constexpr size_t kMostExpected = 1 << 24;
 
 bool has_path(const ListedDescriptor& one) {
   return !one.socket && one.thread == 0 &&
@@ -49,7 +50,7 @@ class BpfReader : public ListingReader {
 
  private:
   static void name_files(ListedProcess& process) {
-    const auto table = DescriptorTable::open_unlisted(process.id);
+    const auto table = DescriptorTable::open(process.id);
     if (!table) return;  // it may be listed, but not looked into
     for (ListedDescriptor& one : process.descriptors) {
       if (!has_path(one)) continue;
@@ -121,12 +122,13 @@ class ProcReader : public ListingReader {
         return;
       }
       reading.table.emplace(*std::move(table));
-      const size_t count = reading.table->numbers().size();
-      reading.parts.resize((count + kPartSize - 1) / kPartSize);
+      reading.parts.resize(1 + std::min(reading.table->expected(), kMostExpected) / kPartSize);
       for (size_t i = 0; i < reading.parts.size(); ++i) {
-        x_crew.add([this, &process, &reading, i, count] {
-          const size_t first = i * kPartSize;
-          auto part = reading.table->read(first, std::min(first + kPartSize, count), x_names);
+        x_crew.add([this, &process, &reading, i] {
+          const auto first = static_cast<int>(i * kPartSize);
+          const bool open_end = i + 1 == reading.parts.size();
+          const int last = open_end ? DescriptorTable::kEnd : first + static_cast<int>(kPartSize);
+          auto part = reading.table->read(first, last, x_names);
           if (part) {
             reading.parts[i] = *std::move(part);
           } else {

@@ -83,7 +83,7 @@ struct KernelSide::State {
     }
     const int why = errno;
     if (required || why == EPERM || why == EACCES) {
-      Error error = load_error(why, words);
+      Error error = load_error(why, words.last());
       error.context = fmt::format("tracepoint {}: {}", tracepoint, error.context);
       return error;
     }
@@ -94,7 +94,7 @@ struct KernelSide::State {
   Status attach_trace(bpf_program* program) {
     LibbpfWords words;
     bpf_link* link = bpf_program__attach_trace(program);
-    if (link == nullptr) return load_error(errno, words);
+    if (link == nullptr) return load_error(errno, words.last());
     links.push_back(link);
     return {};
   }
@@ -116,7 +116,7 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   auto state = std::make_unique<State>();
   LibbpfWords words;
   state->skeleton = descriptors__open();
-  if (state->skeleton == nullptr) return load_error(errno, words);
+  if (state->skeleton == nullptr) return load_error(errno, words.last());
   descriptors* skeleton = state->skeleton;
   const uint32_t at_hand = std::min(kRecordsAtHand, std::max(settings.most_connections / 2, 1U));
   bpf_map__set_max_entries(skeleton->maps.objects, at_hand);
@@ -152,11 +152,11 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   bpf_program__set_autoload(skeleton->progs.on_uring_complete, uring);
   if (!uring) state->missing.emplace_back("io_uring_submit_req");
   if (const int failed = descriptors__load(skeleton); failed != 0)
-    return load_error(-failed, words);
+    return load_error(-failed, words.last());
 
   state->ring =
       ring_buffer__new(bpf_map__fd(skeleton->maps.ring), &State::on_event, state.get(), nullptr);
-  if (state->ring == nullptr) return load_error(errno, words);
+  if (state->ring == nullptr) return load_error(errno, words.last());
 
   for (const Attachment& hook : kOpenExits) {
     if (auto done = state->attach(skeleton->progs.on_open_exit, hook.tracepoint, hook.required);

@@ -37,9 +37,9 @@ std::string LibbpfWords::last() const {
   return x_words.substr(begin, end - begin + 1);
 }
 
-Error load_error(int errno_value, const LibbpfWords& words) {
+Error load_error(int errno_value, const std::string& words) {
   Error error = system_error(errno_value, "loading the kernel side");
-  if (!words.last().empty()) error.context += " (" + words.last() + ")";
+  if (!words.empty()) error.context += " (" + words + ")";
   // EACCES is the verifier's no to a program; a missing privilege is EPERM.
   if (errno_value == EPERM) {
     error.id = "UC-E004";

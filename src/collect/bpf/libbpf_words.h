@@ -23,6 +23,7 @@ class LibbpfWords {
 };
 
 // Why the kernel did not take a program: kDenied where a privilege is missing, else kUnsupported.
-Error load_error(int errno_value, const LibbpfWords& words);
+// `words`: what was said meanwhile.
+Error load_error(int errno_value, const std::string& words);
 
 }  // namespace unclosed

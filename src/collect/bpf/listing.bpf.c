@@ -12,6 +12,7 @@
 #include "collect/bpf/descriptors_intf.h"
 #include "collect/bpf/listing_intf.h"
 #include "collect/bpf/kinds.bpf.h"
+#include "collect/bpf/typed_reads.bpf.h"
 // clang-format on
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -56,8 +57,8 @@ static __always_inline void list_tcp(struct uc_listed *row, struct sock *sk) {
   row->send_queue = unacknowledged;
   if (row->state == CLOSE || row->state == SYN_SENT) return;
   __u32 now = bpf_jiffies64();
-  row->sent_jiffies = now - BPF_CORE_READ((struct tcp_sock___times *)tcp, lsndtime);
-  row->received_jiffies = now - BPF_CORE_READ((struct inet_connection_sock___times *)tcp, icsk_ack.lrcvtime);
+  row->sent_jiffies = now - ((struct tcp_sock___times *)tcp)->lsndtime;
+  row->received_jiffies = now - ((struct inet_connection_sock___times *)tcp)->icsk_ack.lrcvtime;
   row->flags |= UC_LISTED_TIMES;
 }
 
@@ -108,6 +109,36 @@ static __always_inline void list_socket(struct uc_listed *row, struct sock *sk, 
   if (sk->sk_protocol == PROTOCOL_UDP) row->kind = UC_UDP;
 }
 
+// What rows are read from lies all over memory, and each would wait for four loads, one after the other: of the file, the
+// inode, the socket, the connection. Begun some rows ahead they wait side by side (102,000 sockets on one thread: 80 to
+// 50 ms). By plain loads only; a helper would wait for each. Those files are not held, so what is read is thrown away.
+enum { AHEAD = 8, FAR = 7, NEARER = 3, NEAREST = 1 };
+#define FILE_OF(address) ((struct file *)bpf_rdonly_cast((address), bpf_core_type_id_kernel(struct file)))
+#define SOCKET_OF(file) ((struct socket *)bpf_rdonly_cast((file)->private_data, bpf_core_type_id_kernel(struct socket)))
+#define TOUCH(place)            \
+  ({                            \
+    __u64 word_ = (__u64)place; \
+    asm volatile("" ::"r"(word_)); \
+  })
+
+static __always_inline void touch_ahead(struct task_struct *task, __u32 fd) {
+  struct fdtable *table = task->files->fdt;
+  struct file *files[AHEAD];
+  if (fd + AHEAD >= table->max_fds) return;
+  if (bpf_probe_read_kernel(files, sizeof(files), table->fd + fd + 1)) return;
+  TOUCH(FILE_OF(files[FAR])->f_inode);
+  struct file *nearer = FILE_OF(files[NEARER]);
+  TOUCH(nearer->f_inode->i_ino);
+  TOUCH(SOCKET_OF(nearer)->sk);
+  struct sock *sk = SOCKET_OF(FILE_OF(files[NEAREST]))->sk;
+  struct tcp_sock *tcp = bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
+  TOUCH(sk->__sk_common.skc_family);
+  TOUCH(sk->sk_protocol);
+  TOUCH(tcp->rcv_nxt);
+  TOUCH(tcp->copied_seq);
+  TOUCH(tcp->snd_una);
+}
+
 struct space {
   struct uc_listed row;
   char extra[112];
@@ -124,6 +155,7 @@ int list(struct bpf_iter__task_file *ctx) {
   if (task->pid != task->tgid) {
     if (leader && task->files == leader->files) return 0;
   }
+  if (typed_reads) touch_ahead(task, ctx->fd);
   if (!clock_now) {
     jiffies_now = bpf_jiffies64();
     clock_now = bpf_ktime_get_ns();

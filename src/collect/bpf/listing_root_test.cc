@@ -14,7 +14,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 #include <thread>
+#include <tuple>
+#include <vector>
 
 #include "collect/bpf/listing_side.h"
 #include "collect/procfs/descriptor_table.h"
@@ -24,10 +27,10 @@
 namespace unclosed {
 namespace {
 
-ListedProcess listed(pid_t pid) {
+ListedProcess listed(pid_t pid, Offer typed_reads = Offer::kWherePresent) {
   ListedProcess process;
   process.id = ProcFs().identify(pid).value_or(ProcessId{});
-  const auto side = ListingSide::load();
+  const auto side = ListingSide::load(typed_reads);
   EXPECT_TRUE(side) << side.error().context;
   if (side) {
     const auto status = side->list(process);
@@ -100,7 +103,7 @@ TEST(Listing, agrees_with_proc_and_the_kernels_lists) {
   ASSERT_TRUE(self);
   const auto table = DescriptorTable::open(*self);
   ASSERT_TRUE(table);
-  const auto part = table->read(0, table->numbers().size(), DescriptorTable::Names::kSkip);
+  const auto part = table->read(0, DescriptorTable::kEnd, DescriptorTable::Names::kSkip);
   ASSERT_TRUE(part);
   const auto process = listed(::getpid());  // with all of the above still open
   const auto diag = SockDiag::open_own();
@@ -128,6 +131,48 @@ TEST(Listing, agrees_with_proc_and_the_kernels_lists) {
     }
   }
   EXPECT_EQ(compared, 3U);
+}
+
+TEST(Listing, older_kernels_without_typed_reads_tell_the_same) {
+  const Talk pair = talk();
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // acknowledgements may be delayed
+  auto typed = listed(::getpid()), plain = listed(::getpid(), Offer::kNever);
+  for (ListedProcess* one : {&typed, &plain}) {  // what loads has descriptors of its own
+    std::erase_if(one->descriptors, [](const auto& it) { return !it.socket; });
+  }
+  ASSERT_EQ(plain.descriptors.size(), typed.descriptors.size());
+  size_t connections = 0;
+  for (size_t i = 0; i < plain.descriptors.size(); ++i) {
+    const auto &one = plain.descriptors[i], &same = typed.descriptors[i];
+    EXPECT_EQ(std::tie(one.fd, one.kind, one.state, one.socket, one.unlisted, one.recv_queue,
+                       one.send_queue, one.local, one.peer),
+              std::tie(same.fd, same.kind, same.state, same.socket, same.unlisted, same.recv_queue,
+                       same.send_queue, same.local, same.peer));
+    connections += one.peer.known() ? 1 : 0;
+  }
+  EXPECT_GE(connections, 2U);
+}
+
+TEST(Listing, of_many_descriptors_with_gaps_none_is_missed_and_none_is_doubled) {
+  std::vector<Fd> open;
+  for (int i = 0; i < 700; ++i) open.emplace_back(::socket(AF_INET, i % 2 + 1, 0));
+  std::set<int> expected;
+  for (size_t i = 0; i < open.size(); ++i) {
+    if (i % 7 == 3 || (i > 200 && i < 260)) {
+      open[i].reset();
+    } else {
+      expected.insert(open[i].get());
+    }
+  }
+  std::multiset<int> seen;
+  for (const auto& one : listed(::getpid()).descriptors) {
+    if (expected.contains(one.fd)) {
+      seen.insert(one.fd);
+      EXPECT_TRUE(one.socket);
+      EXPECT_NE(one.inode, 0U);
+    }
+  }
+  EXPECT_TRUE(std::equal(seen.begin(), seen.end(), expected.begin(), expected.end()));
 }
 
 TEST(Listing, a_thread_with_a_table_of_its_own_is_told_apart) {

@@ -2,7 +2,9 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/capability.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,15 +18,28 @@
 #include "collect/bpf/descriptors_intf.h"
 #include "collect/bpf/libbpf_words.h"
 #include "collect/bpf/listing_intf.h"
+#include "collect/bpf/listing_program.h"
 #include "listing.skel.h"
 
 namespace unclosed {
 namespace {
 
 constexpr size_t kBuffer = 256 << 10;
+constexpr uint64_t kMostReserved = 1 << 20;  // descriptors
 
 Error listing_error(int errno_value) {
   return system_error(errno_value, "listing descriptors in the kernel");
+}
+
+// Without them the kernel may say of the loading program that it calls what is not there (EINVAL),
+// as if it were too old.
+bool may_load() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> sets{};
+  if (::syscall(SYS_capget, &header, sets.data()) != 0) return true;
+  const uint64_t held = sets[0].effective | uint64_t{sets[1].effective} << 32;
+  const auto has = [held](int capability) { return (held >> capability & 1) != 0; };
+  return has(CAP_SYS_ADMIN) || (has(CAP_BPF) && has(CAP_PERFMON));
 }
 
 // Ticks of the kernel in a second, which no interface tells: they began at 2^32 - 300 s.
@@ -98,34 +113,51 @@ void put_row(const uc_listed& row, Bytes extra, std::optional<double> ticks,
 }  // namespace
 
 struct ListingSide::State {
-  listing* skeleton = nullptr;
+  uc_listing_program* program = nullptr;
+  listing* skeleton = nullptr;  // by libbpf, where the kernel cannot load it by itself
 
   State() = default;
   State(const State&) = delete;
   State& operator=(const State&) = delete;
-  ~State() { listing__destroy(skeleton); }
+  ~State() {
+    if (program != nullptr) uc_listing_free(program);
+    listing__destroy(skeleton);
+  }
+
+  int descriptor() const {
+    return program != nullptr ? uc_listing_descriptor(program)
+                              : bpf_program__fd(skeleton->progs.list);
+  }
+
+  // Answers 0, or the errno.
+  int load_by_libbpf() {
+    skeleton = listing__open();
+    return skeleton == nullptr ? errno : -listing__load(skeleton);
+  }
 
   Result<Fd> reader(pid_t pid) const {
     bpf_iter_link_info which{};
     which.task.pid = static_cast<uint32_t>(pid);
-    bpf_iter_attach_opts options{};
+    bpf_link_create_opts options{};
     options.sz = sizeof options;
-    options.link_info = &which;
-    options.link_info_len = sizeof which;
-    const LibbpfWords words;
-    bpf_link* link = bpf_program__attach_iter(skeleton->progs.list, &options);
-    if (link == nullptr) return listing_error(errno);
-    Fd reader(bpf_iter_create(bpf_link__fd(link)));
-    const int failure = errno;
-    bpf_link__destroy(link);
-    if (!reader.valid()) return listing_error(failure);
+    options.iter_info = &which;
+    options.iter_info_len = sizeof which;
+    const Fd link(bpf_link_create(descriptor(), 0, BPF_TRACE_ITER, &options));
+    if (!link.valid()) return listing_error(errno);
+    Fd reader(bpf_iter_create(link.get()));
+    if (!reader.valid()) return listing_error(errno);
     return reader;
   }
 
   std::optional<double> ticks() const {
-    const auto& shared = *skeleton->bss;
-    return shared.clock_now == 0 ? std::nullopt
-                                 : ticks_per_second(shared.jiffies_now, shared.clock_now);
+    __u64 now = 0, clock_ns = 0;
+    if (program != nullptr) {
+      uc_listing_clocks(program, &now, &clock_ns);
+    } else {
+      now = skeleton->bss->jiffies_now;
+      clock_ns = skeleton->bss->clock_now;
+    }
+    return clock_ns == 0 ? std::nullopt : ticks_per_second(now, clock_ns);
   }
 
   // Answers how many bytes of `held` were whole rows.
@@ -147,18 +179,19 @@ ListingSide::~ListingSide() = default;
 ListingSide::ListingSide(ListingSide&&) noexcept = default;
 ListingSide& ListingSide::operator=(ListingSide&&) noexcept = default;
 
-Result<ListingSide> ListingSide::load() {
+Result<ListingSide> ListingSide::load(Offer typed_reads) {
   if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
     return Error{ErrorKind::kUnsupported, "this kernel has no BTF (/sys/kernel/btf/vmlinux)",
                  "UC-E005"};
   }
   auto state = std::make_unique<State>();
+  if (!may_load()) return load_error(EPERM, {});
+  int failed = 0;
+  if (typed_reads == Offer::kWherePresent) state->program = uc_listing_load(&failed);
+  // Linux 6.1 does not take the light skeleton (EINVAL).
   const LibbpfWords words;
-  state->skeleton = listing__open();
-  if (state->skeleton == nullptr) return load_error(errno, words);
-  if (const int failed = listing__load(state->skeleton); failed != 0) {
-    return load_error(-failed, words);
-  }
+  if (state->program == nullptr) failed = state->load_by_libbpf();
+  if (failed != 0) return load_error(failed, words.last());
   // Whether this kernel's iterator can be held to one process.
   if (const auto own = state->reader(::getpid()); !own) {
     Error error = own.error();
@@ -176,6 +209,7 @@ Status ListingSide::list(ListedProcess& process) const {
   if (!reader) return reader.error();
   process.descriptors.clear();
   process.names.clear();
+  if (process.nofile) process.descriptors.reserve(std::min(process.nofile->used, kMostReserved));
   std::vector<std::byte> buffer(kBuffer);
   size_t held = 0;
   for (;;) {
@@ -189,10 +223,13 @@ Status ListingSide::list(ListedProcess& process) const {
     std::memmove(buffer.data(), buffer.data() + taken, held - taken);
     held -= taken;
   }
-  std::stable_sort(process.descriptors.begin(), process.descriptors.end(),
-                   [](const ListedDescriptor& a, const ListedDescriptor& b) {
-                     return std::pair(a.thread, a.fd) < std::pair(b.thread, b.fd);
-                   });
+  const auto before = [](const ListedDescriptor& a, const ListedDescriptor& b) {
+    return std::pair(a.thread, a.fd) < std::pair(b.thread, b.fd);
+  };
+  auto& all = process.descriptors;
+  if (!std::is_sorted(all.begin(), all.end(), before)) {
+    std::stable_sort(all.begin(), all.end(), before);
+  }
   return {};
 }
 

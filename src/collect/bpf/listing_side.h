@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/result.h"
+#include "collect/bpf/newer_features.h"
 #include "model/listing.h"
 
 namespace unclosed {
@@ -15,7 +16,7 @@ class ListingSide {
  public:
   // kDenied: CAP_BPF and CAP_PERFMON are missing. kUnsupported: no BTF, no BPF, or a kernel whose
   // iterator cannot be held to one process (before 6.1).
-  static Result<ListingSide> load();
+  static Result<ListingSide> load(Offer typed_reads = Offer::kWherePresent);
   ~ListingSide();
   ListingSide(ListingSide&&) noexcept;
   ListingSide& operator=(ListingSide&&) noexcept;

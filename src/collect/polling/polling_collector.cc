@@ -38,7 +38,7 @@ Role role_of(const SocketFact& fact, bool served) {
 }  // namespace
 
 Status PollingCollector::add_target(const ProcessId& process) {
-  const auto table = DescriptorTable::open_unlisted(process);
+  const auto table = DescriptorTable::open(process);
   if (!table) return table.error();
   if (x_targets.empty() && x_scans == 0) x_added = monotonic_now();
   if (std::find(x_targets.begin(), x_targets.end(), process) == x_targets.end()) {
@@ -144,7 +144,7 @@ PollingCollector::Look PollingCollector::look(const ProcessId& process, RecordSi
   if (!table) {
     return table.error().kind == ErrorKind::kGone ? Look::kEnded : without_table(process);
   }
-  const auto part = table->read(0, table->numbers().size(), DescriptorTable::Names::kRead);
+  const auto part = table->read(0, DescriptorTable::kEnd, DescriptorTable::Names::kRead);
   if (!part || x_proc.first_thread_ending(process)) return without_table(process);
   const Sockets& sockets = sockets_of(process);
   const std::string nothing;

@@ -1,32 +1,15 @@
 #include "collect/pprof/inflate.h"
 
-#include <zlib.h>
+#include <isa-l/igzip_lib.h>
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 
 namespace unclosed {
 namespace {
 
 constexpr size_t kFreely = 64 << 20, kMostTimes = 100, kMost = size_t{2} << 30;
-constexpr int kGzipOnly = 16 + MAX_WBITS;
-
-// zlib's state, freed whatever happens.
-class Stream {
- public:
-  Stream() { x_ready = inflateInit2(&x_stream, kGzipOnly) == Z_OK; }
-  ~Stream() {
-    if (x_ready) inflateEnd(&x_stream);
-  }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  bool ready() const { return x_ready; }
-  z_stream& get() { return x_stream; }
-
- private:
-  z_stream x_stream{};
-  bool x_ready = false;
-};
 
 // The last four bytes tell how much will come out (of the last member, modulo 4 GB): where to
 // begin.
@@ -42,18 +25,19 @@ size_t said_size(std::string_view compressed) {
 bool is_gzip(std::string_view bytes) { return bytes.starts_with("\x1f\x8b"); }
 
 Result<Inflated> inflate(std::string_view compressed) {
-  Stream stream;
-  if (!stream.ready()) return Error{ErrorKind::kLimit, "no memory to inflate with", "UC-E012"};
+  const auto state = std::make_unique<inflate_state>();
+  inflate_state& z = *state;
+  isal_inflate_init(&z);
+  z.crc_flag = ISAL_GZIP;
   const size_t most = std::min(kMost, std::max(kFreely, compressed.size() * kMostTimes));
   Inflated result;
   result.bytes.resize(std::clamp<size_t>(said_size(compressed), 4096, most));
-  z_stream& z = stream.get();
-  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(compressed.data()));
+  z.next_in = reinterpret_cast<uint8_t*>(const_cast<char*>(compressed.data()));
   size_t given = 0, made = 0;
   for (;;) {
     if (z.avail_in == 0) {
       const size_t more = std::min<size_t>(compressed.size() - given, 1 << 30);
-      z.avail_in = static_cast<uInt>(more);
+      z.avail_in = static_cast<uint32_t>(more);
       given += more;
     }
     if (made == result.bytes.size()) {
@@ -65,18 +49,19 @@ Result<Inflated> inflate(std::string_view compressed) {
       result.bytes.resize(std::min(most, made * 2));
     }
     const size_t room = std::min<size_t>(result.bytes.size() - made, 1 << 30);
-    z.next_out = reinterpret_cast<Bytef*>(result.bytes.data() + made);
-    z.avail_out = static_cast<uInt>(room);
-    const int answer = ::inflate(&z, Z_NO_FLUSH);
+    z.next_out = reinterpret_cast<uint8_t*>(result.bytes.data() + made);
+    z.avail_out = static_cast<uint32_t>(room);
+    const int answer = isal_inflate(&z);
     made += room - z.avail_out;
     const size_t used = given - z.avail_in;
-    if (answer == Z_STREAM_END) {
+    if (answer == ISAL_DECOMP_OK && z.block_state == ISAL_BLOCK_FINISH) {
       // Members may follow each other.
-      if (!is_gzip(compressed.substr(used)) || inflateReset(&z) != Z_OK) break;
+      if (!is_gzip(compressed.substr(used))) break;
+      isal_inflate_reset(&z);
       continue;
     }
     const bool starved = z.avail_in == 0 && given == compressed.size() && z.avail_out > 0;
-    if ((answer != Z_OK && answer != Z_BUF_ERROR) || starved) {
+    if (answer != ISAL_DECOMP_OK || starved) {
       result.damaged_at = used;
       break;
     }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -210,8 +211,10 @@ class Reader {
     } else if (!captured.name.empty()) {
       captured.kind = ProfileKind::kHeap;
       captured.name = "heap";
-    } else if (x_damaged_at && x_texts.empty()) {
-      // Cut before the texts: which kind it was is not known; one value a sample is a count.
+    } else if (x_texts.empty() && (x_damaged_at || x_samples > 0)) {
+      // Cut before the texts, the first of which is in every profile, perhaps between two parts:
+      // which kind it was is not known; one value a sample is a count.
+      if (!x_damaged_at) x_damaged_at = x_bytes.size();
       captured.kind = x_types.size() == 4 ? ProfileKind::kHeap : ProfileKind::kGoroutines;
       captured.name = x_types.size() == 4 ? "heap" : "goroutine";
       for (size_t i = 0; i < x_types.size() && i < 4; ++i) x_value_of[i] = i;
@@ -255,28 +258,52 @@ class Reader {
     }
   }
 
+  struct Sample {
+    uint64_t key = 0, where = 0;
+    SampleTable::Values values{};
+  };
+
+  Sample sample_of(Bytes part, ProfileKind kind) const {
+    Sample sample;
+    const auto at = static_cast<uint64_t>(part.data() - x_bytes.data());
+    sample.where = at << 20 | std::min<uint64_t>(part.size(), 0xfffff);
+    sample.key = static_cast<uint64_t>(kind) + 1;
+    WireReader fields(part);
+    size_t index = 0;
+    while (fields.next()) {
+      if (fields.field() == 1)
+        fields.numbers([&](uint64_t id) { sample.key = key_with(sample.key, id); });
+      if (fields.field() == 2) {
+        fields.numbers([&](uint64_t value) {
+          for (size_t i = 0; i < sample.values.size(); ++i)
+            if (x_value_of[i] == index) sample.values[i] = static_cast<int64_t>(value);
+          ++index;
+        });
+      }
+    }
+    return sample;
+  }
+
+  // A sample's place in the table is far from the last one's: it is fetched while the next samples
+  // are read.
   void sum_samples(ProfileKind kind) {
     x_table.reserve(x_samples);
+    std::array<Sample, 16> read;
+    size_t count = 0;
+    const auto add = [&](const Sample& sample) {
+      x_table.add(sample.key, sample.values, sample.where);
+    };
     WireReader fields(x_bytes);
     while (fields.next()) {
       if (fields.field() != 2) continue;
-      const auto at = static_cast<uint64_t>(fields.part().data() - x_bytes.data());
-      SampleTable::Values values{};
-      uint64_t key = static_cast<uint64_t>(kind) + 1;
-      WireReader sample(fields.part());
-      size_t index = 0;
-      while (sample.next()) {
-        if (sample.field() == 1) sample.numbers([&](uint64_t id) { key = key_with(key, id); });
-        if (sample.field() == 2) {
-          sample.numbers([&](uint64_t value) {
-            for (size_t i = 0; i < values.size(); ++i)
-              if (x_value_of[i] == index) values[i] = static_cast<int64_t>(value);
-            ++index;
-          });
-        }
-      }
-      x_table.add(key, values, at << 20 | std::min<uint64_t>(fields.part().size(), 0xfffff));
+      Sample& place = read[count % read.size()];
+      if (count >= read.size()) add(place);
+      place = sample_of(fields.part(), kind);
+      x_table.expect(place.key);
+      ++count;
     }
+    const size_t rest = std::min(count, read.size());
+    for (size_t i = count - rest; i < count; ++i) add(read[i % read.size()]);
   }
 
   uint64_t key_with(uint64_t key, uint64_t id) const {

@@ -22,6 +22,10 @@ class SampleTable {
 
   // Makes room for so many different stacks.
   void reserve(size_t keys);
+  // add() of this key comes soon: its place is fetched meanwhile.
+  void expect(uint64_t key) const {
+    if (!x_slots.empty()) __builtin_prefetch(&x_slots[key & (x_slots.size() - 1)]);
+  }
   // `where` leads the profile's own reader back to the stack.
   void add(uint64_t key, const Values& values, uint64_t where);
   const Values& total() const { return x_total; }

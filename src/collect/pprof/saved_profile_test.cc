@@ -218,6 +218,19 @@ TEST(SavedProfile, damage_in_the_middle_costs_what_it_covers) {
   EXPECT_LT(damaged->capture.goroutines, all);
 }
 
+TEST(SavedProfile, wherever_before_its_texts_it_was_cut_a_profile_is_read_up_to_there) {
+  const auto whole = inflate(data("goroutine-go1.26.pb.gz"));
+  ASSERT_TRUE(whole);
+  const size_t texts = whole->bytes.find(std::string("\x32\x00", 2));  // field 6, empty
+  ASSERT_GT(texts, 1000U);
+  for (size_t cut = 200; cut <= texts; ++cut) {
+    const auto part = read_profile(ByteSource::of(whole->bytes.substr(0, cut)), "cut");
+    ASSERT_TRUE(part) << cut << " " << part.error().context;
+    EXPECT_TRUE(part->capture.damaged_at) << cut;
+    EXPECT_GT(part->capture.goroutines, 0U) << cut;
+  }
+}
+
 TEST(SavedProfile, a_compressed_profile_that_was_cut_says_where) {
   const std::string whole = data("goroutine-go1.26.pb.gz");
   const auto cut = read_profile(ByteSource::of(whole.substr(0, whole.size() / 2)), "cut");

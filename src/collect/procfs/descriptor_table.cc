@@ -7,7 +7,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -16,31 +18,76 @@
 namespace unclosed {
 namespace {
 
-constexpr size_t kDirectoryBuffer = 64 << 10;
 constexpr size_t kUsualLink = 256, kLongestLink = 4096;
+constexpr size_t kMostReserved = 1 << 16;
 constexpr std::string_view kSocket = "socket:[", kPipe = "pipe:[", kAnonymous = "anon_inode:";
 
-// linux_dirent64: inode and offset of 8 bytes each, then these; the name follows them.
-constexpr size_t kLengthAt = 16, kNameAt = 19;
+// linux_dirent64: inode, and the place of what follows, of 8 bytes each, then these two; the name
+// follows them.
+constexpr size_t kPlaceAt = 8, kLengthAt = 16, kNameAt = 19;
+constexpr off_t kFirstPlace = 2;  // of number 0, behind "." and ".."
 
-// By the bare system call: readdir's buffer is too small for tables of many thousands.
-Result<std::vector<int>> list_numbers(int directory) {
-  std::vector<int> numbers;
-  std::vector<char> buffer(kDirectoryBuffer);
-  for (;;) {
-    const long got = retry_eintr(
-        [&] { return ::syscall(SYS_getdents64, directory, buffer.data(), buffer.size()); });
-    if (got < 0) return system_error(errno, "fd");
-    if (got == 0) return numbers;
-    for (long at = 0; at < got;) {
-      const char* entry = buffer.data() + at;
-      uint16_t length = 0;
-      std::memcpy(&length, entry + kLengthAt, sizeof length);
-      if (const auto value = number<int>(entry + kNameAt)) numbers.push_back(*value);
-      at += length;
+// The numbers that a directory of descriptors lists, from any number on. It takes the kernel about
+// a third as long to list a number as to tell what it is open on, so only gaps are worth it.
+class NumberLister {
+ public:
+  explicit NumberLister(int directory) : x_directory(directory) {}
+
+  // The next few at `first` or behind it, ascending; none: there are no more.
+  Result<std::vector<int>> from(int first) {
+    if (!x_open.valid()) {
+      auto open = Fd::open_at(x_directory, ".", O_RDONLY | O_DIRECTORY);
+      if (!open) return open.error();
+      x_open = *std::move(open);
     }
+    // Nothing says that places are numbers; where they are not, all is listed from the beginning.
+    if (x_by_number && ::lseek(x_open.get(), kFirstPlace + first, SEEK_SET) >= 0) {
+      auto some = batch();
+      if (!some || x_by_number) return some;
+    }
+    ::lseek(x_open.get(), 0, SEEK_SET);
+    std::vector<int> all;
+    for (;;) {
+      const auto some = batch();
+      if (!some) return some;
+      if (some->empty()) break;
+      all.insert(all.end(), some->begin(), some->end());
+    }
+    std::sort(all.begin(), all.end());
+    all.erase(all.begin(), std::lower_bound(all.begin(), all.end(), first));
+    return all;
   }
-}
+
+ private:
+  // By the bare system call: readdir's buffer is larger, and what it reads ahead is for nothing.
+  Result<std::vector<int>> batch() {
+    std::vector<int> numbers;
+    std::array<char, 4096> buffer;
+    while (numbers.empty()) {
+      const long got = retry_eintr(
+          [&] { return ::syscall(SYS_getdents64, x_open.get(), buffer.data(), buffer.size()); });
+      if (got < 0) return system_error(errno, "fd");
+      if (got == 0) break;
+      int64_t place = 0;  // as the entry before says
+      for (long at = 0; at < got;) {
+        const char* entry = buffer.data() + at;
+        uint16_t length = 0;
+        std::memcpy(&length, entry + kLengthAt, sizeof length);
+        if (const auto value = number<int>(entry + kNameAt)) {
+          numbers.push_back(*value);
+          if (place != 0 && place != kFirstPlace + *value) x_by_number = false;
+        }
+        std::memcpy(&place, entry + kPlaceAt, sizeof place);
+        at += length;
+      }
+    }
+    return numbers;
+  }
+
+  int x_directory;
+  Fd x_open;  // of our own, as threads that read other parts are at other places
+  bool x_by_number = true;
+};
 
 // "socket:[123]", "pipe:[123]"; 0 when the text is none.
 uint64_t inode_in(std::string_view link) {
@@ -79,20 +126,16 @@ Kind kind_of_protocol(std::string_view protocol) {
   return protocol == "NETLINK" ? Kind::kNetlink : Kind::kOther;
 }
 
-Result<DescriptorTable> DescriptorTable::open_unlisted(const ProcessId& process, std::string root) {
+Result<DescriptorTable> DescriptorTable::open(const ProcessId& process, std::string root) {
   const auto place = open_process(root, process);
   if (!place) return place.error();
   auto directory = Fd::open_at(place->directory.get(), "fd", O_RDONLY | O_DIRECTORY);
   if (!directory) return directory.error();
-  return DescriptorTable(*std::move(directory), fmt::format("{}/{}/fd", root, process.pid), {});
-}
-
-Result<DescriptorTable> DescriptorTable::open(const ProcessId& process, std::string root) {
-  auto table = open_unlisted(process, std::move(root));
-  if (!table) return table;
-  auto numbers = list_numbers(table->x_directory.get());
-  if (!numbers) return numbers.error();
-  table->x_numbers = *std::move(numbers);
+  DescriptorTable table(*std::move(directory), fmt::format("{}/{}/fd", root, process.pid));
+  struct stat status {};
+  if (::fstat(table.x_directory.get(), &status) == 0 && status.st_size > 0) {
+    table.x_expected = static_cast<size_t>(status.st_size);
+  }
   return table;
 }
 
@@ -124,26 +167,45 @@ bool DescriptorTable::put(int fd, std::string_view link, Names names, Part& part
   return true;
 }
 
-Result<DescriptorTable::Part> DescriptorTable::read(size_t first, size_t last, Names names) const {
-  Part part;
-  part.descriptors.reserve(last - first);
+// The same by number alone.
+Result<bool> DescriptorTable::put(int fd, Names names, Part& part) const {
+  char name[16];
+  *std::to_chars(name, name + sizeof name - 1, fd).ptr = '\0';
   std::array<char, kUsualLink> text;
-  for (size_t i = first; i < last; ++i) {
-    const int fd = x_numbers[i];
-    char name[16];
-    *std::to_chars(name, name + sizeof name - 1, fd).ptr = '\0';
-    const auto got = ::readlinkat(x_directory.get(), name, text.data(), text.size());
-    if (got < 0) {
-      if (errno == ENOENT) continue;  // closed meanwhile
-      return system_error(errno, "fd");
+  const auto got = ::readlinkat(x_directory.get(), name, text.data(), text.size());
+  if (got < 0) {
+    if (errno == ENOENT) return false;
+    return system_error(errno, "fd");
+  }
+  if (static_cast<size_t>(got) < text.size()) {
+    return put(fd, {text.data(), static_cast<size_t>(got)}, names, part);
+  }
+  const auto whole = link(fd);
+  if (!whole) return whole.error();
+  return *whole && put(fd, **whole, names, part);
+}
+
+// Numbers are dense, as a rule: the next one is tried, and asked for only where there is none.
+Result<DescriptorTable::Part> DescriptorTable::read(int first, int last, Names names) const {
+  Part part;
+  part.descriptors.reserve(
+      std::min({x_expected, static_cast<size_t>(last - first), kMostReserved}));
+  NumberLister lister(x_directory.get());
+  for (int next = first; next < last;) {
+    const auto there = put(next, names, part);
+    if (!there) return there.error();
+    ++next;
+    if (*there) continue;
+    const auto behind = lister.from(next);
+    if (!behind) return behind.error();
+    if (behind->empty()) break;
+    for (const int fd : *behind) {
+      next = fd;
+      if (fd >= last) break;
+      const auto put_it = put(fd, names, part);
+      if (!put_it) return put_it.error();
+      ++next;
     }
-    if (static_cast<size_t>(got) < text.size()) {
-      put(fd, {text.data(), static_cast<size_t>(got)}, names, part);
-      continue;
-    }
-    const auto whole = link(fd);
-    if (!whole) return whole.error();
-    if (*whole) put(fd, **whole, names, part);
   }
   return part;
 }

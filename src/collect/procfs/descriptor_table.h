@@ -3,6 +3,7 @@
 // are in the kernel's lists of sockets. The parts may be read by several threads at a time.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,22 +17,21 @@ namespace unclosed {
 
 class DescriptorTable {
  public:
-  // Lists the numbers. kDenied, kGone: as for any file of the process.
+  // kDenied, kGone: as for any file of the process.
   static Result<DescriptorTable> open(const ProcessId& process, std::string root = "/proc");
 
-  // The same without numbers, for link() and protocol() alone.
-  static Result<DescriptorTable> open_unlisted(const ProcessId& process,
-                                               std::string root = "/proc");
-
-  const std::vector<int>& numbers() const { return x_numbers; }
+  // How many there are, as kernels tell since 6.2; 0: not told.
+  size_t expected() const { return x_expected; }
 
   struct Part {
     std::vector<ListedDescriptor> descriptors;
     std::vector<std::string> names;  // as in ListedProcess
   };
   enum class Names : uint8_t { kSkip, kRead };
-  // What the numbers [first, last) are open on; those closed meanwhile are left out.
-  Result<Part> read(size_t first, size_t last, Names names) const;
+  static constexpr int kEnd = std::numeric_limits<int>::max();
+  // What the numbers in [first, last) are open on, ascending; kEnd: to the end of the table. Those
+  // that are open all the while are told; those opened or closed meanwhile may be.
+  Result<Part> read(int first, int last, Names names) const;
 
   // The link's text, e.g. "socket:[123]" or a path; nullopt: closed meanwhile.
   Result<std::optional<std::string>> link(int fd) const;
@@ -40,13 +40,14 @@ class DescriptorTable {
   std::optional<std::string> protocol(int fd) const;
 
  private:
-  DescriptorTable(Fd directory, std::string path, std::vector<int> numbers)
-      : x_directory(std::move(directory)), x_path(std::move(path)), x_numbers(std::move(numbers)) {}
+  DescriptorTable(Fd directory, std::string path)
+      : x_directory(std::move(directory)), x_path(std::move(path)) {}
+  Result<bool> put(int fd, Names names, Part& part) const;
   bool put(int fd, std::string_view link, Names names, Part& part) const;
 
   Fd x_directory;
   std::string x_path;  // of the directory
-  std::vector<int> x_numbers;
+  size_t x_expected = 0;
 };
 
 // The kind that a link speaks of; kFile for a path, which may be a fifo too; kOther for a socket.

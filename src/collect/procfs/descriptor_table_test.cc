@@ -44,7 +44,7 @@ TEST(DescriptorTable, tells_every_kind_by_its_link) {
   ASSERT_TRUE(process);
   const auto table = DescriptorTable::open(*process);
   ASSERT_TRUE(table) << table.error().context;
-  const auto part = table->read(0, table->numbers().size(), DescriptorTable::Names::kRead);
+  const auto part = table->read(0, DescriptorTable::kEnd, DescriptorTable::Names::kRead);
   ASSERT_TRUE(part);
   EXPECT_EQ(found(*part, pipe).kind, Kind::kPipe);
   EXPECT_EQ(found(*part, event).kind, Kind::kEventfd);
@@ -73,13 +73,43 @@ TEST(DescriptorTable, a_number_closed_meanwhile_is_left_out) {
   const auto table = DescriptorTable::open(*process);
   ASSERT_TRUE(table);
   file.reset();
-  const auto part = table->read(0, table->numbers().size(), DescriptorTable::Names::kSkip);
+  const auto part = table->read(0, DescriptorTable::kEnd, DescriptorTable::Names::kSkip);
   ASSERT_TRUE(part);
   EXPECT_TRUE(std::none_of(part->descriptors.begin(), part->descriptors.end(),
                            [&](const auto& one) { return one.fd == number; }));
   const auto link = table->link(number);
   ASSERT_TRUE(link);
   EXPECT_FALSE(link->has_value());
+}
+
+// Also where the numbers have gaps, and in parts that begin and end anywhere.
+TEST(DescriptorTable, every_number_is_told_once_whatever_parts_it_is_read_in) {
+  std::vector<Fd> open;
+  for (int i = 0; i < 900; ++i) open.emplace_back(::eventfd(0, 0));
+  const Fd far(::fcntl(open.front().get(), F_DUPFD_CLOEXEC, 1000));
+  std::vector<int> expected = {far.get()};
+  for (size_t i = 0; i < open.size(); ++i) {
+    if (i % 5 == 2 || (i >= 300 && i < 700)) {
+      open[i].reset();
+    } else {
+      expected.push_back(open[i].get());
+    }
+  }
+  std::sort(expected.begin(), expected.end());
+  const auto table = DescriptorTable::open(ProcFs().identify(::getpid()).value_or(ProcessId{}));
+  ASSERT_TRUE(table);
+  for (const int size : {1, 7, 250, 2000}) {
+    std::vector<int> seen;
+    for (int first = 0; first < 1200; first += size) {
+      const int last = first + size < 1200 ? first + size : DescriptorTable::kEnd;
+      const auto part = table->read(first, last, DescriptorTable::Names::kSkip);
+      ASSERT_TRUE(part);
+      for (const auto& one : part->descriptors) {
+        if (one.kind == Kind::kEventfd) seen.push_back(one.fd);
+      }
+    }
+    EXPECT_EQ(seen, expected) << size;
+  }
 }
 
 TEST(DescriptorTable, another_process_of_the_same_number_is_gone) {
