@@ -245,7 +245,7 @@ def kernel(seconds=6):
     yield from cost.hooks(cost_tools(), measure)
 
 
-def seccomp(rounds=9, seconds=2):
+def seccomp(rounds=15, seconds=1):
     tools = {"unclosed": TOOL, "visits": native("visits", "-pthread"),
              "shortweb": go(os.path.join(ROOT, "bench/shortweb"), os.path.join(WORK, "shortweb"))}
     yield from throughput.kept(tools, measure, rounds, seconds)

@@ -114,11 +114,12 @@ constexpr std::array kCatalogue = {
                    "a call that should work gave an error that has no better explanation",
                    "read the system's words in the message", "run the command again",
                    ErrorKind::kSystem},
-    CatalogueEntry{"UC-E019", "no rung can watch a command from its start here",
-                   "neither BPF nor a seccomp filter with a listener is allowed: the message names "
-                   "what stands in the way of each",
-                   "run it with sudo or the capabilities that `unclosed doctor` names; or outside "
-                   "of the sandbox or debugger that listens to its calls already",
+    CatalogueEntry{"UC-E019", "the command cannot be watched from its start",
+                   "BPF is not allowed, and behind the command's seccomp filter the process that "
+                   "answers its calls could not be started: the message names what stands in the "
+                   "way of each; the command was not run",
+                   "run it again, with more memory or processes (ulimit -u); or with sudo or the "
+                   "capabilities that `unclosed doctor` names",
                    "start the service by hand, and `unclosed attach` to it", ErrorKind::kDenied},
     CatalogueEntry{
         "UC-E020", "this is no profile or dump of a Go service",

@@ -37,6 +37,13 @@ Error cannot_run(const std::string& command, int errno_value) {
   return error;
 }
 
+Error no_filter(std::string_view what, int errno_value) {
+  return system_error(errno_value,
+                      fmt::format("{} is refused here (a container needs a seccomp profile that "
+                                  "allows seccomp, pidfd_open and pidfd_getfd)",
+                                  what));
+}
+
 // What the parent tells the child to do.
 constexpr char kGo = 1, kConfine = 2, kConfineGo = 3;
 
@@ -122,6 +129,18 @@ Launch::~Launch() {
 
 Result<Confined> Launch::confine() {
   constexpr auto kTick = std::chrono::microseconds(200);
+  if (const int refused = listener_refused(); refused == EBUSY) {
+    return Error{ErrorKind::kUnsupported,
+                 "another program listens to this one's calls already (a sandbox or a debugger), "
+                 "and there can be one listener: start it outside of that"};
+  } else if (refused != 0) {
+    return no_filter("a seccomp filter with a listener", refused);
+  }
+  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, x_pid, 0)));
+  if (!process.valid()) return no_filter("pidfd_open", errno);
+  // Asked before the command depends on it; whether number 0 is open there does not matter.
+  const Fd trial(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), 0, 0)));
+  if (!trial.valid() && errno != EBADF) return no_filter("pidfd_getfd", errno);
   const ToldCalls told = told_calls_of(x_command);
   const char& byte = told == ToldCalls::kOfGo ? kConfineGo : kConfine;
   if (::write(x_start.get(), &byte, 1) != 1) return system_error(errno, "confining the command");
@@ -129,12 +148,7 @@ Result<Confined> Launch::confine() {
   while (*x_listener == 0 && monotonic_now() < until) std::this_thread::sleep_for(kTick);
   const int answer = *x_listener;
   if (answer == 0) return Error{ErrorKind::kSystem, "the command's process does not answer"};
-  if (answer == -EBUSY) {
-    return Error{ErrorKind::kUnsupported, "another program listens to its calls already"};
-  }
   if (answer < 0) return system_error(-answer, "seccomp");
-  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, x_pid, 0)));
-  if (!process.valid()) return system_error(errno, "pidfd_open");
   Fd listener(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), answer - 1, 0)));
   if (!listener.valid()) return system_error(errno, "pidfd_getfd");
   return Confined{std::move(listener), told};

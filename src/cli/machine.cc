@@ -1,9 +1,11 @@
 #include "cli/machine.h"
 
+#include <errno.h>
 #include <fmt/format.h>
 #include <linux/capability.h>
 
 #include <array>
+#include <system_error>
 
 namespace unclosed {
 namespace {
@@ -42,6 +44,17 @@ MachineCheck line(std::string name, bool good, Standing otherwise, std::string f
       std::move(name), good ? Standing::kOk : otherwise, std::move(found), std::move(why), {}};
   if (!good) check.remedy = std::move(remedy);
   return check;
+}
+
+// Why calls cannot be told by a seccomp filter; empty: they can.
+std::string no_notification(const MachineFacts& facts) {
+  if (!facts.user_notification) return "this kernel has no user notification";
+  if (facts.listener_refused == 0) return "";
+  if (facts.listener_refused == EBUSY) {
+    return "another program listens to our calls already (a sandbox or a debugger)";
+  }
+  return fmt::format("a seccomp filter with a listener is refused: {}",
+                     std::generic_category().message(facts.listener_refused));
 }
 
 void add_kernel(const MachineFacts& facts, std::vector<MachineCheck>& checks) {
@@ -142,10 +155,15 @@ void add_views(const MachineFacts& facts, std::vector<MachineCheck>& checks) {
                                  : fmt::format("only those of uid {} are readable", facts.uid),
            "looking at all of them; what cannot be read is said, never counted as nothing",
            "run it with sudo, or with CAP_SYS_PTRACE"));
-  checks.push_back(line("user notification", facts.user_notification, Standing::kLimited,
-                        facts.user_notification ? "there" : "not in this kernel",
-                        "run of a command without privileges (rung seccomp)",
-                        "boot Linux 5.5 or newer with CONFIG_SECCOMP_FILTER=y"));
+  const std::string notification = no_notification(facts);
+  checks.push_back(
+      line("user notification", notification.empty(), Standing::kLimited,
+           notification.empty() ? "there" : notification,
+           "run of a command without privileges (rung seccomp)",
+           !facts.user_notification         ? "boot Linux 5.5 or newer with CONFIG_SECCOMP_FILTER=y"
+           : facts.listener_refused == EBUSY ? "start unclosed outside of what listens already"
+                                             : "give the container a seccomp profile that allows "
+                                               "seccomp, pidfd_open and pidfd_getfd"));
   const bool asked = facts.debuginfod_urls && facts.debuginfod_library;
   checks.push_back(line("debuginfod", asked, Standing::kLimited,
                         asked                   ? "configured"
@@ -206,13 +224,14 @@ std::vector<MachineCheck> weigh_machine(const MachineFacts& facts) {
 
 std::vector<RungState> rungs_of(const MachineFacts& facts) {
   const bool traced = facts.hooks.worked();
+  const std::string notification = no_notification(facts);
   return {
       {"bpf", traced,
        traced ? "attach, run and ls: states, stacks, lines of code" : facts.hooks.error},
-      {"seccomp", facts.user_notification,
-       facts.user_notification ? "run without privileges: states, stacks of openings, requests and "
-                                 "closes, lines of code"
-                               : "this kernel has no user notification"},
+      {"seccomp", notification.empty(),
+       notification.empty() ? "run without privileges: states, stacks of openings, requests and "
+                              "closes, lines of code"
+                            : notification},
       {"proc", true,
        "ls and attach: counts, states, queues, ages, verdicts as far as they go; no lines of code"},
   };

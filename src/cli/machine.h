@@ -46,6 +46,7 @@ struct MachineFacts {
   std::optional<uint64_t> locked_memory;  // soft RLIMIT_MEMLOCK in bytes; nullopt: unlimited
   std::optional<int> perf_event_paranoid, ptrace_scope, unprivileged_bpf_disabled;
   bool uprobe_multi = false, socket_tracepoints = false, user_notification = false;
+  int listener_refused = 0;  // errno of a filter with a listener, on a child of ours
   std::vector<std::string> sock_diag_notes;  // what the kernel's lists of sockets did not answer
   bool others_readable = false;              // descriptors of processes of other users
   bool debuginfod_urls = false, debuginfod_library = false;

@@ -17,6 +17,7 @@
 #include "collect/bpf/kernel_features.h"
 #include "collect/bpf/listing_side.h"
 #include "collect/procfs/procfs.h"
+#include "collect/seccomp/filter.h"
 #include "collect/sockdiag/sockdiag.h"
 #include "symbolize/module_store.h"
 
@@ -128,6 +129,7 @@ MachineFacts gather_machine() {
   facts.socket_tracepoints = facts.types && has_tracepoint("sock_send_length");
   const auto actions = read_file("/proc/sys/kernel/seccomp/actions_avail");
   facts.user_notification = actions && actions->find("user_notif") != std::string::npos;
+  facts.listener_refused = listener_refused();
   put_sockets(facts);
   facts.others_readable = others_readable();
   const char* urls = std::getenv("DEBUGINFOD_URLS");

@@ -1,5 +1,6 @@
 #include "cli/machine.h"
 
+#include <errno.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/capability.h>
@@ -52,6 +53,15 @@ TEST(Machine, each_fault_has_its_remedy) {
   EXPECT_FALSE(rungs_of(facts).front().works);
   EXPECT_TRUE(rungs_of(facts).back().works);
   EXPECT_THAT(check(facts, "hooks").remedy, HasSubstr("unclosed explain UC-E005"));
+}
+
+TEST(Machine, a_sandbox_that_listens_already_is_told_from_one_that_refuses) {
+  auto facts = good_machine();
+  facts.listener_refused = EBUSY;
+  EXPECT_THAT(check(facts, "user notification").remedy, HasSubstr("outside"));
+  facts.listener_refused = EPERM;
+  EXPECT_THAT(check(facts, "user notification").remedy, HasSubstr("seccomp profile"));
+  EXPECT_FALSE(rungs_of(facts)[1].works);
 }
 
 TEST(Machine, four_capabilities_are_needed_and_the_fifth_is_not) {

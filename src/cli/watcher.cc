@@ -84,9 +84,15 @@ class SeccompWatcher : public Watcher {
 
 class ProcWatcher : public Watcher {
  public:
-  ProcWatcher(const ProcFs& proc, const Error& obstacle)
+  // `no_filter`: why a command is not watched by the seccomp rung.
+  ProcWatcher(const ProcFs& proc, const Error& obstacle, const Error* no_filter)
       : x_collector(proc),
-        x_why(why_not_bpf(obstacle, "no lines of code on this rung", "names them")) {}
+        x_why(why_not_bpf(obstacle, "no lines of code on this rung", "names them")) {
+    if (no_filter != nullptr) {
+      x_why += fmt::format("; the seccomp rung, which names them too, cannot be used: {}",
+                           no_filter->context);
+    }
+  }
 
   std::string rung() const override { return "proc"; }
   Status add_target(const ProcessId& process) override { return x_collector.add_target(process); }
@@ -126,16 +132,19 @@ Result<std::shared_ptr<Watcher>> open_watcher(const BpfSettings& settings, CodeS
   const Error& obstacle = collector.error();
   const bool here = obstacle.kind == ErrorKind::kDenied || obstacle.kind == ErrorKind::kUnsupported;
   if (!here) return obstacle;
-  if (!confine) return std::shared_ptr<Watcher>(std::make_shared<ProcWatcher>(proc, obstacle));
-  const auto neither = [&](const Error& second) {
-    return Error{obstacle.kind,
-                 fmt::format("rung bpf: {}; rung seccomp: {}", obstacle.context, second.context),
-                 "UC-E019"};
+  const auto by_proc = [&](const Error* no_filter) {
+    return std::shared_ptr<Watcher>(std::make_shared<ProcWatcher>(proc, obstacle, no_filter));
   };
+  if (!confine) return by_proc(nullptr);
   auto confined = confine();
-  if (!confined) return neither(confined.error());
+  if (!confined) return by_proc(&confined.error());
   auto seccomp = SeccompCollector::start(*std::move(confined), {settings.stack_budget}, code, proc);
-  if (!seccomp) return neither(seccomp.error());
+  if (!seccomp) {
+    return Error{
+        obstacle.kind,
+        fmt::format("rung bpf: {}; rung seccomp: {}", obstacle.context, seccomp.error().context),
+        "UC-E019"};
+  }
   return std::shared_ptr<Watcher>(std::make_shared<SeccompWatcher>(*std::move(seccomp), obstacle));
 }
 

@@ -34,9 +34,10 @@ class Watcher {
 };
 
 // The bpf rung; where that is not permitted or not possible here, the next best: the seccomp rung
-// for a command that waits to be started, the proc rung for what runs already (`confine` is empty).
-// `confine` puts the filter on the command and answers its listener. Errors as of
-// BpfCollector::open, with UC-E019 where the seccomp rung is not possible either.
+// for a command that waits to be started, the proc rung for what runs already (`confine` is empty)
+// or may not be put under a filter. `confine` puts it there and answers its listener. Errors as of
+// BpfCollector::open, with UC-E019 where a command that is confined
+// already cannot be watched.
 Result<std::shared_ptr<Watcher>> open_watcher(const BpfSettings& settings, CodeSource& code,
                                               const ProcFs& proc,
                                               const std::function<Result<Confined>()>& confine);

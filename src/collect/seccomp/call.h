@@ -1,8 +1,13 @@
-// One call of the service as the supervisor saw it, before it went on. Value type; any thread.
+// One call of the service as the supervisor saw it, before it went on, and a batch of them. One
+// thread at a time.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,7 +29,7 @@ struct OpenOn {
 // The top of a thread's stack, and where it stood.
 struct StackCopy {
   uint64_t pc = 0, sp = 0;
-  std::vector<uint8_t> bytes;  // from sp on; empty: no stack was taken
+  std::span<const uint8_t> bytes;  // from sp on; empty: no stack was taken
 };
 
 struct Call {
@@ -41,6 +46,30 @@ struct Call {
   uint64_t goroutine = 0;               // 0: not one, or not known
   bool stack_left_out = false;
   StackCopy stack;
+};
+
+// Calls in their order, with the memory that their stacks are copied into: it is used again for the
+// next ones, so that no page is touched for the first time while the service waits.
+class CallBatch {
+ public:
+  std::vector<Call> calls;
+
+  // The free memory, at most so much of it; less: it is full.
+  std::span<uint8_t> room(size_t most) {
+    if (!x_memory) x_memory = std::make_unique_for_overwrite<uint8_t[]>(kMostBytes);
+    return {x_memory.get() + x_used, std::min(most, kMostBytes - x_used)};
+  }
+  // The first bytes of it belong to a stack from now on.
+  void take(size_t bytes) { x_used += bytes; }
+  void clear() {
+    calls.clear();
+    x_used = 0;
+  }
+
+ private:
+  static constexpr size_t kMostBytes = 48UL << 20;
+  std::unique_ptr<uint8_t[]> x_memory;
+  size_t x_used = 0;
 };
 
 }  // namespace unclosed

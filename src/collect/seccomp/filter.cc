@@ -10,9 +10,11 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <span>
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
@@ -113,12 +115,9 @@ constexpr std::array<sock_filter, kLength> make_filter(ToldCalls told) {
 }
 constexpr auto kFilter = make_filter(ToldCalls::kAll), kFilterOfGo = make_filter(ToldCalls::kOfGo);
 
-}  // namespace
-
-int install_filter(ToldCalls told) {
+int install(std::span<const sock_filter> code) {
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -errno;
-  const auto& code = told == ToldCalls::kOfGo ? kFilterOfGo : kFilter;
-  sock_fprog program{kLength, const_cast<sock_filter*>(code.data())};
+  sock_fprog program{static_cast<uint16_t>(code.size()), const_cast<sock_filter*>(code.data())};
   // Once the supervisor has a call, a signal no longer interrupts and repeats it (kernel 5.19).
   for (const unsigned long flags :
        {SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
@@ -128,6 +127,25 @@ int install_filter(ToldCalls told) {
     if (errno != EINVAL) return -errno;
   }
   return -EINVAL;
+}
+
+}  // namespace
+
+int install_filter(ToldCalls told) {
+  return install(told == ToldCalls::kOfGo ? kFilterOfGo : kFilter);
+}
+
+int listener_refused() {
+  constexpr std::array<sock_filter, 1> kAllowAll{{{kReturn, 0, 0, SECCOMP_RET_ALLOW}}};
+  const pid_t pid = ::fork();
+  if (pid < 0) return errno;
+  if (pid == 0) {
+    const int listener = install(kAllowAll);
+    ::_exit(listener < 0 ? -listener : 0);  // every errno fits into a status
+  }
+  int status = 0;
+  if (retry_eintr([&] { return ::waitpid(pid, &status, 0); }) != pid) return errno;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : EPERM;  // a policy that kills
 }
 
 CallKind kind_of_call(int number) {

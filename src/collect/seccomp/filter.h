@@ -23,6 +23,10 @@ enum class ToldCalls : uint8_t {
 // names wait until somebody answers on the listener.
 int install_filter(ToldCalls told);
 
+// Whether a child of ours could put such a filter on itself: 0, or the errno of the refusal. EBUSY:
+// somebody listens to our calls already; a kernel allows one listener.
+int listener_refused();
+
 // A process under the filter.
 struct Confined {
   Fd listener;

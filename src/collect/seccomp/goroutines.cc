@@ -36,21 +36,28 @@ void Goroutines::tell(uint32_t process, const GoroutinePlace& place) {
   if (known.place != place) known = {place, {}, {}};
 }
 
-// The goroutine whose stack was seen around sp, if it is there still.
-uint64_t Goroutines::ask(uint32_t process, const Known& known, uint64_t sp) {
+// The goroutine whose stack was seen around sp, if it is there still. All is read at once.
+std::optional<Goroutines::Running> Goroutines::ask(uint32_t process, const Known& known,
+                                                   uint64_t sp, std::span<uint8_t> stack) {
   const auto after = known.by_stack.upper_bound(sp);
-  if (after == known.by_stack.begin()) return 0;
-  const uint64_t address = std::prev(after)->second;
+  if (after == known.by_stack.begin()) return std::nullopt;
+  const auto& [high, address] = std::prev(after)->second;
+  if (sp >= high) return std::nullopt;
   StackBounds bounds;
-  uint64_t id = 0;
-  const std::array local{iovec{&bounds, sizeof bounds}, iovec{&id, sizeof id}};
+  Running running;
+  running.copied = std::min<uint64_t>(stack.size(), high - sp);
+  const std::array local{iovec{&bounds, sizeof bounds}, iovec{&running.id, sizeof running.id},
+                         iovec{stack.data(), running.copied}};
   const std::array remote{
       iovec{reinterpret_cast<void*>(address), sizeof bounds},
-      iovec{reinterpret_cast<void*>(address + known.place.id_offset), sizeof id}};
+      iovec{reinterpret_cast<void*>(address + known.place.id_offset), sizeof running.id},
+      iovec{reinterpret_cast<void*>(sp), running.copied}};
   const ssize_t got = ::process_vm_readv(static_cast<pid_t>(process), local.data(), local.size(),
                                          remote.data(), remote.size(), 0);
-  if (got != sizeof bounds + sizeof id) return 0;
-  return bounds.low <= sp && sp < bounds.high ? id : 0;
+  const size_t wanted = sizeof bounds + sizeof running.id + running.copied;
+  if (got != static_cast<ssize_t>(wanted) || running.id == 0) return std::nullopt;
+  if (bounds.low > sp || bounds.high != high) return std::nullopt;
+  return running;
 }
 
 void Goroutines::list(uint32_t process, Known& known) {
@@ -72,22 +79,23 @@ void Goroutines::list(uint32_t process, Known& known) {
     ::process_vm_readv(static_cast<pid_t>(process), &local, 1, remote.data(), count, 0);
   }
   for (size_t i = 0; i < all.size(); ++i) {
-    if (bounds[i].high > bounds[i].low) known.by_stack[bounds[i].low] = all[i];
+    if (bounds[i].high > bounds[i].low) known.by_stack[bounds[i].low] = {bounds[i].high, all[i]};
   }
 }
 
-uint64_t Goroutines::running_on(uint32_t process, uint64_t sp) {
+std::optional<Goroutines::Running> Goroutines::running_on(uint32_t process, uint64_t sp,
+                                                          std::span<uint8_t> stack) {
   const std::lock_guard lock(x_mutex);
   const auto found = x_processes.find(process);
-  if (found == x_processes.end() || found->second.place.all == 0) return 0;
+  if (found == x_processes.end() || found->second.place.all == 0) return std::nullopt;
   Known& known = found->second;
-  if (const uint64_t id = ask(process, known, sp)) return id;
+  if (const auto running = ask(process, known, sp, stack)) return running;
   const Instant now = monotonic_now();
-  if (now < known.list_after) return 0;
+  if (now < known.list_after) return std::nullopt;
   list(process, known);
   const Instant after = monotonic_now();
   known.list_after = after + std::max(kListAgain, (after - now) * kListShare);
-  return ask(process, known, sp);
+  return ask(process, known, sp, stack);
 }
 
 }  // namespace unclosed

@@ -5,9 +5,12 @@
 // called from any thread, the rest from one.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <unordered_map>
 
 #include "base/clock.h"
@@ -23,16 +26,24 @@ struct GoroutinePlace {
 class Goroutines {
  public:
   void tell(uint32_t process, const GoroutinePlace& place);
-  // Its id; 0: not known.
-  uint64_t running_on(uint32_t process, uint64_t sp);
+  struct Running {
+    uint64_t id = 0;
+    size_t copied = 0;  // of its stack, from sp on
+  };
+  // With the stack, up to its beginning, as far as there is room; nullopt: not known.
+  std::optional<Running> running_on(uint32_t process, uint64_t sp, std::span<uint8_t> stack);
 
  private:
   struct Known {
     GoroutinePlace place;
-    std::map<uint64_t, uint64_t> by_stack;  // start of the stack → address of the goroutine
+    struct Stack {
+      uint64_t high = 0, goroutine = 0;  // its address
+    };
+    std::map<uint64_t, Stack> by_stack;  // by where the stack starts
     Instant list_after;
   };
-  static uint64_t ask(uint32_t process, const Known& known, uint64_t sp);
+  static std::optional<Running> ask(uint32_t process, const Known& known, uint64_t sp,
+                                    std::span<uint8_t> stack);
   static void list(uint32_t process, Known& known);
 
   std::mutex x_mutex;

@@ -22,7 +22,6 @@ namespace {
 constexpr size_t kMostThreads = 2048, kMostProcesses = 256;
 constexpr Duration kTrusted = std::chrono::milliseconds(50);
 constexpr size_t kPage = 4096;
-constexpr size_t kMostStack = 16384;  // from sp on: what 40 frames of usual code take
 
 // As many of the words as stand there; the last two of /proc/TID/syscall are sp and pc.
 std::optional<std::pair<uint64_t, uint64_t>> sp_and_pc(std::string_view text) {
@@ -45,7 +44,7 @@ std::optional<std::pair<uint64_t, uint64_t>> sp_and_pc(std::string_view text) {
 
 // Reads up to the first page that is not there.
 size_t read_memory(uint32_t process, uint64_t from, void* into, size_t size) {
-  std::array<iovec, kMostStack / kPage + 1> parts{};
+  std::array<iovec, kMostStackCopy / kPage + 1> parts{};
   size_t count = 0;
   for (uint64_t at = from; at < from + size && count < parts.size(); ++count) {
     const uint64_t next = std::min<uint64_t>((at & ~(kPage - 1)) + kPage, from + size);
@@ -139,20 +138,18 @@ OpenOn Onlooker::listener(uint32_t process, int fd) {
   return x_listener;
 }
 
-StackCopy Onlooker::stack(uint32_t id) {
-  StackCopy copy;
+std::optional<StackCopy> Onlooker::position(uint32_t id) {
   const Thread* found = thread(id);
-  if (found == nullptr || !found->position.valid()) return copy;
+  if (found == nullptr || !found->position.valid()) return std::nullopt;
   std::array<char, 256> text{};
   const ssize_t size = ::pread(found->position.get(), text.data(), text.size(), 0);
   const auto where = size > 0 ? sp_and_pc({text.data(), static_cast<size_t>(size)}) : std::nullopt;
-  if (!where || where->first > UINT64_MAX - kMostStack) return copy;
-  std::array<uint8_t, kMostStack> bytes;
-  const size_t got = read_memory(found->process, where->first, bytes.data(), bytes.size());
-  copy.sp = where->first;
-  copy.pc = where->second;
-  copy.bytes.assign(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(got));
-  return copy;
+  if (!where || where->first > UINT64_MAX - kMostStackCopy) return std::nullopt;
+  return StackCopy{where->second, where->first, {}};
+}
+
+size_t Onlooker::copy(uint32_t process, uint64_t from, std::span<uint8_t> into) const {
+  return read_memory(process, from, into.data(), into.size());
 }
 
 void Onlooker::read_path(uint64_t at, Call& call) const {

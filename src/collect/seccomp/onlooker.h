@@ -16,6 +16,9 @@
 
 namespace unclosed {
 
+// From sp on: what 40 frames of usual code take.
+constexpr size_t kMostStackCopy = 16384;
+
 class Onlooker {
  public:
   // The process that a thread belongs to; 0: it cannot be read.
@@ -23,8 +26,10 @@ class Onlooker {
   OpenOn open_on(uint32_t process, int fd);
   // The same for a listener, which stays open for long: as of the last tenth of a second.
   OpenOn listener(uint32_t process, int fd);
-  // Empty bytes: it could not be read.
-  StackCopy stack(uint32_t thread);
+  // Where it stands: pc and sp; nullopt: it cannot be read.
+  std::optional<StackCopy> position(uint32_t thread);
+  // Copies of its memory as much as is there; answers how much that is.
+  size_t copy(uint32_t process, uint64_t from, std::span<uint8_t> into) const;
   // The path that an open is given.
   void read_path(uint64_t at, Call& call) const;
   // The address that connect is given, into the call's peer.

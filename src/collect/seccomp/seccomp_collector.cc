@@ -6,24 +6,6 @@
 #include <climits>
 
 namespace unclosed {
-namespace {
-
-// The same frames have the same id for the life of a recording.
-StackId id_of(const RawStack& stack) {
-  uint64_t hash = 0xcbf29ce484222325ULL ^ static_cast<uint64_t>(stack.truncated);
-  const auto mix = [&](uint64_t value) {
-    hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
-    hash ^= hash >> 29;
-  };
-  for (const Frame& frame : stack.frames) {
-    mix(frame.module);
-    mix(frame.address.value);
-  }
-  return hash == kNoStack ? 1 : hash;
-}
-
-}  // namespace
-
 // Between the look at the tables and the ledger: adds what the calls told.
 class SeccompCollector::Merger : public RecordSink {
  public:
@@ -96,19 +78,19 @@ std::optional<ProcessId> SeccompCollector::process_of(uint32_t pid, RecordSink& 
 
 StackId SeccompCollector::keep(const ProcessId& process, const Call& call) {
   if (call.stack.bytes.empty()) return kNoStack;
-  RawStack stack = x_unwinder.walk(process, call.stack);
-  const StackId id = id_of(stack);
-  x_stacks.try_emplace(id, std::move(stack));
-  return id;
+  const Unwinder::Walked& walked = x_unwinder.walk(process, call.stack);
+  x_stacks.try_emplace(walked.id, walked.stack);
+  return walked.id;
 }
 
 void SeccompCollector::take_in(RecordSink& sink) {
-  x_supervisor.collect(x_calls);
-  for (Call& call : x_calls) {
+  x_supervisor.collect(x_batch);
+  for (Call& call : x_batch.calls) {
     const auto process = process_of(call.process, sink);
     if (!process) continue;
     if (call.kind == CallKind::kExecutes) {
       x_unwinder.forget(*process);
+      x_goroutines_told.erase(call.process);
       x_tracker.forget_numbers(*process, STDERR_FILENO + 1, INT32_MAX);
       continue;
     }
@@ -122,7 +104,9 @@ void SeccompCollector::take_in(RecordSink& sink) {
     traced.use = {keep(*process, call), call.at, {call.thread, call.goroutine}};
     const auto place = x_unwinder.goroutines(*process);
     traced.goroutines = place.has_value();
-    if (place) x_supervisor.tell_goroutines(call.process, *place);
+    if (place && x_goroutines_told.insert(call.process).second) {
+      x_supervisor.tell_goroutines(call.process, *place);
+    }
     call.stack = {};
     traced.call = std::move(call);
     x_tracker.note(traced);
@@ -146,6 +130,7 @@ Status SeccompCollector::scan(RecordSink& sink) {
   take_in(sink);
   Merger merger(x_tracker, sink);
   x_last_look = monotonic_now();
+  x_goroutines_told.clear();  // again, should the supervisor have forgotten
   const Status scanned = x_polling.scan(merger);
   std::erase_if(x_processes, [&](const auto& entry) { return !x_proc.alive(entry.second); });
   return scanned;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "collect/polling/polling_collector.h"
@@ -57,7 +58,8 @@ class SeccompCollector {
   Tracker x_tracker;
   std::map<uint32_t, ProcessId> x_processes;
   std::unordered_map<StackId, RawStack> x_stacks;
-  std::vector<Call> x_calls;
+  std::unordered_set<uint32_t> x_goroutines_told;  // processes, since the last look
+  CallBatch x_batch;
   ToldCalls x_told;
   uint64_t x_lost_told = 0;
   Instant x_last_look;

@@ -32,9 +32,9 @@ class Supervisor {
   Supervisor(Supervisor&&) noexcept;
   Supervisor& operator=(Supervisor&&) noexcept;
 
-  // The calls since the last time, in their order, in place of what `calls` held: its memory is
-  // used for the next ones.
-  void collect(std::vector<Call>& calls);
+  // The calls since the last time, in place of what the batch held: its memory is used for the next
+  // ones.
+  void collect(CallBatch& batch);
   SupervisorCounts counts() const;
   // From now on calls of this process tell their goroutine.
   void tell_goroutines(uint32_t process, const GoroutinePlace& place);

@@ -120,8 +120,9 @@ TEST_F(SupervisorTest, calls_go_on_and_are_told) {
   ASSERT_TRUE(supervisor) << supervisor.error().context;
   board->go = true;
   ASSERT_TRUE(wait_until([&] { return supervisor->held() == static_cast<uint32_t>(service); }));
-  std::vector<Call> calls;
-  supervisor->collect(calls);
+  CallBatch batch;
+  supervisor->collect(batch);
+  const auto& calls = batch.calls;
   ASSERT_EQ(calls.size(), 4U);
   EXPECT_EQ(calls[0].number, __NR_socket);
   EXPECT_EQ(calls[0].process, static_cast<uint32_t>(service));
@@ -155,8 +156,9 @@ TEST_F(SupervisorTest, of_a_go_program_numbers_and_some_closes_are_told) {
   ASSERT_TRUE(supervisor) << supervisor.error().context;
   board->go = true;
   ASSERT_TRUE(wait_until([&] { return supervisor->held() == static_cast<uint32_t>(service); }));
-  std::vector<Call> calls;
-  supervisor->collect(calls);
+  CallBatch batch;
+  supervisor->collect(batch);
+  const auto& calls = batch.calls;
   ASSERT_GE(calls.size(), 3U);
   EXPECT_EQ(calls[2].number, __NR_epoll_ctl);
   EXPECT_EQ(calls[2].kind, CallKind::kWatches);

@@ -11,24 +11,33 @@ namespace {
 
 constexpr size_t kMostFrames = 128;
 constexpr size_t kMostSpaces = 256;
+constexpr size_t kMostWalks = 128;     // remembered of one pc: they are searched one by one
+constexpr size_t kMostWalkPcs = 1024;  // of a process
 // A pc that no mapping covers asks for a new look at them, but not at each stack.
 constexpr Duration kReadAgain = std::chrono::milliseconds(200);
 
-class CopiedWords {
- public:
-  explicit CopiedWords(const StackCopy& copy) : x_copy(copy) {}
-  std::optional<uint64_t> operator()(uint64_t address) const {
-    if (address < x_copy.sp || x_copy.bytes.size() < 8) return std::nullopt;
-    const uint64_t offset = address - x_copy.sp;
-    if (offset > x_copy.bytes.size() - 8) return std::nullopt;
-    uint64_t value;
-    std::memcpy(&value, x_copy.bytes.data() + offset, sizeof value);
-    return value;
+// The same frames have the same id for the life of a recording.
+StackId id_of(const RawStack& stack) {
+  uint64_t hash = 0xcbf29ce484222325ULL ^ static_cast<uint64_t>(stack.truncated);
+  const auto mix = [&](uint64_t value) {
+    hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
+    hash ^= hash >> 29;
+  };
+  for (const Frame& frame : stack.frames) {
+    mix(frame.module);
+    mix(frame.address.value);
   }
+  return hash == kNoStack ? 1 : hash;
+}
 
- private:
-  const StackCopy& x_copy;
-};
+std::optional<uint64_t> word_at(const StackCopy& copy, uint64_t address) {
+  if (address < copy.sp || copy.bytes.size() < 8) return std::nullopt;
+  const uint64_t offset = address - copy.sp;
+  if (offset > copy.bytes.size() - 8) return std::nullopt;
+  uint64_t value;
+  std::memcpy(&value, copy.bytes.data() + offset, sizeof value);
+  return value;
+}
 
 // Text of the process itself: what it runs, also where the file has changed since.
 template <size_t kSize>
@@ -80,9 +89,29 @@ std::optional<uint32_t> size_by_prologue(std::span<const uint8_t> code) {
 struct Unwinder::Walk {
   const ProcessId& process;
   const Space& space;
-  ReadWord word;
+  const StackCopy& copy;
   UnwindRegisters at;
+  ReadWord word;
   bool innermost = true;
+  std::vector<Word> words;  // that were read
+  bool repeatable = true;   // by the words alone
+
+  Walk(const ProcessId& of, const Space& in, const StackCopy& stack)
+      : process(of), space(in), copy(stack), at{stack.pc, stack.sp, {}} {
+    word = [this](uint64_t address) { return read(address); };
+  }
+  Walk(const Walk&) = delete;
+  std::optional<uint64_t> read(uint64_t address) {
+    const auto value = word_at(copy, address);
+    if (!value) {
+      repeatable = false;
+      return value;
+    }
+    const uint64_t distance = *value - copy.sp;
+    const bool inside = distance <= copy.bytes.size();
+    words.push_back({static_cast<uint32_t>(address - copy.sp), inside, inside ? distance : *value});
+    return value;
+  }
 };
 
 void Unwinder::read(const ProcessId& process, Space& space) {
@@ -107,7 +136,9 @@ void Unwinder::read(const ProcessId& process, Space& space) {
     }
     pieces.push_back(piece);
   }
-  if (!pieces.empty()) space.pieces = std::move(pieces);
+  if (pieces.empty()) return;
+  space.pieces = std::move(pieces);
+  space.walks.clear();
 }
 
 const Unwinder::Piece* Unwinder::piece_at(const Space& space, uint64_t pc) {
@@ -194,19 +225,21 @@ std::optional<Truncation> Unwinder::step_once(Walk& walk) {
   const auto offset = static_cast<uint32_t>(pc - piece->bias - code.table->base.value);
   const UnwindRow* row = row_at(*code.table, offset);
   if (row == nullptr) return Truncation::kNoTable;
+  // A computed frame may depend on where the stack lies, a signal's on what it interrupted.
+  if (row->type == UnwindType::kExpression || row->type == UnwindType::kSignal) {
+    walk.repeatable = false;
+  }
   if (!walk.at.bp && row->type == UnwindType::kRbp) {
     walk.at.bp = frame_pointer(walk, *piece, *code.table, *row);
   }
   return step(walk.at, walk.word, *row, offset, code.table->expressions);
 }
 
-RawStack Unwinder::walk(const ProcessId& process, const StackCopy& copy) {
+RawStack Unwinder::walk_anew(Walk& walk) {
   RawStack stack;
-  const Space& space = space_of(process, copy.pc);
-  Walk walk{process, space, CopiedWords(copy), {copy.pc, copy.sp, {}}, true};
   while (stack.frames.size() < kMostFrames) {
     const uint64_t sp = walk.at.sp;
-    stack.frames.push_back(frame_of(space, walk.at.pc));
+    stack.frames.push_back(frame_of(walk.space, walk.at.pc));
     if (const auto stop = step_once(walk)) {
       stack.truncated = *stop;
       return stack;
@@ -216,6 +249,33 @@ RawStack Unwinder::walk(const ProcessId& process, const StackCopy& copy) {
   }
   stack.truncated = Truncation::kDepth;
   return stack;
+}
+
+const Unwinder::Remembered* Unwinder::remembered(const Space& space, const StackCopy& copy) {
+  const auto found = space.walks.find(copy.pc);
+  if (found == space.walks.end()) return nullptr;
+  const auto holds = [&](const Word& word) {
+    const auto value = word_at(copy, copy.sp + word.offset);
+    return value && (word.distance ? *value - copy.sp : *value) == word.value;
+  };
+  for (const Remembered& one : found->second) {
+    if (std::all_of(one.words.begin(), one.words.end(), holds)) return &one;
+  }
+  return nullptr;
+}
+
+const Unwinder::Walked& Unwinder::walk(const ProcessId& process, const StackCopy& copy) {
+  Space& space = space_of(process, copy.pc);
+  if (const Remembered* known = remembered(space, copy)) return known->walked;
+  Walk walk(process, space, copy);
+  x_last.stack = walk_anew(walk);
+  x_last.id = id_of(x_last.stack);
+  if (!walk.repeatable) return x_last;
+  if (space.walks.size() >= kMostWalkPcs) space.walks.clear();
+  auto& walks = space.walks[copy.pc];
+  if (walks.size() >= kMostWalks) walks.clear();
+  walks.push_back({std::move(walk.words), x_last});
+  return x_last;
 }
 
 }  // namespace unclosed
