@@ -66,6 +66,9 @@ class Recorder : public CodeSource, public HolderNames {
     if (!found.empty()) x_recording.frames[pc.value] = found;
     return found;
   }
+  std::optional<std::string> release_of(std::string_view module) override {
+    return x_names->release_of(module);
+  }
   std::optional<GoFrameMap> frame_map(ElfAddr pc) override {
     auto found = x_names->frame_map(pc);
     if (found) x_recording.live[pc.value] = *found;

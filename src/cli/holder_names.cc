@@ -1,5 +1,7 @@
 #include "cli/holder_names.h"
 
+#include <algorithm>
+
 #include "symbolize/own_rules.h"
 #include "symbolize/plain_name.h"
 
@@ -27,6 +29,14 @@ std::vector<NamedFrame> HolderNamesOf::frames_at(ElfAddr pc) {
 std::optional<GoFrameMap> HolderNamesOf::frame_map(ElfAddr pc) {
   if (x_binary == nullptr || !x_binary->go) return std::nullopt;
   return x_binary->go->frame_map(pc);
+}
+
+std::optional<std::string> HolderNamesOf::release_of(std::string_view module) {
+  if (x_binary == nullptr || !x_binary->go) return std::nullopt;
+  const auto& modules = x_binary->go->build().dependencies;
+  const auto found = std::find_if(modules.begin(), modules.end(),
+                                  [&](const GoModule& one) { return one.path == module; });
+  return found == modules.end() || found->local ? std::nullopt : std::optional(found->version);
 }
 
 }  // namespace unclosed

@@ -18,6 +18,7 @@ class HolderNamesOf : public HolderNames {
   std::optional<GoVariable> variable_at(ElfAddr address) override;
   std::vector<NamedFrame> frames_at(ElfAddr pc) override;
   std::optional<GoFrameMap> frame_map(ElfAddr pc) override;
+  std::optional<std::string> release_of(std::string_view module) override;
 
  private:
   ModuleId x_module;

@@ -172,7 +172,7 @@ TEST_P(HoldersOf, what_a_pool_keeps_to_give_is_in_its_free_list_and_what_is_borr
   EXPECT_EQ(only("sql1").free_list, "database/sql.DB.freeConn");
   EXPECT_EQ(only("sql2").free_list, "");
   expect_variable(only("sql2"), "main.leaked", "database/sql.driverConn.ci → main.link.c");
-  EXPECT_EQ(only("webidle").free_list, "net/http.Transport.idleLRU.ll");
+  EXPECT_EQ(only("webidle").free_list, "net/http.Transport.idleConn");
   EXPECT_EQ(only("webleaked").free_list, "");
   EXPECT_TRUE(only("webleaked").holder.own) << holder_words(only("webleaked").holder);
   for (const int fd : x_kept["map"]) EXPECT_EQ(held(fd).free_list, "");

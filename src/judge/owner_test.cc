@@ -81,6 +81,16 @@ TEST(OwnerGone, one_that_still_runs_or_that_the_service_keeps_is_none) {
   EXPECT_EQ(judgement.findings[0].held, (Site{"main.sessions", "", 0}));
 }
 
+TEST(OwnerGone, of_a_pool_that_was_not_read_nothing_is_known) {
+  Owner owner;
+  owner.user = 7;
+  owner.held = held(HolderKind::kGoroutine, false);
+  owner.held->in_pool = InPool::kUnread;
+  EXPECT_FALSE(find(left_alone(owner).judge().findings, "owner-gone"));
+  owner.held->in_pool = InPool::kLent;
+  EXPECT_TRUE(find(left_alone(owner).judge().findings, "owner-gone"));
+}
+
 TEST(InFreeList, what_a_pool_has_to_give_is_not_left_alone) {
   Owner owner;
   owner.user = 7;

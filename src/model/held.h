@@ -28,6 +28,14 @@ enum class HolderCertainty : uint8_t {
 };
 std::string_view to_string(HolderCertainty certainty);
 
+// What the pool of a connection says of it, where the pool is one that is known and was read.
+enum class InPool : uint8_t {
+  kNoPool,  // no pool that is known has it
+  kFree,    // its pool has it to give
+  kLent,    // its pool was read, and does not have it to give
+  kUnread,  // it is of a pool that could not be read, or changed while it was
+};
+
 // One object on the way to the descriptor.
 struct HeldStep {
   std::string type;    // "main.session"; "" when not known
@@ -55,6 +63,7 @@ struct Held {
   Holder holder;               // that says most
   std::vector<Holder> others;  // further ones, ranked
   std::string free_list;       // "database/sql.DB.freeConn": its pool has it to give; "" in none
+  InPool in_pool = InPool::kNoPool;
   std::string why;             // where the holder is not known: the reason
 };
 

@@ -58,27 +58,37 @@ void DescriptorFinder::enqueue(const Place& place, std::vector<Place>& queue) {
   }
 }
 
+// Breadth first: what is nearest is its own, not that of something it knows.
+std::optional<uint64_t> DescriptorFinder::nearest_file(const Place& first) {
+  std::vector<Place> queue = {first};
+  std::set<std::pair<uint64_t, uint64_t>> seen;
+  for (size_t i = 0; i < queue.size(); ++i) {
+    const Place place = queue[i];
+    if (!seen.emplace(place.address, place.type->address).second) continue;
+    if (place.type->name == "internal/poll.FD") return place.address;
+    if (place.depth < kMostSteps) enqueue(place, queue);
+  }
+  return std::nullopt;
+}
+
 std::optional<int> DescriptorFinder::behind(uint64_t address) {
   TypeInfo value;
   value.kind = TypeKind::kInterface;
   value.methods = true;
   const auto first = inside(value, address, 0);
-  if (!first) return std::nullopt;
-  // Breadth first: what is nearest is its own, not that of something it knows.
-  std::vector<Place> queue = {*first};
-  std::set<std::pair<uint64_t, uint64_t>> seen;
-  for (size_t i = 0; i < queue.size(); ++i) {
-    const Place place = queue[i];
-    if (!seen.emplace(place.address, place.type->address).second) continue;
-    if (place.type->name == "internal/poll.FD") {
-      const uint64_t number = place.address + x_process.layout().file_number;
-      const auto fd = x_process.memory().load<int64_t>(number);
-      if (fd && *fd && **fd >= 0 && **fd <= INT32_MAX) return static_cast<int>(**fd);
-      return std::nullopt;
-    }
-    if (place.depth < kMostSteps) enqueue(place, queue);
-  }
+  const auto file = first ? nearest_file(*first) : std::nullopt;
+  if (!file) return std::nullopt;
+  const auto fd = x_process.memory().load<int64_t>(*file + x_process.layout().file_number);
+  if (fd && *fd && **fd >= 0 && **fd <= INT32_MAX) return static_cast<int>(**fd);
   return std::nullopt;
+}
+
+std::optional<uint64_t> DescriptorFinder::file_behind(uint64_t type, uint64_t address) {
+  const TypeInfo* value = x_types.at(type);
+  if (value == nullptr) return std::nullopt;
+  const auto first = value->kind == TypeKind::kStruct ? std::optional(Place{value, address, 0})
+                                                      : inside(*value, address, 0);
+  return first ? nearest_file(*first) : std::nullopt;
 }
 
 }  // namespace unclosed

@@ -23,6 +23,9 @@ class DescriptorFinder {
   // interface value at `address`; nullopt: none within reach. All questions together follow a
   // limited number of words: beyond it there is no answer.
   std::optional<int> behind(uint64_t address);
+  // The same behind a value of any type: where that internal/poll.FD lies; nullopt: none within
+  // reach.
+  std::optional<uint64_t> file_behind(uint64_t type, uint64_t address);
 
  private:
   struct Place {
@@ -32,6 +35,7 @@ class DescriptorFinder {
   };
   std::optional<Place> inside(const TypeInfo& type, uint64_t address, unsigned depth);
   void enqueue(const Place& place, std::vector<Place>& queue);
+  std::optional<uint64_t> nearest_file(const Place& first);
 
   GoProcess& x_process;
   TypeReader x_types;

@@ -136,7 +136,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       RemoteMemory::over(RecordedProc::kProcess,
                          [&](auto local, auto remote) { return memory.read(local, remote); }),
       code, kProc.proc());
-  if (process) recording::tell(*process, code, {.most_seconds = 2});
+  if (process) recording::tell(*process, code, {.most_seconds = 2, .between_moments = {}});
   CHECK(memory.calls() < kMostCalls && memory.bytes() < kMostBytes);
   return 0;
 }

@@ -120,6 +120,7 @@ uint32_t HolderGraph::holder_at(uint32_t index, uint64_t word, uint32_t target) 
   }
   const auto fresh = static_cast<uint32_t>(x_objects.size());
   x_objects.push_back({start, span.element_size, level, index});
+  if (level <= x_settings.least_levels) x_near = fresh + 1;
   x_by_address.emplace(start, fresh);
   x_filter.add(start, span.element_size);
   return fresh;
@@ -212,6 +213,14 @@ bool HolderGraph::stale(const Group& group) const {
                      [&](const Chunk& chunk) { return chunk.seen < x_objects.size(); });
 }
 
+// Whether something close to the descriptors was not looked for everywhere yet.
+bool HolderGraph::near_stale() const {
+  return std::any_of(x_groups.begin(), x_groups.end(), [&](const Group& group) {
+    return std::any_of(group.chunks.begin(), group.chunks.end(),
+                       [&](const Chunk& chunk) { return chunk.seen < x_near; });
+  });
+}
+
 Status HolderGraph::search(Group& group) {
   for (Chunk& chunk : group.chunks) {
     if (chunk.seen == x_objects.size()) continue;
@@ -290,7 +299,7 @@ Status HolderGraph::build(const std::vector<PollDescriptor>& descriptors) {
   while (x_passes < x_settings.most_passes && !x_late) {
     const auto done = pass();
     if (!done) return done;
-    const bool enough = all_rooted() && x_passes >= x_settings.least_passes;
+    const bool enough = all_rooted() && x_passes >= x_settings.least_passes && !near_stale();
     if (enough || !any_stale()) break;
   }
   x_complete = !x_late && x_left_out == 0 && !any_stale();

@@ -4,6 +4,7 @@
 // meanwhile makes a link stale, so whoever tells of one reads it again. One thread at a time.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -22,9 +23,11 @@ struct HolderSettings {
   size_t most_links = size_t{1} << 24;    // between them, and roots
   uint32_t most_levels = 40;              // from a descriptor
   uint32_t least_passes = 2;              // over the heap, before what was found is enough
+  uint32_t least_levels = 0;              // of which all is found, before it is enough
   uint32_t most_passes = 8;
   double most_seconds = 20;
   size_t most_others = 4;  // further holders that are told of each descriptor
+  std::chrono::milliseconds between_moments{1};  // at which a pool is read
 };
 
 // A place from which the collector starts.
@@ -107,6 +110,7 @@ class HolderGraph {
   bool names_descriptor(uint32_t target, uint64_t word);
   void root(uint32_t target, RootPlace::Kind kind, uint32_t goroutine, uint64_t word);
   bool stale(const Group& group) const;
+  bool near_stale() const;
   bool all_rooted();
   Status pass();
 
@@ -128,6 +132,7 @@ class HolderGraph {
   std::vector<uint64_t> x_buffer;
   std::vector<RemoteMemory::Piece> x_reads;
   uint64_t x_bytes = 0, x_left_out = 0;
+  uint32_t x_near = 0;     // objects up to the last one within the least levels
   uint64_t x_planned = 0;  // bytes of all groups
   uint32_t x_passes = 0;
   int64_t x_started = 0;

@@ -9,6 +9,7 @@
 #include "collect/golang/free_lists.h"
 #include "collect/golang/holder_paths.h"
 #include "collect/golang/object_types.h"
+#include "collect/golang/pool_layouts.h"
 #include "collect/golang/root_places.h"
 #include "collect/golang/type_book.h"
 
@@ -17,9 +18,10 @@ namespace {
 
 constexpr uint32_t kScheduler = 500;  // cost of a stack's word that leads to a processor
 constexpr int kAttempts = 4;          // at ways that hold when they are read again
-constexpr size_t kMostLevels = 12;    // from a descriptor to the pool that keeps it
+constexpr size_t kMostLevels = 12;    // from a descriptor, whose types are learnt
 constexpr size_t kMostNear = 96;      // objects on the way
 constexpr size_t kMostCrowd = 24;     // links of one of them
+constexpr uint32_t kPoolLevels = 8;   // from a descriptor to what keeps it in a library's pool
 constexpr std::array<std::string_view, 2> kFiles = {"net.netFD", "os.file"};
 
 // Parts of maps, as the compiler and the runtime name them.
@@ -32,22 +34,20 @@ bool inside_of_map(std::string_view type) {
   return false;
 }
 
-// The pool that a value is; null: none.
-const FreeList* pool_of(const ObjectTypes::Known& known) {
-  if (known.type == nullptr || known.many) return nullptr;
-  const std::string_view name = known.type->name;
-  for (const FreeList& list : free_lists()) {
-    if (name.starts_with(list.type) &&
-        (name.size() == list.type.size() || name[list.type.size()] == '['))
-      return &list;
-  }
-  return nullptr;
+bool is_pool(const ObjectTypes::Known& known) {
+  const auto layouts = pool_layouts();
+  return known.type != nullptr && !known.many &&
+         std::any_of(layouts.begin(), layouts.end(), [&](const PoolLayout& layout) {
+           return known.type->name.starts_with(layout.pool) &&
+                  (known.type->name.size() == layout.pool.size() ||
+                   known.type->name[layout.pool.size()] == '[');
+         });
 }
 
 bool keeps_books(const Holder& holder) {
   return std::any_of(holder.chain.begin(), holder.chain.end(), [](const HeldStep& step) {
     const auto lists = bookkeeping();
-    return std::any_of(lists.begin(), lists.end(), [&](const FreeList& list) {
+    return std::any_of(lists.begin(), lists.end(), [&](const Bookkeeping& list) {
       return step.type == list.type && step.field.starts_with(list.field);
     });
   });
@@ -63,21 +63,19 @@ void prefer_users(Held& held) {
   if (user != held.others.end()) std::swap(held.holder, held.others.front());
 }
 
-std::string name_of(const FreeList& list) {
-  return std::string(list.type) + "." + std::string(list.field);
-}
-
 // From the graph of holders to what is told of each descriptor.
 class Telling {
  public:
-  Telling(GoProcess& process, const HeapMap& map, const HolderGraph& graph, RootPlaces& roots)
-      : x_process(process), x_graph(graph), x_roots(roots), x_map(map) {}
+  Telling(GoProcess& process, const HeapMap& map, const HolderGraph& graph, RootPlaces& roots,
+          TypeBook& book)
+      : x_process(process), x_graph(graph), x_roots(roots), x_map(map), x_book(&book) {}
 
   Status prepare();
   Status tell(uint32_t descriptor, size_t most_others, Held& held);
   // Ways that hold still, one for each of the first `count` objects.
   Status settle(size_t count);
   uint64_t changed() const { return x_changed; }
+  const HolderPaths& paths() const { return *x_paths; }
 
  private:
   Result<bool> check(const std::vector<uint32_t>& objects);
@@ -85,14 +83,13 @@ class Telling {
   std::optional<uint64_t> first_word(uint32_t object);
   Holder holder_of(const HolderPath& path);
   std::vector<HeldStep> chain_of(const HolderPath& path);
-  std::string free_list_of(uint32_t descriptor);
-  bool in_list(const ObjectTypes::Known& pool, uint64_t word, uint32_t below, const FreeList& list);
+  void learn_around(uint32_t descriptor);
 
   GoProcess& x_process;
   const HolderGraph& x_graph;
   RootPlaces& x_roots;
   const HeapMap& x_map;
-  std::optional<TypeBook> x_book;
+  TypeBook* x_book;
   std::unique_ptr<HolderPaths> x_paths;
   std::unique_ptr<ObjectTypes> x_types;
   std::vector<std::optional<HolderPath>> x_best;
@@ -101,7 +98,6 @@ class Telling {
 };
 
 Status Telling::prepare() {
-  x_book.emplace(x_process);
   x_paths = std::make_unique<HolderPaths>(x_graph);
   x_types = std::make_unique<ObjectTypes>(x_process, x_map, x_graph, *x_paths, *x_book);
   std::vector<uint32_t> costs;
@@ -250,59 +246,31 @@ Holder Telling::holder_of(const HolderPath& path) {
   return holder;
 }
 
-// Whether the word, a part of the pool, leads into its list, and what the link `below` refers to is
-// in the list still: a slice keeps pointers behind its length.
-bool Telling::in_list(const ObjectTypes::Known& pool, uint64_t word, uint32_t below,
-                      const FreeList& list) {
-  const auto place = x_book->place_at(*pool.type, word - pool.start);
-  if (!place ||
-      (place->path != list.field && !place->path.starts_with(std::string(list.field) + ".")))
-    return false;
-  const TypeInfo* type = x_book->at(place->type);
-  if (type == nullptr || type->kind != TypeKind::kSlice) return true;
-  const auto slice = x_process.memory().load<GoSlice>(word);
-  const TypeInfo* element = x_book->at(type->element);
-  if (!slice || !*slice || element == nullptr || below >= x_graph.links().size()) return false;
-  const uint64_t at = x_graph.links()[below].word;
-  return at >= (*slice)->data && at - (*slice)->data < (*slice)->length * element->size;
-}
-
-// Upwards from the descriptor, as far as a pool may be.
-std::string Telling::free_list_of(uint32_t descriptor) {
-  struct Near {
-    uint32_t object = 0, link = UINT32_MAX, level = 0;
-  };
-  std::vector<Near> near = {{descriptor, UINT32_MAX, 0}};
+// Learns types upwards from the descriptor, also beside the way that is told of: one object's type
+// tells that of the next.
+void Telling::learn_around(uint32_t descriptor) {
+  std::vector<std::pair<uint32_t, uint32_t>> near = {{descriptor, 0}};  // object and level
   std::vector<uint32_t> seen = {descriptor};
   for (size_t i = 0; i < near.size() && near.size() < kMostNear; ++i) {
-    const Near one = near[i];
-    for (const auto& [object, root] : x_paths->roots_of(one.object)) {
-      const uint64_t word = x_graph.roots()[root].place.word;
-      const auto known = x_types->static_at(word);
-      const FreeList* pool = known ? pool_of(*known) : nullptr;
-      if (pool != nullptr && in_list(*known, word, one.link, *pool)) return name_of(*pool);
-    }
-    const auto links = x_paths->into(one.object);
-    if (one.level >= kMostLevels || links.size() > kMostCrowd) continue;
+    const auto [object, level] = near[i];
+    const auto links = x_paths->into(object);
+    if (level >= kMostLevels || links.size() > kMostCrowd) continue;
     for (const uint32_t link : links) {
       const uint32_t holder = x_graph.links()[link].holder;
-      if (one.level == 0) x_types->assume(holder, kFiles);
+      if (level == 0) x_types->assume(holder, kFiles);
       x_types->learn(link);
-      const auto known = x_types->of(holder);
-      if (const FreeList* pool = pool_of(known)) {
-        if (in_list(known, x_graph.links()[link].word, one.link, *pool)) return name_of(*pool);
-        continue;  // beyond it are the others of the pool
-      }
-      if (std::find(seen.begin(), seen.end(), holder) != seen.end()) continue;
+      // Beyond a pool are the others of its connections.
+      if (is_pool(x_types->of(holder)) ||
+          std::find(seen.begin(), seen.end(), holder) != seen.end())
+        continue;
       seen.push_back(holder);
-      near.push_back({holder, link, one.level + 1});
+      near.emplace_back(holder, level + 1);
     }
   }
-  return {};
 }
 
 Status Telling::tell(uint32_t descriptor, size_t most_others, Held& held) {
-  held.free_list = free_list_of(descriptor);
+  learn_around(descriptor);
   if (x_best[descriptor]) {
     held.holder = holder_of(*x_best[descriptor]);
     for (const HolderPath& path : x_paths->others(descriptor, *x_best[descriptor], most_others)) {
@@ -332,6 +300,7 @@ Result<HeldReport> holders_of(GoProcess& process, const GoroutineList& list,
   auto polled = poll_descriptors(process);
   if (!polled) return polled.error();
   std::vector<int> wanted(fds.begin(), fds.end());
+  const std::vector<PollDescriptor> open = *polled;
   std::sort(wanted.begin(), wanted.end());
   wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
   std::erase_if(*polled, [&](const PollDescriptor& one) {
@@ -339,23 +308,31 @@ Result<HeldReport> holders_of(GoProcess& process, const GoroutineList& list,
   });
   const auto map = HeapMap::read(process);
   if (!map) return map.error();
+  TypeBook book(process);
+  FreeLists pools(process, *map, book, open,
+                  [&](std::string_view module) { return names.release_of(module); });
   RootPlaces roots(process, list, names);
   const auto counts = [&](const RootPlace& place) {
     return roots.use(place) != RootPlaces::Use::kUnused;
   };
-  HolderGraph graph(process, *map, list, counts, settings);
+  HolderSettings search = settings;
+  if (pools.any()) search.least_levels = std::max(search.least_levels, kPoolLevels);
+  HolderGraph graph(process, *map, list, counts, search);
   auto done = graph.build(*polled);
   if (!done) return done.error();
-  Telling telling(process, *map, graph, roots);
+  Telling telling(process, *map, graph, roots, book);
   done = telling.prepare();
   if (done) done = telling.settle(polled->size());
   if (!done) return done.error();
+  pools.read(graph, telling.paths(), static_cast<uint32_t>(polled->size()),
+             search.between_moments);
   HeldReport report;
   uint32_t next = 0;
   for (const int fd : wanted) {
     Held& held = report.held.emplace_back();
     held.fd = fd;
     if (next < polled->size() && (*polled)[next].fd == fd) {
+      pools.tell(held.fd, held);
       done = telling.tell(next++, settings.most_others, held);
       if (!done) return done.error();
     } else {

@@ -32,6 +32,9 @@ class HolderNames {
   virtual std::vector<NamedFrame> frames_at(ElfAddr pc) = 0;
   // Which words of the frame at this call are in use; nullopt: the compiler does not say.
   virtual std::optional<GoFrameMap> frame_map(ElfAddr pc) = 0;
+  // The release that the program was built with of a module ("github.com/jackc/puddle/v2");
+  // nullopt: not known, or the user's own sources.
+  virtual std::optional<std::string> release_of(std::string_view module) = 0;
 };
 
 // One for each of `fds`, in ascending order. `list`: its goroutines, read a moment ago. kGone,

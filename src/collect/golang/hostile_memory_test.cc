@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <iterator>
 
@@ -66,6 +67,60 @@ TEST_F(HostileMemory, a_struct_whose_fields_are_itself_has_an_end) {
   const TypeInfo* type = again.at(at);
   ASSERT_NE(type, nullptr);
   EXPECT_TRUE(again.holding(320, 0, 0, *type).empty());
+}
+
+TEST_F(HostileMemory, a_type_has_the_whole_path_of_its_package_also_where_that_ends_otherwise) {
+  TypeBook book(x_process);
+  const TypeInfo* before = book.named("net/http.persistConn").at(0);
+  const auto offset = x_process.memory().load<uint32_t>(before->address + 80)->value();
+  const std::string_view path = "http/v22";  // as long as it was
+  x_memory.write(x_process.types().start + offset + 2, std::as_bytes(std::span(path)));
+  TypeBook again(x_process);
+  EXPECT_EQ(again.at(before->address)->name, "http/v22.persistConn");
+}
+
+TEST_F(HostileMemory, a_pool_that_somebody_has_locked_and_one_that_cannot_be_have_nothing_to_give) {
+  const auto list = read_goroutines(x_process).value();
+  const SqlPool known = sql_pools(x_process, list).value().front();
+  const uint64_t pool = known.address;
+  TypeBook book(x_process);
+  const auto offset = [&](const char* type, const char* field) {
+    const auto& fields = book.named(type).at(0)->fields;
+    return std::find_if(fields.begin(), fields.end(), [&](const auto& one) {
+             return one.name == field;
+           })->offset;
+  };
+  // The recording has one connection that was given back, and one that is borrowed.
+  const auto free = [&] {
+    InPool found = InPool::kNoPool;
+    for (const auto& one : known.connections) {
+      const Held held =
+          holders_of(x_process, list, std::array{one.fd.value()}, x_code).value().held.at(0);
+      if (one.in_use)
+        EXPECT_EQ(held.free_list, "");
+      else
+        found = held.in_pool;
+    }
+    return found;
+  };
+  EXPECT_EQ(free(), InPool::kFree);
+  const uint64_t lock = pool + offset("database/sql.DB", "mu");
+  const uint64_t unlocked = word(lock);
+  x_memory.put(lock, unlocked | 1);
+  EXPECT_EQ(free(), InPool::kUnread);
+  x_memory.put(lock, unlocked);
+  const uint64_t first = pool + offset("database/sql.DB", "freeConn");
+  const uint64_t connection = word(word(first));
+  const uint64_t use = connection + offset("database/sql.driverConn", "inUse");
+  const uint8_t yes = 1, no = 0;
+  x_memory.write(use, std::as_bytes(std::span(&yes, 1)));
+  EXPECT_EQ(free(), InPool::kLent);
+  x_memory.write(use, std::as_bytes(std::span(&no, 1)));
+  EXPECT_EQ(free(), InPool::kFree);
+  x_memory.put(first + 8, uint64_t{1} << 40);
+  EXPECT_NE(free(), InPool::kFree);
+  x_memory.put(first + 16, uint64_t{1} << 40);
+  EXPECT_NE(free(), InPool::kFree);
 }
 
 TEST_F(HostileMemory, a_goroutine_that_is_listed_twice_is_one) {

@@ -160,6 +160,8 @@ class RecordedCode : public CodeSource, public HolderNames {
   std::vector<NamedFrame> frames_at(ElfAddr pc) override {
     return find(x_recording.frames, pc.value).value_or(std::vector<NamedFrame>());
   }
+  // Of the standard library alone.
+  std::optional<std::string> release_of(std::string_view) override { return std::nullopt; }
   std::optional<GoFrameMap> frame_map(ElfAddr pc) override {
     return find(x_recording.live, pc.value);
   }
@@ -289,7 +291,7 @@ inline std::string told_by(const GoRecording& recording, const RecordedProc& pro
         RemoteMemory::over(RecordedProc::kProcess,
                            [&](auto local, auto remote) { return memory.read(local, remote); }),
         code, proc.proc());
-    return process ? tell(*process, code, {}) : process.error().context;
+    return process ? tell(*process, code, {.between_moments = {}}) : process.error().context;
   };
   const std::string named = tell_it();
   code.strip();

@@ -12,18 +12,17 @@ constexpr size_t kMostHolding = 8;       // that hold one kind of word at one pl
 constexpr size_t kMostNamed = 64;        // types of one name that are told
 constexpr int kMostNesting = 16;
 
-// The least size of a value for which the runtime takes an object of `size` bytes.
-uint64_t least_value(uint64_t size) {
+uint64_t key_of(uint64_t offset, uint64_t type) { return type * 0x9e3779b97f4a7c15ULL + offset; }
+
+}  // namespace
+
+uint64_t TypeBook::least_value(uint64_t size) {
   if (size <= 32) return size - 8 + 1;
   if (size <= 256) return size - 16 + 1;
   if (size <= 512) return size - 32 + 1;
   if (size <= 768) return size - 64 + 1;
   return size - size / 4;
 }
-
-uint64_t key_of(uint64_t offset, uint64_t type) { return type * 0x9e3779b97f4a7c15ULL + offset; }
-
-}  // namespace
 
 const TypeInfo* TypeBook::of_interface(uint64_t word) {
   if (const TypeInfo* type = at(word)) return type;
@@ -117,6 +116,17 @@ std::vector<const TypeInfo*> TypeBook::named(std::string_view name) {
   std::vector<const TypeInfo*> found;
   const auto [from, to] = x_names.equal_range(name);
   for (auto at = from; at != to && found.size() < kMostNamed; ++at) found.push_back(at->second);
+  return found;
+}
+
+std::vector<const TypeInfo*> TypeBook::instances(std::string_view name) {
+  find_all();
+  std::vector<const TypeInfo*> found;
+  for (const auto& [known, type] : x_names) {
+    const bool same = known.starts_with(name) &&
+                      (known.size() == name.size() || known[name.size()] == '[');
+    if (same && type->kind == TypeKind::kStruct && found.size() < kMostNamed) found.push_back(type);
+  }
   return found;
 }
 

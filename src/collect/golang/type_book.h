@@ -33,6 +33,8 @@ class TypeBook {
   const TypeInfo* behind(const TypeInfo& type);
   // Types of this name; there may be several, of which the first are told.
   std::vector<const TypeInfo*> named(std::string_view name);
+  // Structs of this name, with any type parameters.
+  std::vector<const TypeInfo*> instances(std::string_view name);
   // The field of `type` that holds the word at `offset`; nullopt: none does.
   std::optional<TypePlace> place_at(const TypeInfo& type, uint64_t offset);
 
@@ -41,6 +43,8 @@ class TypeBook {
   // first.
   std::vector<const TypeInfo*> holding(uint64_t size, uint64_t header, uint64_t offset,
                                        const TypeInfo& word);
+  // The least size of a value for which the runtime takes an object of `size` bytes.
+  static uint64_t least_value(uint64_t size);
   // The type of interface that an itab is for; null: it is none.
   const TypeInfo* interface_of(uint64_t itab);
 

@@ -17,7 +17,7 @@ constexpr uint64_t kMostOfAValue = uint64_t{1} << 40;
 // runtime._type).
 constexpr uint64_t kSizeAt = 0, kPointersAt = 8, kHashAt = 16, kFlagsAt = 20, kKindAt = 23,
                    kNameAt = 40, kBase = 48, kStructSize = 80, kFieldSize = 24;
-constexpr uint8_t kHasPackage = 1, kExtraStar = 2;
+constexpr uint8_t kHasPackage = 1, kExtraStar = 2, kNamed = 4;
 
 TypeKind kind_of(uint8_t number) {
   switch (number & 31) {
@@ -112,15 +112,16 @@ bool TypeReader::decode_fields(TypeInfo& type) {
   return true;
 }
 
-// The runtime's own texts name a package by its last part alone.
+// The runtime's own texts name a package by its own name alone, which need not be the last part of
+// its path: that of a later major version ends with /v2.
 void TypeReader::qualify(TypeInfo& type, uint8_t flags) {
-  if ((flags & kHasPackage) == 0 || type.kind != TypeKind::kStruct) return;
+  if ((flags & kHasPackage) == 0 || (flags & kNamed) == 0 || type.kind != TypeKind::kStruct) return;
   const auto offset = bytes(type.address + kStructSize, 4);
   if (!offset) return;
   const auto path = name_at(x_range.start + load<uint32_t>(*offset, 0).value_or(0));
   const size_t dot = type.name.find('.');
-  if (!path || dot == std::string::npos || path->find('/') == std::string::npos) return;
-  if (path->ends_with("/" + type.name.substr(0, dot))) type.name = *path + type.name.substr(dot);
+  if (path && dot != std::string::npos && path->find('/') != std::string::npos)
+    type.name = *path + type.name.substr(dot);
 }
 
 std::optional<TypeInfo> TypeReader::decode(uint64_t address) {

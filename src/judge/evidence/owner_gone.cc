@@ -24,9 +24,11 @@ bool led_to_by_a_library(const Holder& holder) {
   return false;
 }
 
-// Every way that was found leads from a library.
+// Every way that was found leads from a library, and its pool, if it has one that is known, was read
+// and does not have it to give.
 bool nobody_has_it(const Held& held) {
-  return held.free_list.empty() && led_to_by_a_library(held.holder) &&
+  return held.free_list.empty() && held.in_pool != InPool::kUnread &&
+         led_to_by_a_library(held.holder) &&
          std::all_of(held.others.begin(), held.others.end(), led_to_by_a_library);
 }
 
