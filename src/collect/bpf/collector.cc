@@ -75,7 +75,7 @@ struct BpfCollector::State {
   void tell_failures(RecordSink& sink);
   void tell_losses(RecordSink& sink, Instant now);
   void tell_ended(RecordSink& sink, Instant now);
-  void reap_unseen();
+  void reap_unseen(Instant began);
   void note_unused(const uc_record& record);
   void make_room_for_stacks();
   void tell_the_dead(RecordSink& sink);
@@ -349,13 +349,13 @@ void BpfCollector::State::tell_ended(RecordSink& sink, Instant now) {
 
 // Records whose file was in no table: closed by exec, exit, another process, or while another
 // thread was inside a call.
-void BpfCollector::State::reap_unseen() {
+void BpfCollector::State::reap_unseen(Instant began) {
   for (auto entry = known.begin(); entry != known.end();) {
     if (entry->second.scan == scans) {
       ++entry;
       continue;
     }
-    kernel.reap(entry->first, entry->second.generation);
+    kernel.reap(entry->first, entry->second.generation, began);
     entry = known.erase(entry);
   }
   // Opened and gone again between two scans without a close that was seen: more records than files.
@@ -367,7 +367,7 @@ void BpfCollector::State::reap_unseen() {
       strays.emplace_back(record.file, record.generation);
     }
   });
-  for (const auto& [file, generation] : strays) kernel.reap(file, generation);
+  for (const auto& [file, generation] : strays) kernel.reap(file, generation, began);
 }
 
 // When nobody is left: the kernel closed what they had open without a system call, so the records
@@ -473,7 +473,7 @@ Status BpfCollector::scan(RecordSink& sink) {
   const Instant now = monotonic_now();
   state.tell_losses(sink, now);
   sink.accept(ScanEnd{now, state.kernel.counter(UC_OPENED), state.kernel.counter(UC_CLOSED_COUNT)});
-  if (!state.ended && !ending) state.reap_unseen();
+  if (!state.ended && !ending) state.reap_unseen(began);
   state.make_room_for_stacks();
   for (const auto& change : state.watch.end_scan())
     state.kernel.watch_site(change.site, change.watched ? Watch::kYes : Watch::kNo);

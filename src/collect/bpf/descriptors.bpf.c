@@ -525,15 +525,17 @@ int scan(struct bpf_iter__task_file *ctx) {
   return 0;
 }
 
-// Takes out a record whose file was in no table at a scan, unless the object lives again.
+// Takes out a record whose file was in no table at a scan, unless the object lives again. One that changed hands since
+// the scan began may have gone from a table that was not read yet to one that was: the next scan tells.
 struct reap_request {
-  __u64 file, generation;
+  __u64 file, generation, began;
 };
 SEC("syscall")
 int reap(struct reap_request *request) {
   __u64 key = request->file;
   struct uc_record *record = record_of_file(key);
   if (!record || record->generation != request->generation) return 0;
+  if (record->duplicated.at > request->began || record->partly_closed > request->began >> UC_COARSE_SHIFT) return 0;
   forget(record);
   count(UC_CLOSED_COUNT, 1);
   return 1;

@@ -407,10 +407,10 @@ void KernelSide::each_record(
   each_entry<uint64_t, uc_record>(x_state->skeleton->maps.more_objects, with_handed);
 }
 
-void KernelSide::reap(uint64_t file, uint64_t generation) {
+void KernelSide::reap(uint64_t file, uint64_t generation, Instant scan_began) {
   struct {
-    uint64_t file, generation;
-  } request{file, generation};
+    uint64_t file, generation, began;
+  } request{file, generation, static_cast<uint64_t>(scan_began.ns)};
   bpf_test_run_opts options{};
   options.sz = sizeof options;
   options.ctx_in = &request;

@@ -86,8 +86,9 @@ class KernelSide {
   size_t drop_copied(const std::function<bool(uint64_t)>& known);
   // Every record in the table; with what probed functions told of it, or null.
   void each_record(const std::function<void(const uc_record&, const uc_handed*)>& record) const;
-  // Takes out the record of `file` if it is still that generation.
-  void reap(uint64_t file, uint64_t generation);
+  // Takes out the record of `file` if it is still that generation and did not change hands since
+  // the scan began that did not find it.
+  void reap(uint64_t file, uint64_t generation, Instant scan_began);
   void each_failure(
       const std::function<void(const uc_failure_key&, const uc_failure&)>& failure) const;
   uint64_t counter(uc_counter which) const;
