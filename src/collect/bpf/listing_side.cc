@@ -188,7 +188,7 @@ Result<ListingSide> ListingSide::load(Offer typed_reads) {
   if (!may_load()) return load_error(EPERM, {});
   int failed = 0;
   if (typed_reads == Offer::kWherePresent) state->program = uc_listing_load(&failed);
-  // Linux 6.1 does not take the light skeleton (EINVAL).
+  // Where the kernel does not take the light skeleton, or lacks typed reads.
   const LibbpfWords words;
   if (state->program == nullptr) failed = state->load_by_libbpf();
   if (failed != 0) return load_error(failed, words.last());
