@@ -123,9 +123,21 @@ Result<Launch> Launch::prepare(const std::vector<std::string>& command, ChildOut
 
 Launch::~Launch() {
   if (x_pid <= 0 || x_gone || !x_start.valid()) return;
-  x_start.reset();  // the child reads end-of-file and ends
+  x_start.reset();
+  // It would end by itself; but not behind a filter that nobody answers.
+  ::kill(x_pid, SIGKILL);
   ::waitpid(x_pid, nullptr, 0);
 }
+
+namespace {
+
+// The command has the filter, and depends on a listener that is not to be had.
+Error stranded(Error error) {
+  error.id = "UC-E019";
+  return error;
+}
+
+}  // namespace
 
 Result<Confined> Launch::confine() {
   constexpr auto kTick = std::chrono::microseconds(200);
@@ -139,18 +151,21 @@ Result<Confined> Launch::confine() {
   const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, x_pid, 0)));
   if (!process.valid()) return no_filter("pidfd_open", errno);
   // Asked before the command depends on it; whether number 0 is open there does not matter.
-  const Fd trial(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), 0, 0)));
+  Fd trial(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), 0, 0)));
   if (!trial.valid() && errno != EBADF) return no_filter("pidfd_getfd", errno);
+  trial.reset();
   const ToldCalls told = told_calls_of(x_command);
   const char& byte = told == ToldCalls::kOfGo ? kConfineGo : kConfine;
   if (::write(x_start.get(), &byte, 1) != 1) return system_error(errno, "confining the command");
   const Instant until = monotonic_now() + std::chrono::seconds(10);
   while (*x_listener == 0 && monotonic_now() < until) std::this_thread::sleep_for(kTick);
   const int answer = *x_listener;
-  if (answer == 0) return Error{ErrorKind::kSystem, "the command's process does not answer"};
+  if (answer == 0) {
+    return stranded({ErrorKind::kSystem, "the command's process does not answer"});
+  }
   if (answer < 0) return system_error(-answer, "seccomp");
   Fd listener(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), answer - 1, 0)));
-  if (!listener.valid()) return system_error(errno, "pidfd_getfd");
+  if (!listener.valid()) return stranded(system_error(errno, "pidfd_getfd"));
   return Confined{std::move(listener), told};
 }
 

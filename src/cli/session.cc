@@ -8,6 +8,7 @@
 #include <limits>
 #include <unordered_set>
 
+#include "base/short_turns.h"
 #include "cli/coverage_notes.h"
 #include "cli/launch.h"
 #include "cli/owners.h"
@@ -208,6 +209,8 @@ void Session::judge_so_far(Instant now) {
 }
 
 Status Session::watch() {
+  // Not sooner: a command that is started would have them as well.
+  ask_for_short_turns();
   const Duration every = std::max<Duration>(
       std::chrono::milliseconds(100),
       from_seconds(seconds(kScanEvery) * std::min(1.0, x_settings.policy_scale)));

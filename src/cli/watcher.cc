@@ -137,6 +137,7 @@ Result<std::shared_ptr<Watcher>> open_watcher(const BpfSettings& settings, CodeS
   };
   if (!confine) return by_proc(nullptr);
   auto confined = confine();
+  if (!confined && confined.error().id == "UC-E019") return confined.error();
   if (!confined) return by_proc(&confined.error());
   auto seccomp = SeccompCollector::start(*std::move(confined), {settings.stack_budget}, code, proc);
   if (!seccomp) {

@@ -75,6 +75,7 @@ struct BpfCollector::State {
   void tell_failures(RecordSink& sink);
   void tell_losses(RecordSink& sink, Instant now);
   void tell_ended(RecordSink& sink, Instant now);
+  void tell_in_transit(RecordSink& sink, Instant began);
   void reap_unseen(Instant began);
   void note_unused(const uc_record& record);
   void make_room_for_stacks();
@@ -347,6 +348,23 @@ void BpfCollector::State::tell_ended(RecordSink& sink, Instant now) {
   }
 }
 
+// What changed hands while the tables were read is open still, though no table showed it.
+void BpfCollector::State::tell_in_transit(RecordSink& sink, Instant began) {
+  const auto since = static_cast<uint64_t>(began.ns);
+  for (auto& [file, entry] : known) {
+    if (entry.scan == scans) continue;
+    const auto record = kernel.record(file);
+    if (!record || record->generation != entry.generation || !process_of.contains(record->tgid)) continue;
+    if (record->duplicated.at <= since && record->partly_closed <= since >> UC_COARSE_SHIFT) continue;
+    entry.scan = scans;
+    const auto handed = kernel.handed(*record);
+    keep_stacks(*record, handed ? &*handed : nullptr);
+    sink.accept(Seen{monotonic_now(),
+                     facts(*record, handed ? &*handed : nullptr, nullptr),
+                     {{opener_of(*record), record->fd}}});
+  }
+}
+
 // Records whose file was in no table: closed by exec, exit, another process, or while another
 // thread was inside a call.
 void BpfCollector::State::reap_unseen(Instant began) {
@@ -469,6 +487,7 @@ Status BpfCollector::scan(RecordSink& sink) {
     state.last = before;
     state.tell_the_dead(sink);
   }
+  if (!state.ended && !ending) state.tell_in_transit(sink, began);
   state.tell_failures(sink);
   const Instant now = monotonic_now();
   state.tell_losses(sink, now);

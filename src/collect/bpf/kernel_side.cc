@@ -392,16 +392,29 @@ size_t KernelSide::drop_copied(const std::function<bool(uint64_t)>& known) {
   return idle.size();
 }
 
+std::optional<uc_record> KernelSide::record(uint64_t file) const {
+  uc_record record;
+  for (const bpf_map* map : {x_state->skeleton->maps.objects, x_state->skeleton->maps.more_objects}) {
+    if (bpf_map__lookup_elem(map, &file, sizeof file, &record, sizeof record, 0) == 0)
+      return record;
+  }
+  return std::nullopt;
+}
+
+std::optional<uc_handed> KernelSide::handed(const uc_record& record) const {
+  uc_handed handed;
+  const bool told = (record.flags & UC_HANDED) != 0 &&
+                    bpf_map__lookup_elem(x_state->skeleton->maps.handed, &record.file,
+                                         sizeof record.file, &handed, sizeof handed, 0) == 0 &&
+                    handed.generation == record.generation;
+  return told ? std::optional(handed) : std::nullopt;
+}
+
 void KernelSide::each_record(
     const std::function<void(const uc_record&, const uc_handed*)>& record) const {
-  const bpf_map* map = x_state->skeleton->maps.handed;
-  const auto with_handed = [&](uint64_t file, const uc_record& value) {
-    uc_handed handed;
-    const bool told =
-        (value.flags & UC_HANDED) != 0 &&
-        bpf_map__lookup_elem(map, &file, sizeof file, &handed, sizeof handed, 0) == 0 &&
-        handed.generation == value.generation;
-    record(value, told ? &handed : nullptr);
+  const auto with_handed = [&](uint64_t, const uc_record& value) {
+    const auto told = handed(value);
+    record(value, told ? &*told : nullptr);
   };
   each_entry<uint64_t, uc_record>(x_state->skeleton->maps.objects, with_handed);
   each_entry<uint64_t, uc_record>(x_state->skeleton->maps.more_objects, with_handed);

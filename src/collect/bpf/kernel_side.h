@@ -84,6 +84,10 @@ class KernelSide {
   // Takes out the stacks that `known` says are kept elsewhere; answers how many went. An id is a
   // hash of the addresses: a stack that is met again comes back under the same one.
   size_t drop_copied(const std::function<bool(uint64_t)>& known);
+  // The record of `file`; nullopt: there is none.
+  std::optional<uc_record> record(uint64_t file) const;
+  // What probed functions told of it.
+  std::optional<uc_handed> handed(const uc_record& record) const;
   // Every record in the table; with what probed functions told of it, or null.
   void each_record(const std::function<void(const uc_record&, const uc_handed*)>& record) const;
   // Takes out the record of `file` if it is still that generation and did not change hands since

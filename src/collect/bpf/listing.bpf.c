@@ -115,6 +115,7 @@ static __always_inline void list_socket(struct uc_listed *row, struct sock *sk, 
 enum { AHEAD = 8, FAR = 7, NEARER = 3, NEAREST = 1 };
 #define FILE_OF(address) ((struct file *)bpf_rdonly_cast((address), bpf_core_type_id_kernel(struct file)))
 #define SOCKET_OF(file) ((struct socket *)bpf_rdonly_cast((file)->private_data, bpf_core_type_id_kernel(struct socket)))
+#define IS_SOCKET(file) (((file)->f_inode->i_mode & 0170000) == 0140000)
 #define TOUCH(place)            \
   ({                            \
     __u64 word_ = (__u64)place; \
@@ -129,8 +130,11 @@ static __always_inline void touch_ahead(struct task_struct *task, __u32 fd) {
   TOUCH(FILE_OF(files[FAR])->f_inode);
   struct file *nearer = FILE_OF(files[NEARER]);
   TOUCH(nearer->f_inode->i_ino);
-  TOUCH(SOCKET_OF(nearer)->sk);
-  struct sock *sk = SOCKET_OF(FILE_OF(files[NEAREST]))->sk;
+  // What other files keep there may be anything, a device's registers too.
+  if (IS_SOCKET(nearer)) TOUCH(SOCKET_OF(nearer)->sk);
+  struct file *nearest = FILE_OF(files[NEAREST]);
+  if (!IS_SOCKET(nearest)) return;
+  struct sock *sk = SOCKET_OF(nearest)->sk;
   struct tcp_sock *tcp = bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
   TOUCH(sk->__sk_common.skc_family);
   TOUCH(sk->sk_protocol);

@@ -9,13 +9,13 @@ struct uc_listing_program {
   struct listing skeleton;
 };
 
-struct uc_listing_program *uc_listing_load(int *failed) {
+struct uc_listing_program *uc_listing_load(int typed_reads, int *failed) {
   struct listing *skeleton = listing__open();
   if (!skeleton) {
     *failed = ENOMEM;
     return NULL;
   }
-  skeleton->rodata->typed_reads = 1;
+  skeleton->rodata->typed_reads = typed_reads != 0;
   const int answer = listing__load(skeleton);
   if (answer == 0) return (struct uc_listing_program *)skeleton;
   *failed = -answer;

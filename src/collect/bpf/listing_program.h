@@ -11,9 +11,9 @@ extern "C" {
 
 struct uc_listing_program;
 
-// With pointers that are given types (bpf_rdonly_cast). NULL where the kernel did not take it, as
-// those before 6.2 do not: then *failed is its errno.
-struct uc_listing_program *uc_listing_load(int *failed);
+// NULL where the kernel did not take it: then *failed is its errno. `typed_reads`, 0 or 1: whether
+// pointers are given types (bpf_rdonly_cast), which kernels before 6.2 refuse.
+struct uc_listing_program *uc_listing_load(int typed_reads, int *failed);
 void uc_listing_free(struct uc_listing_program *program);
 
 int uc_listing_descriptor(const struct uc_listing_program *program);

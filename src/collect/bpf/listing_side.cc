@@ -1,7 +1,6 @@
 #include "collect/bpf/listing_side.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <linux/capability.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -19,7 +18,6 @@
 #include "collect/bpf/libbpf_words.h"
 #include "collect/bpf/listing_intf.h"
 #include "collect/bpf/listing_program.h"
-#include "listing.skel.h"
 
 namespace unclosed {
 namespace {
@@ -114,25 +112,12 @@ void put_row(const uc_listed& row, Bytes extra, std::optional<double> ticks,
 
 struct ListingSide::State {
   uc_listing_program* program = nullptr;
-  listing* skeleton = nullptr;  // by libbpf, where the kernel cannot load it by itself
 
   State() = default;
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() {
     if (program != nullptr) uc_listing_free(program);
-    listing__destroy(skeleton);
-  }
-
-  int descriptor() const {
-    return program != nullptr ? uc_listing_descriptor(program)
-                              : bpf_program__fd(skeleton->progs.list);
-  }
-
-  // Answers 0, or the errno.
-  int load_by_libbpf() {
-    skeleton = listing__open();
-    return skeleton == nullptr ? errno : -listing__load(skeleton);
   }
 
   Result<Fd> reader(pid_t pid) const {
@@ -142,7 +127,7 @@ struct ListingSide::State {
     options.sz = sizeof options;
     options.iter_info = &which;
     options.iter_info_len = sizeof which;
-    const Fd link(bpf_link_create(descriptor(), 0, BPF_TRACE_ITER, &options));
+    const Fd link(bpf_link_create(uc_listing_descriptor(program), 0, BPF_TRACE_ITER, &options));
     if (!link.valid()) return listing_error(errno);
     Fd reader(bpf_iter_create(link.get()));
     if (!reader.valid()) return listing_error(errno);
@@ -151,12 +136,7 @@ struct ListingSide::State {
 
   std::optional<double> ticks() const {
     __u64 now = 0, clock_ns = 0;
-    if (program != nullptr) {
-      uc_listing_clocks(program, &now, &clock_ns);
-    } else {
-      now = skeleton->bss->jiffies_now;
-      clock_ns = skeleton->bss->clock_now;
-    }
+    uc_listing_clocks(program, &now, &clock_ns);
     return clock_ns == 0 ? std::nullopt : ticks_per_second(now, clock_ns);
   }
 
@@ -187,11 +167,10 @@ Result<ListingSide> ListingSide::load(Offer typed_reads) {
   auto state = std::make_unique<State>();
   if (!may_load()) return load_error(EPERM, {});
   int failed = 0;
-  if (typed_reads == Offer::kWherePresent) state->program = uc_listing_load(&failed);
-  // Where the kernel does not take the light skeleton, or lacks typed reads.
-  const LibbpfWords words;
-  if (state->program == nullptr) failed = state->load_by_libbpf();
-  if (failed != 0) return load_error(failed, words.last());
+  if (typed_reads == Offer::kWherePresent) state->program = uc_listing_load(1, &failed);
+  // Before Linux 6.2 there are none: the same, without reading ahead.
+  if (state->program == nullptr) state->program = uc_listing_load(0, &failed);
+  if (state->program == nullptr) return load_error(failed, {});
   // Whether this kernel's iterator can be held to one process.
   if (const auto own = state->reader(::getpid()); !own) {
     Error error = own.error();

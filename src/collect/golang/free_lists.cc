@@ -142,6 +142,7 @@ void FreeLists::climb(const HolderGraph& graph, const HolderPaths& paths, uint32
     uint32_t object = 0, level = 0;
   };
   std::vector<Near> near = {{descriptor, 0}};
+  std::set<uint32_t> queued = {descriptor};
   for (size_t i = 0; i < near.size() && near.size() < kMostNear; ++i) {
     const Near one = near[i];
     bool pool = false;
@@ -151,11 +152,16 @@ void FreeLists::climb(const HolderGraph& graph, const HolderPaths& paths, uint32
     }
     const auto links = paths.into(one.object);
     if (pool || one.level >= kMostLevels || links.size() > kMostCrowd) continue;
+    // Not sooner: what was only reached may lie within reach of another descriptor.
+    if (!x_climbed.insert(one.object).second) continue;
     for (const uint32_t index : links) {
       const auto& link = graph.links()[index];
-      const bool known = !x_climbed.insert(link.holder).second;
       // Beyond a pool are others of its connections, and what has nothing to do with this one.
-      if (!look_at(graph, paths, link.word) && !known) near.push_back({link.holder, one.level + 1});
+      if (look_at(graph, paths, link.word)) {
+        x_climbed.insert(link.holder);
+      } else if (!x_climbed.contains(link.holder) && queued.insert(link.holder).second) {
+        near.push_back({link.holder, one.level + 1});
+      }
     }
   }
 }

@@ -10,6 +10,7 @@ constexpr uint64_t kEntries = 8;          // of a bucket or group
 constexpr uint64_t kMostBuckets = 1 << 17;
 constexpr uint64_t kMostChain = 1 << 12;  // buckets behind full ones
 constexpr uint64_t kMostTables = 1 << 12;
+constexpr size_t kMostValues = 1 << 17;
 
 const TypeInfo::Field* field_of(const TypeInfo& type, std::string_view name) {
   for (const auto& field : type.fields) {
@@ -28,6 +29,7 @@ class MapReader {
   std::vector<uint64_t> take() { return std::move(x_values); }
 
  private:
+  bool may_go_on() const { return x_left > 0 && x_values.size() <= kMostValues; }
   bool bucket_list(const TypeInfo& bucket, uint64_t value_size, uint64_t at, uint64_t count);
   bool group_list(const TypeInfo& group, uint64_t at, uint64_t count);
   template <class T>
@@ -54,7 +56,7 @@ bool MapReader::bucket_list(const TypeInfo& bucket, uint64_t value_size, uint64_
     for (uint64_t one = at + i * bucket.size; one != 0;) {
       const auto tops = load<std::array<uint8_t, kEntries>>(one);
       const auto next = load<uint64_t>(one + more->offset);
-      if (!tops || !next || ++chained > count + kMostChain || x_left == 0) return false;
+      if (!tops || !next || ++chained > count + kMostChain || !may_go_on()) return false;
       --x_left;
       for (uint64_t entry = 0; entry < kEntries; ++entry) {
         if ((*tops)[entry] >= kLeastFull)
@@ -89,7 +91,7 @@ bool MapReader::group_list(const TypeInfo& group, uint64_t at, uint64_t count) {
   for (uint64_t i = 0; i < count; ++i) {
     const uint64_t one = at + i * group.size;
     const auto control = load<std::array<uint8_t, kEntries>>(one);
-    if (!control || x_left == 0) return false;
+    if (!control || !may_go_on()) return false;
     --x_left;
     for (uint64_t entry = 0; entry < kEntries; ++entry) {
       if (((*control)[entry] & 0x80) == 0)

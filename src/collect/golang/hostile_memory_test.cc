@@ -10,6 +10,7 @@
 #include "collect/golang/recorded_process.h"
 #include "collect/golang/target_filter.h"
 #include "collect/golang/type_book.h"
+#include "collect/golang/typed_walk.h"
 
 namespace unclosed {
 namespace {
@@ -67,6 +68,7 @@ TEST_F(HostileMemory, a_struct_whose_fields_are_itself_has_an_end) {
   const TypeInfo* type = again.at(at);
   ASSERT_NE(type, nullptr);
   EXPECT_TRUE(again.holding(320, 0, 0, *type).empty());
+  EXPECT_FALSE(TypedWalk(x_process, again).number({type, at}));
 }
 
 TEST_F(HostileMemory, a_type_has_the_whole_path_of_its_package_also_where_that_ends_otherwise) {

@@ -162,21 +162,29 @@ std::optional<TypedPlace> TypedWalk::one(const TypedPlace& from, std::string_vie
   return found && found->size() == 1 ? std::optional(found->front()) : std::nullopt;
 }
 
-std::optional<uint64_t> TypedWalk::number(const TypedPlace& place) {
+// Of a struct the field that is as large as the whole.
+std::optional<TypedPlace> TypedWalk::only_part(const TypedPlace& place) {
+  for (const auto& field : place.type->fields) {
+    const TypeInfo* inner = x_book.at(field.type);
+    if (inner != nullptr && inner->size == place.type->size)
+      return TypedPlace{inner, place.address + field.offset};
+  }
+  return std::nullopt;
+}
+
+std::optional<uint64_t> TypedWalk::number(TypedPlace place) {
+  constexpr int kDeepest = 8;
+  // Those of sync/atomic hold one number, behind fields without a size.
+  for (int depth = 0; place.type->kind == TypeKind::kStruct; ++depth) {
+    const auto inner = only_part(place);
+    if (!inner || depth == kDeepest) return std::nullopt;
+    place = *inner;
+  }
   const auto& type = *place.type;
   if (type.kind == TypeKind::kSlice) return word(place.address + 8);
   if (type.kind == TypeKind::kMap) {
     const auto map = word(place.address);
     return !map || *map == 0 ? map : word(*map);  // its count comes first, in every release
-  }
-  if (type.kind == TypeKind::kStruct) {
-    // Those of sync/atomic hold one number, behind fields without a size.
-    for (const auto& field : type.fields) {
-      const TypeInfo* inner = x_book.at(field.type);
-      if (inner != nullptr && inner->size == type.size)
-        return number({inner, place.address + field.offset});
-    }
-    return std::nullopt;
   }
   if (type.kind == TypeKind::kInterface || type.size == 8) return word(place.address);
   if (type.size == 4) {

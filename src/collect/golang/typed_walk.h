@@ -37,7 +37,7 @@ class TypedWalk {
   std::optional<TypedPlace> behind(TypedPlace place);
   // Of a number, a pointer or a bool its value, of a map or slice its length, of an interface 0
   // where it is nil.
-  std::optional<uint64_t> number(const TypedPlace& place);
+  std::optional<uint64_t> number(TypedPlace place);
 
   // By types alone: where in a value of this type the word lies that a path goes by first to
   // another object.
@@ -46,6 +46,7 @@ class TypedWalk {
   const TypeInfo* type_behind(const TypeInfo& type, std::string_view path);
 
  private:
+  std::optional<TypedPlace> only_part(const TypedPlace& place);
   bool step(const TypedPlace& from, std::string_view step, std::vector<TypedPlace>& found);
   bool elements(const TypedPlace& from, std::vector<TypedPlace>& found);
   bool chain(TypedPlace place, std::string_view next, std::vector<TypedPlace>& found);

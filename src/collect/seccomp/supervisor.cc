@@ -3,13 +3,10 @@
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -18,6 +15,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/short_turns.h"
 #include "collect/seccomp/keeper.h"
 #include "collect/seccomp/onlooker.h"
 #include "collect/seccomp/shared_page.h"
@@ -196,21 +194,6 @@ void Supervisor::State::look(const seccomp_notif& told) {
   // An answer that is taken shows that the thread was held the whole time: what was read is its
   // own.
   if (let_go(listener.get(), told.id) && wanted && !ends) keep(std::move(call));
-}
-
-// Others of the same CPU let a thread that wants short turns begin at once, and it gives none of
-// them a reason to break off its own (kernel 6.12; older ones do not know the wish).
-void ask_for_short_turns() {
-  struct {
-    uint32_t size = 48, policy = SCHED_OTHER;
-    uint64_t flags = 0;
-    int32_t nice = 0;
-    uint32_t priority = 0;
-    uint64_t runtime = 100'000, deadline = 0, period = 0;  // in ns
-  } wish;
-  static_assert(sizeof wish == 48);  // SCHED_ATTR_SIZE_VER0
-  wish.nice = ::getpriority(PRIO_PROCESS, 0);
-  ::syscall(__NR_sched_setattr, 0, &wish, 0);
 }
 
 void Supervisor::State::serve() {

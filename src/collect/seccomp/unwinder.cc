@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kMostFrames = 128;
 constexpr size_t kMostSpaces = 256;
 constexpr size_t kMostWalks = 128;     // remembered of one pc: they are searched one by one
-constexpr size_t kMostWalkPcs = 1024;  // of a process
+constexpr size_t kMostRemembered = 4096;  // of a process
 // A pc that no mapping covers asks for a new look at them, but not at each stack.
 constexpr Duration kReadAgain = std::chrono::milliseconds(200);
 
@@ -139,6 +139,7 @@ void Unwinder::read(const ProcessId& process, Space& space) {
   if (pieces.empty()) return;
   space.pieces = std::move(pieces);
   space.walks.clear();
+  space.remembered = 0;
 }
 
 const Unwinder::Piece* Unwinder::piece_at(const Space& space, uint64_t pc) {
@@ -271,7 +272,10 @@ const Unwinder::Walked& Unwinder::walk(const ProcessId& process, const StackCopy
   x_last.stack = walk_anew(walk);
   x_last.id = id_of(x_last.stack);
   if (!walk.repeatable) return x_last;
-  if (space.walks.size() >= kMostWalkPcs) space.walks.clear();
+  if (++space.remembered > kMostRemembered) {
+    space.walks.clear();
+    space.remembered = 1;
+  }
   auto& walks = space.walks[copy.pc];
   if (walks.size() >= kMostWalks) walks.clear();
   walks.push_back({std::move(walk.words), x_last});

@@ -57,6 +57,7 @@ class Unwinder {
     Instant read_at;
     std::optional<GoroutinePlace> go;
     std::unordered_map<uint64_t, std::vector<Remembered>> walks;  // by pc
+    size_t remembered = 0;                                        // in all of them
   };
   // How far rbp lies above sp between the prologue and the epilogue of a function; by its entry.
   using FrameSizes = std::unordered_map<uint64_t, std::optional<uint32_t>>;
