@@ -37,6 +37,7 @@ func get(client *http.Client, url string) {
 
 func fillHTTP(k *keeper) func() {
 	server := httptest.NewServer(holding(k))
+	k.serves(server.Listener)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 10}}
 	k.ask(func(name string) { get(client, server.URL+"/?name="+name) })
 	return func() { get(client, server.URL) }
@@ -47,6 +48,7 @@ func fillHTTP2(k *keeper) func() {
 	server := httptest.NewUnstartedServer(holding(k))
 	server.EnableHTTP2 = true
 	server.StartTLS()
+	k.serves(server.Listener)
 	var clients []*http.Client
 	for i := 0; i < idle+borrowed; i++ {
 		clients = append(clients, &http.Client{
@@ -74,6 +76,7 @@ func fillUnread(k *keeper) func() {
 			k.ports = append(k.ports, portOf(r))
 		}
 	}))
+	k.serves(server.Listener)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 10}}
 	k.borrow(func() func() {
 		before := len(k.ports)

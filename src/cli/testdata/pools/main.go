@@ -26,15 +26,16 @@ var kinds []kind
 
 // Notes which connections came to a server, by the client's port.
 type keeper struct {
-	name  string
-	mu    sync.Mutex
-	ports []int
-	gates map[string]chan bool
-	seen  map[string]int // ports by what was asked
+	name   string
+	mu     sync.Mutex
+	server int // its port: connections to several may be from one and the same
+	ports  []int
+	gates  map[string]chan bool
+	seen   map[string]int // ports by what was asked
 }
 
 // The number of the client's descriptor.
-func descriptor(port int) int {
+func (k *keeper) descriptor(port int) int {
 	for fd := 3; fd < 8192; fd++ {
 		local, err := syscall.Getsockname(fd)
 		if err != nil {
@@ -45,19 +46,23 @@ func descriptor(port int) int {
 			continue
 		}
 		one, ok := local.(*syscall.SockaddrInet4)
-		if _, connected := peer.(*syscall.SockaddrInet4); ok && connected && one.Port == port {
+		other, connected := peer.(*syscall.SockaddrInet4)
+		if ok && connected && one.Port == port && other.Port == k.server {
 			return fd
 		}
 	}
 	panic(fmt.Sprint("no descriptor has port ", port))
 }
 
-func (k *keeper) say(what string, port int) { fmt.Println(k.name, what, descriptor(port)) }
+func (k *keeper) say(what string, port int) { fmt.Println(k.name, what, k.descriptor(port)) }
+
+func (k *keeper) serves(l net.Listener) { k.server = l.Addr().(*net.TCPAddr).Port }
 
 // Serves connections one by one, and returns where.
 func (k *keeper) listen(serve func(net.Conn)) string {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	must(err)
+	k.serves(l)
 	go func() {
 		for {
 			c, err := l.Accept()
