@@ -103,6 +103,29 @@ TEST(InFreeList, what_a_pool_has_to_give_is_not_left_alone) {
   EXPECT_TRUE(find(judgement.groups, "in-free-list"));
 }
 
+TEST(InFreeList, what_lies_in_a_pool_of_its_own_was_left_there_with_it) {
+  Owner owner;
+  owner.user = 7;
+  owner.held = held(HolderKind::kGarbage, false);
+  owner.held->free_list = "net/http.Transport.idleConn";
+  const auto judged = [&](const std::function<uint64_t(uint64_t)>& pool_of) {
+    Street street = left_alone(owner);
+    uint64_t number = 0;
+    for (auto& history : street.histories.open) {
+      history.facts.recv_queue = 0;
+      owner.held->pool = pool_of(++number);
+      street.histories.owners[history.facts.id] = std::make_shared<Owner>(owner);
+    }
+    return street.judge();
+  };
+  const auto each_its_own = judged([](uint64_t number) { return 0xc000 + number; });
+  EXPECT_FALSE(each_its_own.findings.empty());
+  EXPECT_FALSE(find(each_its_own.findings, "in-free-list"));
+  const auto shared = judged([](uint64_t number) { return 0xc000 + number % 3; });
+  EXPECT_TRUE(shared.findings.empty());
+  EXPECT_TRUE(find(shared.groups, "in-free-list"));
+}
+
 TEST(HolderStuck, a_goroutine_that_waits_for_something_else_for_long_is_evidence) {
   Owner owner;
   owner.user = 7;

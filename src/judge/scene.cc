@@ -80,6 +80,7 @@ Scene::Scene(const Histories& all, const Stacks& named, const Policy& rules)
   merge_cohorts();
   for (auto& group : siblings) learn(group);
   learn_one_way();
+  learn_pools();
   members.reserve(all.open.size());
   for (const auto& history : all.open) read(history);
   mark_paired(*this);
@@ -235,6 +236,7 @@ void Scene::read(const History& history) {
   const Siblings& group = siblings[member.siblings];
   const auto owner = histories.owners.find(facts.id);
   if (owner != histories.owners.end()) member.owner = owner->second;
+  member.given_back = x_given_back.contains(facts.id);
   member.tracked = is_socket(facts.kind);
   member.waiting = outstanding(facts, group.answers) && !group.one_way && !handed_back(facts);
   member.idle_since = last_activity(facts).value_or(history.first_seen);
@@ -291,10 +293,8 @@ void Scene::choose_candidate(Member& member) const {
     member.candidate = gone || probes || member.silent;
     return;
   }
-  const bool given_back =
-      member.owner != nullptr && member.owner->held && !member.owner->held->free_list.empty();
   const bool alone =
-      member.idle > member.settled && !member.waiting && !member.paired && !given_back;
+      member.idle > member.settled && !member.waiting && !member.paired && !member.given_back;
   const bool outlived =
       member.age > std::max(policy.settled_floor(), group.outlived.value_or(Duration{}));
   member.candidate = member.tracked ? gone || alone || probes : outlived;
@@ -343,6 +343,31 @@ void Scene::learn_lifetimes(Siblings& group) const {
   if (survival(group, usual) > kFewSurvive) return;
   group.narrow_band = true;
   group.outlived = 2 * usual;
+}
+
+// A client that is made for each call has a pool for each connection: what lies in one is left there.
+void Scene::learn_pools() {
+  using Whose = std::pair<ProcessId, std::string>;  // and to whom
+  std::map<uint64_t, std::vector<std::pair<Whose, ConnectionId>>> pools;
+  for (const auto& history : histories.open) {
+    const auto owner = histories.owners.find(history.facts.id);
+    if (owner == histories.owners.end() || !owner->second->held) continue;
+    const Held& held = *owner->second->held;
+    if (held.free_list.empty()) continue;
+    pools[held.pool].emplace_back(Whose(history.facts.opener, history.cohort.peer),
+                                  history.facts.id);
+  }
+  std::map<Whose, std::vector<ConnectionId>> single;
+  for (const auto& [pool, members] : pools) {
+    if (pool != 0 && members.size() == 1) {
+      single[members.front().first].push_back(members.front().second);
+      continue;
+    }
+    for (const auto& [whose, id] : members) x_given_back.insert(id);
+  }
+  for (const auto& [whose, ids] : single) {
+    if (ids.size() < policy.many_floor) x_given_back.insert(ids.begin(), ids.end());
+  }
 }
 
 // Measurements, log lines: a peer that never answered anybody, while those who send to it go on

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -54,6 +55,7 @@ struct Member {
   bool waiting = false;    // a request is out, or a client's request is being worked on
   bool heartbeat = false;  // only a library still sends on it, by itself
   bool unread = false;     // an answer to a request of ours waits in the queue
+  bool given_back = false;  // its pool has it to give, and is not one of many of one connection each
   Instant idle_since;
   Duration idle{}, age{};
   // How long it has to lie to count as left alone, and as left for long: after the siblings' usual
@@ -90,11 +92,13 @@ struct Scene {
   void learn_lifetimes(Siblings& group) const;
   double survival(const Siblings& group, Duration age) const;
   void learn_one_way();
+  void learn_pools();
   void choose_candidate(Member& member) const;
   bool by_library(const ConnectionFacts& facts) const;
   const Use* last_own_use(const ConnectionFacts& facts) const;
   void read(const History& history);
   std::map<CohortKey, std::pair<size_t, const CohortKey*>> x_siblings_of;
+  std::set<ConnectionId> x_given_back;
   // All siblings by kind, role and peer.
   std::map<std::tuple<Kind, Role, std::string>, std::vector<size_t>> x_same_peer;
 };

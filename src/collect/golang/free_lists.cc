@@ -200,6 +200,7 @@ void FreeLists::tell(int fd, Held& held) const {
   for (const auto& [key, pool] : x_pools) {
     if (pool.idle.contains(fd)) {
       held.free_list = name_of(*pool.known);
+      held.pool = pool.address;
       held.in_pool = InPool::kFree;
       return;
     }

@@ -1,5 +1,5 @@
 // The pool has it to give: idle is what it is meant to be. Told of groups of which some were left
-// alone; such connections are no candidates (scene.cc).
+// alone; such connections are no candidates (scene.cc), unless each is in a pool of its own.
 #include <fmt/format.h>
 
 #include "judge/evidence/evidence.h"
@@ -10,11 +10,9 @@ std::optional<Evidence> in_free_list(const Case& item) {
   size_t listed = 0;
   const std::string* name = nullptr;
   for (const auto* member : item.members) {
-    if (member->owner == nullptr || !member->owner->held) continue;
-    const std::string& list = member->owner->held->free_list;
-    if (list.empty()) continue;
+    if (!member->given_back) continue;
     ++listed;
-    name = &list;
+    name = &member->owner->held->free_list;
   }
   if (listed == 0) return std::nullopt;
   return Evidence{"in-free-list", Family::kAgainst, false, false,
