@@ -35,8 +35,6 @@ constexpr int kLongestPause = 5;
 // look, and where it is only said.
 constexpr int kJudgeShare = 50;
 constexpr int kJudgeShareAside = 200;
-// Connections that are copied for a judgement on the way: the ledger stands in memory beside them.
-constexpr size_t kCopiedSoFar = 3'000;
 
 // CPU time of this thread: on a busy machine a scan takes longer than it costs.
 Duration cpu_time() {
@@ -192,7 +190,7 @@ void Session::judge_so_far(Instant now) {
   if (now < x_next_judgement) return;
   const bool waits_for_it = x_settings.end == SessionEnd::kFinding;
   const Duration before = cpu_time();
-  const Histories histories = x_ledger.histories(now, kCopiedSoFar);
+  const Histories histories = x_ledger.histories(now);
   const Judgement judgement = judge(histories, name_stacks(histories), policy());
   x_found = waits_for_it &&
             std::any_of(judgement.findings.begin(), judgement.findings.end(),

@@ -419,12 +419,12 @@ using OpenTable = std::unordered_map<ConnectionId, Entry, ConnectionIdHash>;
 using Chosen = std::vector<std::pair<OpenTable::const_iterator, uint32_t>>;
 // Which open connections to copy, and how many each stands for. A cohort keeps the longest idle
 // half of its share in full, for that is where leaks are, and every n-th of the others.
-Chosen choose(const OpenTable& open, size_t cohorts, size_t most) {
+Chosen choose(const OpenTable& open, size_t cohorts) {
   constexpr size_t kLeastShare = 1000;
   Chosen chosen;
   std::vector<std::vector<OpenTable::const_iterator>> members(cohorts);
   for (auto at = open.begin(); at != open.end(); ++at) {
-    if (open.size() <= most) {
+    if (open.size() <= Ledger::kMostCopied) {
       chosen.emplace_back(at, 1);
     } else {
       members[at->second.cohort].push_back(at);
@@ -432,7 +432,7 @@ Chosen choose(const OpenTable& open, size_t cohorts, size_t most) {
   }
   for (auto& cohort : members) {
     if (cohort.empty()) continue;
-    const size_t share = std::max(kLeastShare, most * cohort.size() / open.size());
+    const size_t share = std::max(kLeastShare, Ledger::kMostCopied * cohort.size() / open.size());
     std::sort(cohort.begin(), cohort.end(), [](const auto& a, const auto& b) {
       return std::pair(a->second.idle_since, a->first) < std::pair(b->second.idle_since, b->first);
     });
@@ -474,10 +474,10 @@ std::vector<CohortKey> Ledger::State::copy_rest(Histories& copy, Instant now) co
   return keys;
 }
 
-Histories Ledger::histories(Instant now, size_t most) const {
+Histories Ledger::histories(Instant now) const {
   Histories copy;
   const auto keys = x_state->copy_rest(copy, now);
-  const auto chosen = choose(x_state->open, x_state->cohorts.slots(), most);
+  const auto chosen = choose(x_state->open, x_state->cohorts.slots());
   copy.open.reserve(chosen.size());
   for (const auto& [entry, stands_for] : chosen) {
     copy.open.push_back(history_of(entry->second, keys[entry->second.cohort], x_state->attached));

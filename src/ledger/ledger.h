@@ -21,9 +21,9 @@ class Ledger final : public RecordSink {
   Ledger& operator=(Ledger&&) noexcept;
 
   void accept(const Record& record) override;
-  // A copy of all that is known at `now`. Of more than `most` open connections, those of the
+  // A copy of all that is known at `now`. Of more than kMostCopied open connections, those of the
   // largest cohorts that were used last are thinned out: the rest stands for them.
-  Histories histories(Instant now, size_t most = kMostCopied) const;
+  Histories histories(Instant now) const;
   // The same at the end: what is handed over is given up here, so that both never stand in memory.
   Histories take_histories(Instant now) &&;
 
