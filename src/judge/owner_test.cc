@@ -1,6 +1,9 @@
 // Evidence of who owns a connection, on cases that leak and on their healthy counterparts.
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <memory>
+
 #include "judge/street.h"
 
 namespace unclosed {
@@ -121,6 +124,17 @@ TEST(InFreeList, what_lies_in_a_pool_of_its_own_was_left_there_with_it) {
   const auto each_its_own = judged([](uint64_t number) { return 0xc000 + number; });
   EXPECT_FALSE(each_its_own.findings.empty());
   EXPECT_FALSE(find(each_its_own.findings, "in-free-list"));
+  // Two processes, whose pools lie at the same places.
+  Street two = left_alone(owner);
+  uint64_t number = 0;
+  for (auto& history : two.histories.open) {
+    history.facts.recv_queue = 0;
+    owner.held->pool = 0xc000 + ++number / 2;
+    if (number % 2 == 0) ++history.facts.opener.pid;
+    two.histories.owners[history.facts.id] = std::make_shared<Owner>(owner);
+  }
+  EXPECT_FALSE(find(two.judge().findings, "in-free-list"));
+  EXPECT_FALSE(find(two.judge().groups, "in-free-list"));
   const auto shared = judged([](uint64_t number) { return 0xc000 + number % 3; });
   EXPECT_TRUE(shared.findings.empty());
   EXPECT_TRUE(find(shared.groups, "in-free-list"));

@@ -348,18 +348,19 @@ void Scene::learn_lifetimes(Siblings& group) const {
 // A client that is made for each call has a pool for each connection: what lies in one is left there.
 void Scene::learn_pools() {
   using Whose = std::pair<ProcessId, std::string>;  // and to whom
-  std::map<uint64_t, std::vector<std::pair<Whose, ConnectionId>>> pools;
+  // Heaps of several Go processes begin at the same address.
+  std::map<std::pair<ProcessId, uint64_t>, std::vector<std::pair<Whose, ConnectionId>>> pools;
   for (const auto& history : histories.open) {
     const auto owner = histories.owners.find(history.facts.id);
     if (owner == histories.owners.end() || !owner->second->held) continue;
     const Held& held = *owner->second->held;
     if (held.free_list.empty()) continue;
-    pools[held.pool].emplace_back(Whose(history.facts.opener, history.cohort.peer),
-                                  history.facts.id);
+    pools[{history.facts.opener, held.pool}].emplace_back(
+        Whose(history.facts.opener, history.cohort.peer), history.facts.id);
   }
   std::map<Whose, std::vector<ConnectionId>> single;
   for (const auto& [pool, members] : pools) {
-    if (pool != 0 && members.size() == 1) {
+    if (pool.second != 0 && members.size() == 1) {
       single[members.front().first].push_back(members.front().second);
       continue;
     }

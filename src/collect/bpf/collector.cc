@@ -354,8 +354,10 @@ void BpfCollector::State::tell_in_transit(RecordSink& sink, Instant began) {
   for (auto& [file, entry] : known) {
     if (entry.scan == scans) continue;
     const auto record = kernel.record(file);
-    if (!record || record->generation != entry.generation || !process_of.contains(record->tgid)) continue;
-    if (record->duplicated.at <= since && record->partly_closed <= since >> UC_COARSE_SHIFT) continue;
+    if (!record || record->generation != entry.generation || !process_of.contains(record->tgid))
+      continue;
+    if (record->duplicated.at <= since && record->partly_closed <= since >> UC_COARSE_SHIFT)
+      continue;
     entry.scan = scans;
     const auto handed = kernel.handed(*record);
     keep_stacks(*record, handed ? &*handed : nullptr);
