@@ -228,7 +228,7 @@ def cost_tools():
             **{name: go(os.path.join(ROOT, "bench", name), os.path.join(WORK, name)) for name in ("shortweb", "opsgo")}}
 
 
-def cpu(rounds=15, seconds=2):
+def cpu(rounds=21, seconds=3):
     for kind in ("go", "nginx"):
         yield from cost.ratios(kind, cost_tools(), measure, rounds, seconds)
 

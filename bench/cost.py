@@ -139,6 +139,10 @@ def ours(tool, pids, *options):
     return Watcher([tool, "attach", *map(str, pids), "--for", "600", "--json", "-o", "/dev/null", *options], "attached")
 
 
+# A port that was used a moment ago is passed over when the next is chosen: every visit comes after the same pause.
+SETTLE = 1.2
+
+
 def ratios(kind, tools, measure, rounds, seconds):
     """Interleaved rounds in random order; each ratio is untraced / watched of its own round: server and client, and the
     same with the watcher's own process."""
@@ -147,6 +151,7 @@ def ratios(kind, tools, measure, rounds, seconds):
     throughput = {name: [] for name in results}
     with Server(kind, tools) as server:
         watchers = {
+            "plain": lambda: Watcher(None),
             "control": lambda: Watcher(None),
             "default": lambda: ours(tools["unclosed"], server.pids),
             "off": lambda: ours(tools["unclosed"], server.pids, "--budget", "off"),
@@ -158,16 +163,17 @@ def ratios(kind, tools, measure, rounds, seconds):
         for number in range(rounds):
             # The slow ones need fewer rounds: they are far away.
             names = [name for name in watchers if number < 5 or name not in ("strace", "bpftrace")]
-            random.shuffle(names)
-            for name in names:
-                plain, plain_rate, _ = server.visit(seconds)
+            used, with_own, rates = {}, {}, {}
+            for name in random.sample(names, len(names)):
                 with watchers[name]() as watcher:
+                    time.sleep(SETTLE)
                     before = watcher.cpu()
-                    watched, rate, visits = server.visit(seconds)
-                    own = (watcher.cpu() - before) / visits
-                results[name].append(plain / watched)
-                whole[name].append(plain / (watched + own))
-                throughput[name].append(rate / plain_rate)
+                    used[name], rates[name], visits = server.visit(seconds)
+                    with_own[name] = used[name] + (watcher.cpu() - before) / visits
+            for name in used.keys() - {"plain"}:
+                results[name].append(used["plain"] / used[name])
+                whole[name].append(used["plain"] / with_own[name])
+                throughput[name].append(rates[name] / rates["plain"])
     control = median_with_interval(results["control"])[0]
     peers = {name: median_with_interval(whole[name])[0] / control for name in ("strace", "bpftrace")}
     for name, bar, label in (("default", 0.96, "default budget"), ("off", 0.92, "every stack")):

@@ -9,6 +9,7 @@
 // It cannot see: opens of 32-bit programs and of accepts by io_uring that answer more than once (the iterator finds them,
 // without a stack), and closes by io_uring, exec and exit (likewise).
 #include "collect/bpf/handouts.bpf.h"
+#include "collect/bpf/states.bpf.h"
 #include "collect/bpf/uring.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -136,12 +137,13 @@ static __always_inline __s32 pidfd_of_clone(struct pt_regs *regs, bool third) {
 
 SEC("tracepoint")
 int on_open_exit(struct syscall_exit *ctx) {
+  long nr = ctx->nr, ret = ctx->ret;
+  if (ret < 0 && !is_limit(-ret)) return 0;
   struct uc_target *target = target_of_current();
   if (!target) return 0;
-  long nr = ctx->nr, ret = ctx->ret;
   struct uc_use how = {};
   if (ret < 0) {
-    if (!is_limit(-ret) || nr == NR_CLONE || nr == NR_CLONE3) return 0;
+    if (nr == NR_CLONE || nr == NR_CLONE3) return 0;
     note_use(&how, target, bpf_ktime_get_ns());
     note_failure(attempt_of(nr), -ret, how.stack, 0);
     return 0;
@@ -190,7 +192,7 @@ int on_connect_exit(struct syscall_exit *ctx) {
     note_ends(record, sk);
     if (!record->connect_started) record->connect_started = now;
     if (ret == 0 && !record->connect_finished) record->connect_finished = now;
-    if (record->kind == UC_UNIX) record->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+    if (record->kind == UC_TCP || record->kind == UC_UNIX) note_state(record, sk, now);
     return 0;
   }
   if (ret == -EALREADY || ret == -EISCONN || ret == -EINTR || ret == -EAGAIN || record->connect_errno) return 0;
@@ -216,6 +218,8 @@ static __always_inline void closing(struct uc_target *target, __u32 fd) {
   struct uc_use closed = {};
   struct uc_caller caller = {};
   note_actor(&closed, target, bpf_ktime_get_ns(), &caller);
+  struct sock *sk = record->kind == UC_TCP ? sock_of(record) : 0;
+  if (sk) note_state(record, sk, closed.at);
   __u64 opener = record->opened.stack;
   struct uc_stack *site = opener ? bpf_map_lookup_elem(&stacks, &opener) : 0;
   __u32 closes = site ? site->closes++ : closes_elsewhere++;
@@ -363,35 +367,21 @@ int on_io_exit(struct syscall_exit *ctx) {
   return 0;
 }
 
-enum {
-  ESTABLISHED = 1, SYN_SENT = 2, FIN_WAIT1 = 4, FIN_WAIT2 = 5, TIME_WAIT = 6, CLOSE = 7, CLOSE_WAIT = 8, LAST_ACK = 9,
-  LISTEN = 10, CLOSING = 11,
-};
-
-// Runs in any context, also in a softirq for somebody else: never looks at the current task.
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_state, struct sock *sk, int before, int after) {
-  // What only its own side's close or shutdown brings about is told by the next scan.
-  if (after == FIN_WAIT1 || after == FIN_WAIT2 || after == LAST_ACK || after == TIME_WAIT || after == CLOSING) return 0;
-  if (after == CLOSE && (before == FIN_WAIT1 || before == FIN_WAIT2 || before == LAST_ACK || before == CLOSING)) return 0;
+// Runs in any context, also in a softirq for somebody else: never looks at the current task. What a healthy service never
+// meets: a reset, a failed connect, a peer that does not answer any more.
+SEC("tp_btf/inet_sk_error_report")
+int BPF_PROG(on_error, const struct sock *reported) {
+  struct sock *sk = (struct sock *)reported;
+  if (sk->__sk_common.skc_state != CLOSE || sk->sk_protocol != PROTOCOL_TCP) return 0;
   struct uc_record *record = record_of(sk);
   if (!record) return 0;
-  __u64 now = bpf_ktime_get_ns();
-  record->state = after;
-  record->state_since = now;
-  if (after == SYN_SENT) {
-    record->connect_started = now;
-    record->role = UC_ROLE_CLIENT;
-  } else if (after == LISTEN) {
-    record->role = UC_ROLE_LISTENER;
-    record->local_port = sk->__sk_common.skc_num;
-  } else if (before == SYN_SENT && after == ESTABLISHED) {
-    record->connect_finished = now;
-  } else if (before == SYN_SENT && after == CLOSE && sk->sk_err && !record->connect_errno) {
-    record->connect_errno = sk->sk_err;
-    note_failure(UC_TRY_CONNECT, sk->sk_err, record->opened.stack, record);
-  }
-  if (after == CLOSE_WAIT) record->peer_closed = now;
+  record->state = CLOSE;
+  record->state_since = bpf_ktime_get_ns();
+  int error = sk->sk_err;
+  if (!error || record->connect_errno || ever_connected(sk)) return 0;
+  record->role = UC_ROLE_CLIENT;
+  record->connect_errno = error;
+  note_failure(UC_TRY_CONNECT, error, record->opened.stack, record);
   return 0;
 }
 
@@ -440,39 +430,6 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid) {
 
 // ---- the scan -------------------------------------------------------------------------------------------------------
 
-static __always_inline void refresh(struct uc_record *record, struct uc_row *row) {
-  struct sock *sk = sock_of(record);
-  if (!sk) return;
-  if (!record->peer_port && record->kind != UC_NETLINK) note_ends(record, sk);
-  record->keepalive = (BPF_CORE_READ(sk, __sk_common.skc_flags) >> 3) & 1;
-  __u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
-  if (record->kind == UC_TCP) {
-    record->state = state;
-    if (state == LISTEN) record->role = UC_ROLE_LISTENER;
-    struct tcp_sock *tcp = (void *)sk;
-    if (state != LISTEN) {
-      __u32 unread = BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq);
-      // The peer's FIN takes a number of its own.
-      if (unread && (BPF_CORE_READ(sk, sk_shutdown) & 1)) unread--;
-      row->recv_queue = state == SYN_SENT ? 0 : unread;
-      row->send_queue = BPF_CORE_READ(tcp, write_seq) - BPF_CORE_READ(tcp, snd_una);
-      row->unanswered = BPF_CORE_READ(tcp, inet_conn.icsk_retransmits) + BPF_CORE_READ(tcp, inet_conn.icsk_probes_out);
-    }
-  } else if (record->kind == UC_UNIX) {
-    struct unix_sock___inq *counted = (void *)sk;
-    if (BPF_CORE_READ(sk, sk_type) == TYPE_STREAM) {
-      record->state = state;
-      if (state == LISTEN) record->role = UC_ROLE_LISTENER;
-    }
-    row->recv_queue = bpf_core_field_exists(counted->inq_len) ? BPF_CORE_READ(counted, inq_len)
-                                                              : BPF_CORE_READ(sk, sk_receive_queue.qlen);
-    if (!record->peer_closed && (BPF_CORE_READ(sk, sk_shutdown) & 1) && state == ESTABLISHED)
-      record->peer_closed = bpf_ktime_get_ns();
-  } else {
-    row->recv_queue = BPF_CORE_READ(sk, sk_receive_queue.qlen);
-  }
-}
-
 // One row for each descriptor of a target. A file without a record gets one: it was open before the attach, or came in
 // a way that no hook sees.
 SEC("iter/task_file")
@@ -516,7 +473,7 @@ int scan(struct bpf_iter__task_file *ctx) {
   struct signal_struct *group = task->signal;
   // CLONE_FILES without CLONE_THREAD: one reference, and yet a descriptor in each of several processes.
   if (files && group && files->count.counter > group->nr_threads) head.references++;
-  refresh(record, &head);
+  refresh(record, &head, now);
   struct uc_handed *known = handed_of(record);
   head.handed = known ? 1 : 0;
   bpf_seq_write(ctx->meta->seq, &head, sizeof(head));

@@ -75,7 +75,6 @@ static __always_inline void note_socket(struct uc_record *record, struct sock *s
   } else {
     record->kind = UC_OTHER;
   }
-  record->keepalive = (FETCH(struct sock, sk, __sk_common.skc_flags) >> 3) & 1;
   if (record->kind == UC_TCP || (record->kind == UC_UNIX && type == TYPE_STREAM)) {
     record->state = FETCH(struct sock, sk, __sk_common.skc_state);
     if (record->state == 10) record->role = UC_ROLE_LISTENER;

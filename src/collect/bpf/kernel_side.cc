@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -28,6 +29,12 @@ namespace {
 constexpr const char* kTraceFs = "/sys/kernel/tracing";
 // Records that have memory from the beginning: 8 MB.
 constexpr uint32_t kRecordsAtHand = 16384;
+
+// The coarse clocks go by the kernel's ticks (man 2 clock_getres).
+uint32_t jiffy_ns() {
+  timespec tick{};
+  return ::clock_getres(CLOCK_MONOTONIC_COARSE, &tick) == 0 && tick.tv_sec == 0 ? static_cast<uint32_t>(tick.tv_nsec) : 0;
+}
 
 // libbpf looks for tracepoint numbers in tracefs; minimal systems do not mount it.
 Status need_tracefs() {
@@ -132,6 +139,7 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   bpf_map__set_max_entries(skeleton->maps.ring, settings.ring_bytes);
   skeleton->rodata->unasked_gap_ns = static_cast<uint64_t>(settings.unasked_gap.count());
   skeleton->rodata->budget_ns = static_cast<uint64_t>(settings.stack_budget.count());
+  skeleton->rodata->jiffy_ns = jiffy_ns();
   skeleton->rodata->typed_reads =
       settings.newer.typed_reads == Offer::kWherePresent && has_typed_reads();
   state->entry_probes = settings.entry_probes;
@@ -183,7 +191,7 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
     }
   }
   for (bpf_program* program :
-       {skeleton->progs.on_send, skeleton->progs.on_receive, skeleton->progs.on_state,
+       {skeleton->progs.on_send, skeleton->progs.on_receive, skeleton->progs.on_error,
         skeleton->progs.on_fork, skeleton->progs.on_exec, skeleton->progs.on_uring_submit,
         skeleton->progs.on_uring_complete}) {
     if (!bpf_program__autoload(program)) continue;

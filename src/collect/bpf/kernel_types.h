@@ -149,6 +149,7 @@ struct tcp_sock {
   __u32 copied_seq;
   __u32 write_seq;
   __u32 snd_una;
+  __u32 rcv_tstamp;
 };
 struct sockaddr_un {
   __u16 sun_family;
