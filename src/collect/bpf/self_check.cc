@@ -13,6 +13,7 @@
 #include <unordered_set>
 
 #include "base/fd.h"
+#include "model/connection.h"
 
 namespace unclosed {
 namespace {
@@ -22,9 +23,9 @@ Error missing(std::string_view fact) {
 }
 
 // A listener on loopback, a client that connected to it and sent, and the accepted end that
-// received.
+// received; and another client, whose connection was reset.
 struct Conversation {
-  Fd listener, client, server;
+  Fd listener, client, server, left;
 };
 
 Result<Conversation> converse() {
@@ -50,6 +51,16 @@ Result<Conversation> converse() {
       ::recv(pair.server.get(), &byte, 1, 0) != 1) {
     return system_error(errno, "self-test: sending over loopback");
   }
+  pair.left = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!pair.left.valid() || ::connect(pair.left.get(), generic, size) != 0) {
+    return system_error(errno, "self-test: connecting over loopback");
+  }
+  const Fd leaving(::accept4(pair.listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  const linger at_once{1, 0};
+  if (!leaving.valid() ||
+      ::setsockopt(leaving.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) != 0) {
+    return system_error(errno, "self-test: resetting a connection over loopback");
+  }
   return pair;
 }
 
@@ -71,13 +82,19 @@ struct Opened {
   const char* what;
 };
 
-Status check_conversation(const std::unordered_map<int, uc_record>& seen,
-                          const Conversation& pair) {
+// `before_scan`: later, the scan itself would have told of the reset.
+Status check_conversation(const std::unordered_map<int, uc_record>& seen, const Conversation& pair,
+                          Instant before_scan) {
   const uc_record& client = seen.at(pair.client.get());
   const uc_record& server = seen.at(pair.server.get());
   if (server.role != UC_ROLE_SERVER) return missing("that a socket was accepted");
   if (client.role != UC_ROLE_CLIENT || client.peer_port == 0) return missing("a connect");
-  if (client.connect_finished == 0) return missing("a change of a socket's state");
+  if (client.connect_finished == 0) return missing("the end of a connect");
+  const uc_record& left = seen.at(pair.left.get());
+  const auto ended = Instant{static_cast<int64_t>(left.state_since)};
+  if (static_cast<TcpState>(left.state) != TcpState::kClose || ended > before_scan) {
+    return missing("the reset of a connection");
+  }
   if (client.request_count != 1 || client.requests[0].stack == 0)
     return missing("a send with its stack");
   if (server.bytes_received != 1) return missing("a receive");
@@ -97,6 +114,7 @@ Status exercise(KernelSide& kernel, uint32_t self) {
     const auto file = Fd::open("/proc/self/stat", O_RDONLY);
     if (!file) return file.error();
     const Fd copy(::dup(event.get()));
+    const Instant before_scan = monotonic_now();
     const auto scanned =
         kernel.scan(self, false, [&](const uc_row& row, const uc_record& record, const uc_handed*) {
           seen[static_cast<int>(row.fd)] = record;
@@ -114,7 +132,7 @@ Status exercise(KernelSide& kernel, uint32_t self) {
         return checked;
       numbers.push_back(opened.fd);
     }
-    if (auto checked = check_conversation(seen, *pair); !checked) return checked;
+    if (auto checked = check_conversation(seen, *pair, before_scan); !checked) return checked;
     const auto duplicate = seen.find(copy.get());
     if (duplicate == seen.end() || duplicate->second.duplicated.at == 0) return missing("a dup");
   }
