@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/short_turns.h"
+#include "base/gives_way.h"
 #include "cli/duration.h"
 #include "cli/error_catalogue.h"
 #include "cli/go_process.h"
@@ -73,7 +73,7 @@ Result<GoroutineCapture> from_address(const GoOptions& options) {
 }
 
 Result<GoroutineCapture> from_process(const GoOptions& options) {
-  ask_for_short_turns();
+  const GivesWay way;
   GoProcessSettings settings;
   settings.target = options.targets.front();
   settings.rules = {options.own, options.not_own};
