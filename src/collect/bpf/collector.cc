@@ -493,7 +493,7 @@ Status BpfCollector::scan(RecordSink& sink) {
   state.tell_failures(sink);
   const Instant now = monotonic_now();
   state.tell_losses(sink, now);
-  sink.accept(ScanEnd{now, state.kernel.counter(UC_OPENED), state.kernel.counter(UC_CLOSED_COUNT)});
+  sink.accept(ScanEnd{now, state.kernel.counter(UC_OPENED), state.kernel.counter(UC_DELETED)});
   if (!state.ended && !ending) state.reap_unseen(began);
   state.make_room_for_stacks();
   for (const auto& change : state.watch.end_scan())
@@ -513,7 +513,7 @@ BpfCoverage BpfCollector::coverage() const {
   const State& state = *x_state;
   BpfCoverage coverage = state.last;
   coverage.opened = state.kernel.counter(UC_OPENED);
-  coverage.closed = state.kernel.counter(UC_CLOSED_COUNT);
+  coverage.closed = state.kernel.counter(UC_DELETED);
   coverage.events_lost = state.kernel.counter(UC_LOST_RING) + state.kernel.counter(UC_LOST_TABLE);
   coverage.failures_lost = state.kernel.counter(UC_LOST_FAILURES);
   coverage.children_lost = state.kernel.counter(UC_LOST_TARGETS);

@@ -63,7 +63,7 @@ static __always_inline bool is_limit(long error) {
   return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS || error == EADDRNOTAVAIL;
 }
 
-// A file that is new in this process's table under `fd`. Answers false when the table of records is full.
+// A file that is new in this process's table under `fd`.
 static __always_inline void opened(__u32 fd, struct uc_use *how, __u8 role) {
   __u64 file = file_of(fd);
   if (!file) {
@@ -80,6 +80,7 @@ static __always_inline void opened(__u32 fd, struct uc_use *how, __u8 role) {
   count(UC_OPENED, 1);
   if (!keep_record(file, record)) {
     struct uc_record *old = record_of_file(file);
+    if (old && found_first(old, how, role)) return;
     if (old) finish(old, how->at, 0);   // its close was not seen, and the kernel reused the object
     if (!old || !keep_record(file, record)) {
       count(UC_LOST_TABLE, 1);
@@ -493,7 +494,6 @@ int reap(struct reap_request *request) {
   struct uc_record *record = record_of_file(key);
   if (!record || record->generation != request->generation) return 0;
   if (record->duplicated.at > request->began || record->partly_closed > request->began >> UC_COARSE_SHIFT) return 0;
-  forget(record);
-  count(UC_CLOSED_COUNT, 1);
+  forget(record, key);
   return 1;
 }

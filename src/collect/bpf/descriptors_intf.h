@@ -243,9 +243,8 @@ struct uc_failure {
 
 enum uc_counter {
   UC_CREATED,          // records made
-  UC_DELETED,          // records taken out
+  UC_DELETED,          // records taken out: their last descriptors were closed
   UC_OPENED,           // openings seen since the attach
-  UC_CLOSED_COUNT,     // closes of last descriptors seen
   UC_LOST_RING,        // close events that found no place
   UC_LOST_TABLE,       // openings that found no place
   UC_LOST_STACKS,      // stacks that found no place

@@ -154,9 +154,9 @@ static __always_inline bool tell_closed_handed(struct uc_record *record, struct 
   return true;
 }
 
-// Takes out a record and what belongs to it.
-static __always_inline void forget(struct uc_record *record) {
-  __u64 key = record->file;
+// Takes out the record of a file and what belongs to it. Counted once, also where a hook and a scan do it at a time; then the
+// record may be another's already.
+static __always_inline void forget(struct uc_record *record, __u64 key) {
   if (record->flags & UC_HANDED) bpf_map_delete_elem(&handed, &key);
   if (drop_record(key)) count(UC_DELETED, 1);
 }
@@ -187,20 +187,31 @@ static __always_inline bool just_finished(struct uc_record *record, __u64 now) {
   return last && last->file == file && last->private_data == record->private_data && now - last->at < MOMENT_NS;
 }
 
+// A scan that came between an opening and its hook has made the record: it is the opening's all the same, and keeps its name.
+static __always_inline bool found_first(struct uc_record *record, struct uc_use *how, __u8 role) {
+  __s64 since = how->at - record->generation;
+  if (!(record->flags & (UC_UNTRACED | UC_BEFORE_ATTACH)) || since > MOMENT_NS || since < -MOMENT_NS) return false;
+  if (!same_file(record)) return false;
+  record->opened = *how;
+  record->flags &= ~(UC_UNTRACED | UC_BEFORE_ATTACH);
+  if (role) record->role = role;
+  return true;
+}
+
 // Reports the end of a record and takes it out. `closed`: by whom, or none where it was found gone and nobody saw the
 // close.
 static __always_inline void finish(struct uc_record *record, __u64 now, struct uc_use *closed) {
+  __u64 file = record->file;
   struct uc_handed *known = handed_of(record);
   bool told = known ? tell_closed_handed(record, known, now, closed) : tell_closed(record, now, closed);
   if (!told) count(UC_LOST_RING, 1);
-  struct finished *last = closed ? finished_place(record->file) : 0;
+  struct finished *last = closed ? finished_place(file) : 0;
   if (last) {
-    last->file = record->file;
+    last->file = file;
     last->private_data = record->private_data;
     last->at = now;
   }
-  forget(record);
-  count(UC_CLOSED_COUNT, 1);
+  forget(record, file);
 }
 
 static __always_inline void tell_process(__u32 type, __u32 tgid, __u32 parent) {
