@@ -167,11 +167,9 @@ class Expected:
         return self.every or bool(self.copierless & {copier, "any"})
 
 
-def compare(report, table, actual, openers, expected):
-    """What does not agree, in sentences."""
+def compare(seen, table, actual, openers, expected):
+    """What does not agree of the set, in sentences."""
     wrong = []
-    expected.heed(report["coverage"]["notes"])
-    seen, header = reported(report), table.header()
     for key in sorted(actual.keys() - seen.keys()):
         if expected.unlisted & {table.entries().get(key, ("", ""))[0], "any"}:
             continue
@@ -194,11 +192,15 @@ def compare(report, table, actual, openers, expected):
     missing = {key for key in table.entries() if key[0] in {pid for pid, _ in actual}} - actual.keys()
     if missing:
         wrong.append(f"the program says {sorted(missing)} are open, /proc does not")
-    coverage = report["coverage"]
-    for name in ("opened", "gone"):
-        told = coverage["closed" if name == "gone" else name]
-        if told != header[name] and not expected.every and not expected.uncounted:
-            wrong.append(f"{name}: {header[name]}, and reported {told}")
+    return wrong
+
+
+def compare_counts(coverage, opened, gone):
+    """The same of what came and went; `opened` and `gone` are None where the rung does not count."""
+    wrong = []
+    for name, ours, told in (("opened", opened, coverage["opened"]), ("gone", gone, coverage["closed"])):
+        if ours not in (None, told):
+            wrong.append(f"{name}: {ours}, and reported {told}")
     if coverage["drift"]:
         wrong.append(f"drift {coverage['drift']}")
     return wrong
@@ -225,6 +227,11 @@ class WithinReach:
         self.folder.cleanup()
 
 
+def report_of(path, observer):
+    wait("reported", path.exists, observer)
+    return json.loads(path.read_text())
+
+
 class Look:
     """One program on one rung."""
 
@@ -235,88 +242,126 @@ class Look:
         self.expected = Expected(rung, self.source)
         self.drift = 0
         self.observers = []
-        self.actual = {}
+        self.table = self.victim = None
+        self.pids, self.actual = [], {}
+
+    def stands_alone(self):
+        """Whether an observer of its own is what it is about, or what it needs."""
+        return self.is_storm() or re.search("^// (observers|unseen)", self.source, re.M) is not None
 
     @staticmethod
     def start(command, log, **more):
         with open(log, "wb") as out:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, **more)
 
-    def look(self, folder):
-        table = Table(folder / "table")
-        program, tool, who = self.options.programs / self.name, self.options.program, {}
+    def prepare(self, folder):
+        """The program, and the surroundings that it runs in."""
+        self.table = Table(folder / "table")
+        program = self.options.programs / self.name
         if self.as_nobody:
-            program, tool, who = self.options.reach[program], self.options.reach[tool], NOBODY
+            program = self.options.reach[program]
             for path in (folder, folder / "table"):
                 path.chmod(0o777)
         environment = {**os.environ, "EXACT_TABLE": str(folder / "table"), "EXACT_RUNG": self.command,
                        "EXACT_SLOW": str(round(min(self.options.slow, 8))), "NO_COLOR": "1"}
+        return program, {"env": environment, **(NOBODY if self.as_nobody else {})}
+
+    def start_victim(self, program, folder, surroundings):
+        self.victim = self.start([program], folder / "victim", **surroundings)
+        wait("ready", lambda: self.table.flag(Table.READY), self.victim)
+
+    def tool(self, report):
+        program = self.options.reach[self.options.program] if self.as_nobody else self.options.program
+        return [program, self.command, "--json", "--all-connections", "--scale", "0.1", "--budget", "off", "-o", str(report)]
+
+    def look(self, folder):
+        program, surroundings = self.prepare(folder)
         several = re.search(r"^// observers (\d+)$", self.source, re.M)
         count = int(several[1]) if several and self.command == "attach" else 1
-        victim = None
         try:
             if self.command == "attach":
-                victim = self.start([program], folder / "victim", env=environment, **who)
-                wait("ready", lambda: table.flag(Table.READY), victim)
+                self.start_victim(program, folder, surroundings)
             for number in range(count):
                 said = folder / f"stderr{number}"
-                command = [tool, self.command, "--json", "--all-connections", "--scale", "0.1", "--budget", "off",
-                           "-o", str(folder / f"report{number}.json")]
-                command += [str(victim.pid)] if victim else ["--", program]
-                self.observers.append(self.start(command, said, env=environment, **who))
-                attached = (lambda: b"attached" in said.read_bytes()) if victim else (lambda: table.flag(Table.READY))
+                command = self.tool(folder / f"report{number}.json")
+                command += [str(self.victim.pid)] if self.victim else ["--", program]
+                self.observers.append(self.start(command, said, **surroundings))
+                attached = (lambda: b"attached" in said.read_bytes()) if self.victim else (lambda: self.table.flag(Table.READY))
                 wait("attached", attached, self.observers[-1])
-            self.observe(table, folder)
-            self.compare(table, folder)
+            self.observe(self.observers[0], folder)
+            time.sleep(settle + (LINGERS if self.as_nobody else 0))
+            self.note_actual()
+            self.compare(folder)
         finally:
-            table.set(Table.END)
-            for observer in self.observers:
-                if observer.poll() is None:
-                    observer.send_signal(signal.SIGTERM)
-            if victim:
-                try:
-                    victim.wait(5)
-                except subprocess.TimeoutExpired:
-                    pass
-                try:
-                    os.killpg(victim.pid, signal.SIGKILL)   # the children of its that wait for nobody
-                except ProcessLookupError:
-                    pass
+            self.end()
 
-    def observe(self, table, folder):
-        """Lets the program do its work, and notes what /proc says when it is done."""
+    def end(self):
+        self.table.set(Table.END)
+        for observer in self.observers:
+            if observer.poll() is None:
+                observer.send_signal(signal.SIGTERM)
+        if self.victim:
+            try:
+                self.victim.wait(5)
+            except subprocess.TimeoutExpired:
+                pass
+            try:
+                os.killpg(self.victim.pid, signal.SIGKILL)   # the children of its that wait for nobody
+            except ProcessLookupError:
+                pass
+
+    def observe(self, observer, folder):
+        """Lets the program do its work."""
+        table = self.table
         table.set(Table.GO)
         # Where each call is answered by a process, a million of them take their time.
-        times = 5 if self.rung == "seccomp" and re.search("^// a storm", self.source, re.M) else 1
-        wait("done", lambda: table.flag(Table.DONE) or table.header()["failed"], self.observers[0], times)
+        times = 5 if self.rung == "seccomp" and self.is_storm() else 1
+        wait("done", lambda: table.flag(Table.DONE) or table.header()["failed"], observer, times)
         if table.header()["failed"]:
             said = "".join(path.read_text(errors="replace") for path in folder.glob("[vs][it]*"))
             raise Wrong("the program failed: " + said.strip()[-300:])
-        time.sleep(settle + (LINGERS if self.as_nobody else 0))
-        header = table.header()
-        pids = [pid for pid in family(header["first"]) if self.command == "run" or pid != header["stranger"]]
-        self.actual = {(pid, fd): target for pid in pids for fd, target in descriptors(pid).items()}
 
-    def compare(self, table, folder):
+    def is_storm(self):
+        return re.search("^// a storm", self.source, re.M) is not None
+
+    def note_actual(self):
+        """What /proc says when the work is done."""
+        header = self.table.header()
+        self.pids = [pid for pid in family(header["first"]) if self.command == "run" or pid != header["stranger"]]
+        self.actual = {(pid, fd): target for pid in self.pids for fd, target in descriptors(pid).items()}
+
+    def compare_set(self, seen, notes):
+        self.expected.heed(notes)
         openers = set(re.findall(r"^OPENER [^(]*?\*?(\w+)\(", self.source, re.M))
+        wrong = compare(seen, self.table, self.actual, openers, self.expected)
+        for what, value in expectations(self.source):
+            if what == "note" and self.rung.startswith("bpf") and not any(re.search(value, note) for note in notes):
+                wrong.append(f"no note says '{value}': {notes}")
+        return wrong
+
+    def counts(self):
+        """(opened, gone), or None where the rung does not tell."""
+        if self.expected.every or self.expected.uncounted:
+            return None, None
+        header = self.table.header()
+        return header["opened"], header["gone"]
+
+    def compare(self, folder):
         wrong = []
         for observer in self.observers:
             observer.send_signal(signal.SIGINT)
         for number, observer in enumerate(self.observers):
-            written = folder / f"report{number}.json"
-            wait("reported", written.exists, observer)
-            report = json.loads(written.read_text())
-            self.drift += abs(report["coverage"]["drift"])
+            report = report_of(folder / f"report{number}.json", observer)
+            coverage = report["coverage"]
+            self.drift += abs(coverage["drift"])
             rung = self.rung.partition("-")[0]
             if report["rung"] != rung:
                 wrong.append(f"the rung was {report['rung']}, not {rung}")
-            wrong += compare(report, table, self.actual, openers, self.expected)
+            wrong += self.compare_set(reported(report), coverage["notes"])
+            wrong += compare_counts(coverage, *self.counts())
             # A storm may fill the ring on a busy machine: counted, and neither the counts nor the set suffer.
-            if report["coverage"]["events_lost"] and not re.search("^// a storm", self.source, re.M):
-                wrong.append(f"events_lost {report['coverage']['events_lost']}")
-            for what, value in expectations(self.source):
-                if what == "note" and self.rung.startswith("bpf") and not any(re.search(value, note) for note in report["coverage"]["notes"]):
-                    wrong.append(f"no note says '{value}': {report['coverage']['notes']}")
+            if coverage["events_lost"] and not self.is_storm():
+                wrong.append(f"events_lost {coverage['events_lost']}")
         if wrong:
             raise Wrong("\n".join(wrong[:8]))
 
@@ -345,10 +390,72 @@ class Look:
         return verdict, why, seconds
 
 
+class Together:
+    """Many programs before one observer of the bpf rung, one after the other: its start is what takes long on a slow machine."""
+
+    def __init__(self, looks):
+        self.looks = looks
+
+    def run(self):
+        """{look: what `Look.run` gives}; what cannot be told apart stands with the first."""
+        begun = time.monotonic()
+        why = {look: [] for look in self.looks}
+        first = self.looks[0]
+        with tempfile.TemporaryDirectory(prefix="unclosed-exact-") as name:
+            folder = pathlib.Path(name)
+            try:
+                self.look(folder, why)
+            except Wrong as wrong:
+                why[first].append(str(wrong))
+            finally:
+                for look in self.looks:
+                    if look.table:
+                        look.end()
+                for observer in first.observers:
+                    observer.wait(patience)
+        return {look: ("WRONG" if why[look] else "exact", "\n".join(why[look][:8]), time.monotonic() - begun) for look in self.looks}
+
+    def look(self, folder, why):
+        first = self.looks[0]
+        for look in self.looks:
+            own = folder / look.name
+            own.mkdir()
+            program, surroundings = look.prepare(own)
+            look.start_victim(program, own, surroundings)
+        command = first.tool(folder / "report.json") + [str(look.victim.pid) for look in self.looks]
+        said = folder / "stderr"
+        observer = first.start(command, said, env={**os.environ, "NO_COLOR": "1"})
+        first.observers.append(observer)
+        wait("attached", lambda: b"attached" in said.read_bytes(), observer)
+        for look in self.looks:
+            try:
+                look.observe(observer, folder / look.name)
+            except Wrong as wrong:
+                why[look].append(str(wrong))
+        time.sleep(settle)
+        for look in self.looks:
+            look.note_actual()
+        observer.send_signal(signal.SIGINT)
+        report = report_of(folder / "report.json", observer)
+        seen, coverage = reported(report), report["coverage"]
+        for look in self.looks:
+            own = {key: told for key, told in seen.items() if key[0] in look.pids}
+            seen = {key: told for key, told in seen.items() if key not in own}
+            why[look] += look.compare_set(own, coverage["notes"])
+        why[first] += [f"{key} is reported and not open" for key in sorted(seen)]
+        opened, gone = (sum(counts) for counts in zip(*(look.counts() for look in self.looks)))
+        why[first] += compare_counts(coverage, opened, gone)
+        first.drift += abs(coverage["drift"])
+        if coverage["events_lost"]:
+            why[first].append(f"events_lost {coverage['events_lost']}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="only programs whose name holds one of these words")
     parser.add_argument("--rung", action="append", choices=RUNGS, help="only this one")
+    parser.add_argument("--together", type=int, default=0, metavar="MANY",
+                        help="so many before one observer, where they need none of their own (bpf-attach only)")
     parser.add_argument("--jobs", type=int, default=4, help="programs side by side (%(default)s)")
     parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build/release/unclosed")
     parser.add_argument("--programs", type=pathlib.Path, default=ROOT / "build/exact", help="where the programs of the suite are")
@@ -358,7 +465,9 @@ def main():
     global patience, settle, pause
     patience, settle, pause = patience * options.slow, settle * min(options.slow, 8), pause * options.slow
     options.program, options.programs = options.program.resolve(), options.programs.resolve()
-    rungs = options.rung or list(RUNGS)
+    rungs = options.rung or (["bpf-attach"] if options.together else list(RUNGS))
+    if options.together and rungs != ["bpf-attach"]:
+        parser.error("--together is for --rung bpf-attach")
     names = sorted(path.stem for path in HERE.glob("*.c") if path.stem != "exact")
     names = [name for name in names if not options.names or any(word in name for word in options.names)]
     if not names:
@@ -371,9 +480,13 @@ def main():
     as_nobody = any(RUNGS[rung][1] for rung in rungs)
     programs = [options.program, *(options.programs / name for name in names)] if as_nobody else []
     with WithinReach(programs) as options.reach, concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        results = {key: pool.submit(look.run) for key, look in looks.items()}
+        together = [look for look in looks.values() if options.together and not look.stands_alone()]
+        sets = [together[at:at + options.together] for at in range(0, len(together), options.together or 1)]
+        shared = {look: run for one in sets for run in [pool.submit(Together(one).run)] for look in one}
+        alone = {look: pool.submit(look.run) for look in looks.values() if look not in shared}
         for name in names:
-            row = [results[name, rung].result() for rung in rungs]
+            here = [looks[name, rung] for rung in rungs]
+            row = [shared[look].result()[look] if look in shared else alone[look].result() for look in here]
             print(f"{name:{width}}  " + "".join(f"{verdict:12}" for verdict, _, _ in row).rstrip(), flush=True)
             for rung, (verdict, why, _) in zip(rungs, row):
                 exact += verdict == "exact"
