@@ -189,9 +189,9 @@ int on_connect_exit(struct syscall_exit *ctx) {
   if (!sk) return 0;
   record->role = UC_ROLE_CLIENT;
   __u64 now = bpf_ktime_get_ns();
+  if (!record->connect_started) record->connect_started = now;
   if (ret == 0 || ret == -EINPROGRESS) {
     note_ends(record, sk);
-    if (!record->connect_started) record->connect_started = now;
     if (ret == 0 && !record->connect_finished) record->connect_finished = now;
     if (record->kind == UC_TCP || record->kind == UC_UNIX) note_state(record, sk, now);
     return 0;
@@ -285,8 +285,9 @@ static __always_inline void request(struct uc_record *record, struct uc_target *
   remember(record->requests, &use);
 }
 
-static __always_inline void sent(struct uc_record *record, struct uc_target *target, long ret) {
+static __always_inline void sent(struct uc_record *record, struct sock *sk, struct uc_target *target, long ret, __u8 shut) {
   __u64 now = bpf_ktime_get_ns();
+  note_state_in_use(record, sk, shut, now);
   if (ret < 0) {
     if ((ret == -EPIPE || ret == -ECONNRESET) && !record->end_seen) {
       record->end_seen = now;
@@ -302,11 +303,12 @@ static __always_inline void sent(struct uc_record *record, struct uc_target *tar
   record->last_send = now;
 }
 
-// `shut`: the peer has ended its side, so that a receive of nothing is the end of file.
-static __always_inline void received(struct uc_record *record, struct uc_target *target, long ret, bool shut) {
+// `shut`: sk_shutdown; where the peer has ended its side, a receive of nothing is the end of file.
+static __always_inline void received(struct uc_record *record, struct sock *sk, struct uc_target *target, long ret, __u8 shut) {
   __u64 now = bpf_ktime_get_ns();
+  note_state_in_use(record, sk, shut, now);
   if (ret <= 0) {
-    bool end = ret == 0 && shut;
+    bool end = ret == 0 && (shut & PEER_ENDED);
     if ((end || ret == -ECONNRESET || ret == -EPIPE || ret == -ETIMEDOUT) && !record->end_seen) {
       record->end_seen = now;
       record->end_errno = -ret;
@@ -327,7 +329,7 @@ SEC("tp_btf/sock_send_length")
 int BPF_PROG(on_send, struct sock *sk, int ret, int flags) {
   struct uc_record *record = record_of(sk);
   struct uc_target *target = record ? target_of_current() : 0;
-  if (target) sent(record, target, ret);
+  if (target) sent(record, sk, target, ret, sk->sk_shutdown);
   return 0;
 }
 
@@ -336,7 +338,7 @@ int BPF_PROG(on_receive, struct sock *sk, int ret, int flags) {
   if (ret == -EAGAIN) return 0;
   struct uc_record *record = record_of(sk);
   struct uc_target *target = record ? target_of_current() : 0;
-  if (target) received(record, target, ret, sk->sk_shutdown & 1);
+  if (target) received(record, sk, target, ret, sk->sk_shutdown);
   return 0;
 }
 
@@ -361,9 +363,9 @@ int on_io_exit(struct syscall_exit *ctx) {
   struct sock *sk = sock_of(record);
   if (!sk) return 0;
   if (nr == NR_READ || nr == NR_READV || nr == NR_RECVFROM || nr == NR_RECVMSG || nr == NR_RECVMMSG) {
-    received(record, target, ret, BPF_CORE_READ(sk, sk_shutdown) & 1);
+    received(record, sk, target, ret, BPF_CORE_READ(sk, sk_shutdown));
   } else {
-    sent(record, target, ret);
+    sent(record, sk, target, ret, BPF_CORE_READ(sk, sk_shutdown));
   }
   return 0;
 }
@@ -373,14 +375,21 @@ int on_io_exit(struct syscall_exit *ctx) {
 SEC("tp_btf/inet_sk_error_report")
 int BPF_PROG(on_error, const struct sock *reported) {
   struct sock *sk = (struct sock *)reported;
-  if (sk->__sk_common.skc_state != CLOSE || sk->sk_protocol != PROTOCOL_TCP) return 0;
+  // Some kernels report a failed connect before they change the state (seen in 6.6).
+  __u8 state = sk->__sk_common.skc_state;
+  if ((state != CLOSE && state != SYN_SENT) || sk->sk_protocol != PROTOCOL_TCP) return 0;
   struct uc_record *record = record_of(sk);
   if (!record) return 0;
-  record->state = CLOSE;
-  record->state_since = bpf_ktime_get_ns();
+  __u64 now = bpf_ktime_get_ns();
   int error = sk->sk_err;
-  if (!error || record->connect_errno || ever_connected(sk)) return 0;
+  if (state == CLOSE) {
+    record->state = CLOSE;
+    record->state_since = now;
+  }
+  // A connect that our own side gave up ends as if it were reset; one that is refused has an error of its own.
+  if (!error || error == ECONNRESET || record->connect_errno || ever_connected(sk)) return 0;
   record->role = UC_ROLE_CLIENT;
+  if (!record->connect_started) record->connect_started = now;
   record->connect_errno = error;
   note_failure(UC_TRY_CONNECT, error, record->opened.stack, record);
   return 0;

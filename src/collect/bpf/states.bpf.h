@@ -15,8 +15,9 @@ enum { ESTABLISHED = 1, SYN_SENT = 2, CLOSE = 7, CLOSE_WAIT = 8, LAST_ACK = 9, L
 enum { PROTOCOL_TCP = 6 };
 
 // When the last segment of the peer arrived, to a jiffy (tcp_ack sets rcv_tstamp; net/ipv4/tcp_input.c). A FIN is the last
-// one, unless we have sent since.
+// one, unless we have sent since. Of what is not plain TCP (multipath) the kernel keeps no such time.
 static __always_inline __u64 last_heard(struct sock *sk, __u64 now) {
+  if (FETCH(struct sock, sk, sk_protocol) != PROTOCOL_TCP) return now;
   __u32 ago = (__u32)bpf_jiffies64() - FETCH(struct tcp_sock, sk, rcv_tstamp);
   if (ago >> 31) return now;
   __u64 at = now - (__u64)ago * jiffy_ns;
@@ -25,6 +26,15 @@ static __always_inline __u64 last_heard(struct sock *sk, __u64 now) {
 
 // Whether the handshake was ever answered: until then nothing is known of the peer's numbers (tcp_connect_init).
 static __always_inline bool ever_connected(struct sock *sk) { return FETCH(struct tcp_sock, sk, rcv_nxt) != 0; }
+
+// When the peer ended its side, as far as is known now: the application may have been given the end before.
+static __always_inline __u64 end_of_peer(struct uc_record *record, struct sock *sk, __u64 now) {
+  __u64 at = last_heard(sk, now);
+  if (record->end_seen && !record->end_errno && record->end_seen < at) at = record->end_seen;
+  // What came to us already ended has not been held by us before.
+  if (!(record->flags & UC_BEFORE_ATTACH) && at < record->opened.at) at = record->opened.at;
+  return at;
+}
 
 // The state as it is now.
 static __always_inline void note_state(struct uc_record *record, struct sock *sk, __u64 now) {
@@ -41,14 +51,24 @@ static __always_inline void note_state(struct uc_record *record, struct sock *sk
     record->role = UC_ROLE_LISTENER;
     return;
   }
-  bool connected = (state == ESTABLISHED || state == CLOSE_WAIT) && record->connect_started && !record->connect_finished;
-  if (!connected && !ended) return;
-  __u64 heard = last_heard(sk, now);
-  if (connected) record->connect_finished = heard;
-  if (connected && state == ESTABLISHED) record->state_since = heard;
+  // Connected in a way that no hook sees.
+  bool dialled = before == CLOSE && (state == SYN_SENT || state == ESTABLISHED || state == CLOSE_WAIT);
+  if (dialled && !record->connect_started) record->connect_started = now;
+  if (dialled && record->role == UC_ROLE_UNKNOWN) record->role = UC_ROLE_CLIENT;
+  if ((state == ESTABLISHED || state == CLOSE_WAIT) && record->connect_started && !record->connect_finished) {
+    record->connect_finished = last_heard(sk, now);
+    if (state == ESTABLISHED) record->state_since = record->connect_finished;
+  }
   if (!ended) return;
-  record->peer_closed = heard;
-  if (state == CLOSE_WAIT) record->state_since = heard;
+  record->peer_closed = end_of_peer(record, sk, now);
+  if (state == CLOSE_WAIT) record->state_since = record->peer_closed;
+}
+
+// Where something is sent or received: only what the next scan could not tell any more.
+enum { PEER_ENDED = 1 };   // of sk_shutdown: RCV_SHUTDOWN
+static __always_inline void note_state_in_use(struct uc_record *record, struct sock *sk, __u8 shut, __u64 now) {
+  if (record->kind != UC_TCP) return;
+  if (record->state == SYN_SENT || ((shut & PEER_ENDED) && !record->peer_closed)) note_state(record, sk, now);
 }
 
 // What the scan tells of a socket anew.

@@ -208,6 +208,65 @@ TEST_F(States, a_refused_connect_is_told_though_the_application_has_taken_the_er
   EXPECT_EQ(seen.failed.at(ECONNREFUSED).attempt, Attempt::kConnect);
 }
 
+TEST_F(States, a_refused_connect_that_waited_for_its_answer_is_told) {
+  watch();
+  const Fd nobody = bound();
+  client = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(connect_to(client, port_of(nobody)), -1);
+  ASSERT_EQ(errno, ECONNREFUSED);
+  scan();
+  const auto& facts = seen.open.at(client.get());
+  EXPECT_EQ(facts.role, Role::kClient);
+  EXPECT_EQ(facts.state, TcpState::kClose);
+  EXPECT_EQ(facts.connect_errno, ECONNREFUSED);
+  EXPECT_TRUE(facts.connect_started) << "else it looks like a socket that nobody used yet";
+}
+
+TEST_F(States, what_came_already_ended_was_not_held_before_it_came) {
+  watch();
+  client = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(connect_to(client, port_of(listener)), 0);
+  client.reset();
+  const Instant left = pause_after(monotonic_now());
+  const Instant before = monotonic_now();
+  peer = Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  ASSERT_GE(peer.get(), 0);
+  scan();
+  const auto& facts = seen.open.at(peer.get());
+  EXPECT_EQ(facts.state, TcpState::kCloseWait);
+  ASSERT_TRUE(facts.peer_closed_at);
+  EXPECT_GE(*facts.peer_closed_at, before);
+  EXPECT_GT(*facts.peer_closed_at, left);
+}
+
+TEST_F(States, the_end_that_was_read_is_the_end_though_more_was_sent) {
+  watch();
+  converse();
+  ASSERT_EQ(::shutdown(peer.get(), SHUT_WR), 0);
+  char byte = 0;
+  ASSERT_EQ(::recv(client.get(), &byte, 1, 0), 0);
+  const Instant left = pause_after(monotonic_now());
+  ASSERT_EQ(::send(client.get(), &byte, 1, MSG_NOSIGNAL), 1);
+  scan();
+  near(seen.open.at(client.get()).peer_closed_at, left);
+  ASSERT_TRUE(seen.open.at(client.get()).last_send);
+  EXPECT_GT(*seen.open.at(client.get()).last_send - left, kPause / 2);
+}
+
+TEST_F(States, a_connect_that_was_given_up_is_no_failure) {
+  watch();
+  const Fd full = bound();
+  ASSERT_EQ(::listen(full.get(), 0), 0);
+  std::vector<Fd> waiting;
+  for (int i = 0; i < 4; ++i) {
+    waiting.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    connect_to(waiting.back(), port_of(full));
+  }
+  ::shutdown(waiting.back().get(), SHUT_RDWR);
+  scan();
+  EXPECT_EQ(seen.open.at(waiting.back().get()).connect_errno, 0);
+}
+
 TEST_F(States, a_connect_that_waits_says_so) {
   watch();
   // Nobody accepts, and the queue is full: the kernel leaves further ones without an answer.
