@@ -85,6 +85,17 @@ TEST(PeerClosed, a_dialled_one_counts_when_dials_passed_it_over_since) {
   }
 }
 
+TEST(PeerClosed, who_dialled_is_not_known_so_it_may_be_a_pool_that_has_not_looked) {
+  Street street;
+  for (int i = 0; i < 6; ++i) {
+    auto& facts = street.open(kTcp, Role::kUnknown, 1, kDial);
+    facts.before_attach = true;
+    facts.state = TcpState::kCloseWait;
+    facts.state_since = facts.peer_closed_at = Street::at(2 + 4 * i);
+  }
+  EXPECT_FALSE(find(street.judge(), "peer-closed"));
+}
+
 TEST(PeerClosed, a_restart_of_the_peer_is_none) {
   Street street;
   for (int i = 0; i < 8; ++i) {

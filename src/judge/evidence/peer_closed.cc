@@ -27,9 +27,9 @@ bool gone_in_one_burst(const Case& item) {
 
 std::optional<Evidence> peer_closed(const Case& item) {
   const Scene& scene = *item.scene;
-  const bool client = item.role == Role::kClient;
   // Where nobody saw who dialled, it may be a pool as well.
-  if (item.role != Role::kServer && gone_in_one_burst(item)) return std::nullopt;
+  const bool client = item.role != Role::kServer;
+  if (client && gone_in_one_burst(item)) return std::nullopt;
   size_t holding = 0;
   size_t owing = 0;
   Duration longest{};
