@@ -2,13 +2,15 @@
 
 #include <fmt/format.h>
 #include <sched.h>
-#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cinttypes>
+#include <cstdio>
+#include <future>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/clock.h"
 #include "base/short_turns.h"
@@ -16,28 +18,50 @@
 namespace unclosed {
 namespace {
 
-constexpr Duration kLook = std::chrono::milliseconds(50), kMostWait = kLook / 2;
+constexpr Duration kLook = std::chrono::milliseconds(10), kMostWait = 3 * kLook;
 
 bool set_policy(int thread, int policy) {
   const sched_param none{};
   return ::sched_setscheduler(thread, policy, &none) == 0;
 }
 
-// Tried by a thread of its own: it may be for ever.
+// Tried on a thread that sleeps meanwhile: it may be for ever.
 bool can_return() {
-  bool returned = false;
-  std::thread([&] { returned = set_policy(0, SCHED_IDLE) && set_policy(0, SCHED_OTHER); }).join();
+  std::promise<int> started;
+  std::promise<void> over;
+  std::thread trial([&, wait = over.get_future()] {
+    started.set_value(static_cast<int>(::syscall(SYS_gettid)));
+    wait.wait();
+  });
+  const int thread = started.get_future().get();
+  const bool returned = set_policy(thread, SCHED_IDLE) && set_policy(thread, SCHED_OTHER);
+  over.set_value();
+  trial.join();
   return returned;
 }
 
-// How long a thread of this process was ready to run and did not (Documentation/scheduler/sched-stats.rst).
-std::optional<Duration> waited(int thread) {
-  const std::string path = fmt::format("/proc/self/task/{}/schedstat", thread);
+std::string told_of(int thread, const char* what) {
+  const std::string path = fmt::format("/proc/self/task/{}/{}", thread, what);
   const std::unique_ptr<FILE, int (*)(FILE*)> file(::fopen(path.c_str(), "re"), ::fclose);
-  int64_t ran = 0, wait = 0;
-  if (!file || ::fscanf(file.get(), "%" SCNd64 " %" SCNd64, &ran, &wait) != 2 || ran == 0)
+  char text[512];
+  const size_t size = file ? ::fread(text, 1, sizeof text, file.get()) : 0;
+  return {text, size};
+}
+
+// How long a thread of this process has run (Documentation/scheduler/sched-stats.rst). Its wait is
+// told only when it is over.
+std::optional<Duration> ran(int thread) {
+  int64_t ns = 0;
+  if (std::sscanf(told_of(thread, "schedstat").c_str(), "%" SCNd64, &ns) != 1 || ns == 0)
     return std::nullopt;
-  return Duration(wait);
+  return Duration(ns);
+}
+
+// Runs, or would (man 5 proc: the state stands behind the name).
+bool ready(int thread) {
+  const std::string stat = told_of(thread, "stat");
+  const size_t name = stat.rfind(") ");
+  return name != std::string::npos && stat.size() > name + 2 && stat[name + 2] == 'R';
 }
 
 }  // namespace
@@ -45,7 +69,7 @@ std::optional<Duration> waited(int thread) {
 GivesWay::GivesWay() {
   const auto self = static_cast<int>(::syscall(SYS_gettid));
   ask_for_short_turns();
-  if (::sched_getscheduler(0) != SCHED_OTHER || !waited(self) || !can_return()) return;
+  if (::sched_getscheduler(0) != SCHED_OTHER || !ran(self) || !can_return()) return;
   x_guard = std::thread([this, self] { guard(self); });
   set_policy(0, SCHED_IDLE);
 }
@@ -58,20 +82,18 @@ GivesWay::~GivesWay() {
   }
   x_changed.notify_all();
   x_guard.join();
-  set_policy(0, SCHED_OTHER);
 }
 
 void GivesWay::guard(int thread) {
   std::unique_lock lock(x_mutex);
-  Duration before = waited(thread).value_or(Duration());
-  while (!x_changed.wait_for(lock, kLook, [&] { return x_over; })) {
-    const Duration now = waited(thread).value_or(before);
-    if (now - before > kMostWait) {
-      set_policy(thread, SCHED_OTHER);
-      return;
-    }
+  Duration before = ran(thread).value_or(Duration()), starved{};
+  while (!x_changed.wait_for(lock, kLook, [&] { return x_over; }) && starved < kMostWait) {
+    const Duration now = ran(thread).value_or(before);
+    const bool hardly = ready(thread) && now - before < kLook / 2;
+    starved = hardly ? starved + kLook : Duration();
     before = now;
   }
+  set_policy(thread, SCHED_OTHER);
 }
 
 }  // namespace unclosed
