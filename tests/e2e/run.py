@@ -284,6 +284,10 @@ class Run:
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
             servers.stop_process(process)
+            try:
+                os.killpg(process.pid, signal.SIGKILL)   # what a shell has started
+            except ProcessLookupError:
+                pass
         shutil.rmtree(self.work, ignore_errors=True)
 
 

@@ -405,14 +405,19 @@ class Together:
             folder = pathlib.Path(name)
             try:
                 self.look(folder, why)
-            except Wrong as wrong:
-                why[first].append(str(wrong))
+            except Wrong as wrong:   # nobody was looked at to the end
+                for look in self.looks:
+                    why[look].append(str(wrong))
             finally:
                 for look in self.looks:
                     if look.table:
                         look.end()
                 for observer in first.observers:
-                    observer.wait(patience)
+                    try:
+                        observer.wait(patience)
+                    except subprocess.TimeoutExpired:
+                        observer.kill()
+                        why[first].append("it did not end")
         return {look: ("WRONG" if why[look] else "exact", "\n".join(why[look][:8]), time.monotonic() - begun) for look in self.looks}
 
     def look(self, folder, why):
@@ -443,6 +448,8 @@ class Together:
             seen = {key: told for key, told in seen.items() if key not in own}
             why[look] += look.compare_set(own, coverage["notes"])
         why[first] += [f"{key} is reported and not open" for key in sorted(seen)]
+        if report["rung"] != "bpf":
+            why[first].append(f"the rung was {report['rung']}, not bpf")
         opened, gone = (sum(counts) for counts in zip(*(look.counts() for look in self.looks)))
         why[first] += compare_counts(coverage, opened, gone)
         first.drift += abs(coverage["drift"])
