@@ -252,14 +252,6 @@ int on_close_range_exit(struct syscall_exit *ctx) {
 
 // ---- use ------------------------------------------------------------------------------------------------------------
 
-static __always_inline struct uc_record *record_of(struct sock *sk) {
-  struct socket *socket = sk->sk_socket;
-  if (!socket) return 0;
-  __u64 file = (__u64)socket->file;
-  if (!file) return 0;
-  return record_of_file(file);
-}
-
 static __always_inline bool same_actor(__u32 thread, __u64 goroutine, struct uc_use *use) {
   return goroutine || use->goroutine ? goroutine == use->goroutine : thread == use->thread;
 }

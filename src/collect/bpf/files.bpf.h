@@ -87,6 +87,14 @@ static __always_inline struct sock *sock_of(struct uc_record *record) {
   return socket ? (struct sock *)FETCH(struct socket, socket, sk) : 0;
 }
 
+static __always_inline struct uc_record *record_of(struct sock *sk) {
+  struct socket *socket = sk->sk_socket;
+  if (!socket) return 0;
+  __u64 file = (__u64)socket->file;
+  if (!file) return 0;
+  return record_of_file(file);
+}
+
 // Fills everything that the file itself tells. The rest is zero.
 static __always_inline void describe(struct uc_record *record, __u64 address, __u32 tgid, __u32 fd, __u64 now) {
   struct inode *inode = FETCH(struct file, address, f_inode);
@@ -184,7 +192,8 @@ static __always_inline bool just_finished(struct uc_record *record, __u64 now) {
   // Through memory: the verifier allows no arithmetic on what it knows to be a pointer.
   __u64 file = *(volatile __u64 *)&record->file;
   struct finished *last = finished_place(file);
-  return last && last->file == file && last->private_data == record->private_data && now - last->at < MOMENT_NS;
+  return last && last->file == file && last->private_data == record->private_data &&
+         (__s64)(now - last->at) < MOMENT_NS;
 }
 
 // A scan that came between an opening and its hook has made the record: it is the opening's all the same, and keeps its name.

@@ -36,9 +36,10 @@ static __always_inline __u64 end_of_peer(struct uc_record *record, struct sock *
   return at;
 }
 
-// The state as it is now.
+// The state as it is now, of a TCP connection or of a unix socket.
 static __always_inline void note_state(struct uc_record *record, struct sock *sk, __u64 now) {
   __u8 state = FETCH(struct sock, sk, __sk_common.skc_state), before = record->state;
+  if (state == LISTEN) record->role = UC_ROLE_LISTENER;
   if (record->kind == UC_UNIX) {
     record->state = state;
     return;
@@ -47,10 +48,6 @@ static __always_inline void note_state(struct uc_record *record, struct sock *sk
   if (state == before && !ended) return;
   record->state = state;
   record->state_since = now;
-  if (state == LISTEN) {
-    record->role = UC_ROLE_LISTENER;
-    return;
-  }
   // Connected in a way that no hook sees.
   bool dialled = before == CLOSE && (state == SYN_SENT || state == ESTABLISHED || state == CLOSE_WAIT);
   if (dialled && !record->connect_started) record->connect_started = now;
@@ -91,10 +88,7 @@ static __always_inline void refresh(struct uc_record *record, struct uc_row *row
     }
   } else if (record->kind == UC_UNIX) {
     struct unix_sock___inq *counted = (void *)sk;
-    if (BPF_CORE_READ(sk, sk_type) == TYPE_STREAM) {
-      record->state = state;
-      if (state == LISTEN) record->role = UC_ROLE_LISTENER;
-    }
+    if (BPF_CORE_READ(sk, sk_type) == TYPE_STREAM) note_state(record, sk, now);
     row->recv_queue = bpf_core_field_exists(counted->inq_len) ? BPF_CORE_READ(counted, inq_len)
                                                               : BPF_CORE_READ(sk, sk_receive_queue.qlen);
     if (!record->peer_closed && (BPF_CORE_READ(sk, sk_shutdown) & 1) && state == ESTABLISHED)

@@ -68,6 +68,19 @@ Fd listening() {
   return socket;
 }
 
+// Nobody accepts, and the queue is full: the kernel leaves further ones without an answer.
+struct Unanswered {
+  Unanswered() {
+    EXPECT_EQ(::listen(full.get(), 0), 0);
+    for (int i = 0; i < 4; ++i) {
+      waiting.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+      connect_to(waiting.back(), port_of(full));
+    }
+  }
+  Fd full = bound();
+  std::vector<Fd> waiting;
+};
+
 // One collector for all but the last test: to take its hooks out again is what costs time.
 class States : public ::testing::Test {
  protected:
@@ -255,30 +268,17 @@ TEST_F(States, the_end_that_was_read_is_the_end_though_more_was_sent) {
 
 TEST_F(States, a_connect_that_was_given_up_is_no_failure) {
   watch();
-  const Fd full = bound();
-  ASSERT_EQ(::listen(full.get(), 0), 0);
-  std::vector<Fd> waiting;
-  for (int i = 0; i < 4; ++i) {
-    waiting.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    connect_to(waiting.back(), port_of(full));
-  }
-  ::shutdown(waiting.back().get(), SHUT_RDWR);
+  const Unanswered dials;
+  ::shutdown(dials.waiting.back().get(), SHUT_RDWR);
   scan();
-  EXPECT_EQ(seen.open.at(waiting.back().get()).connect_errno, 0);
+  EXPECT_EQ(seen.open.at(dials.waiting.back().get()).connect_errno, 0);
 }
 
 TEST_F(States, a_connect_that_waits_says_so) {
   watch();
-  // Nobody accepts, and the queue is full: the kernel leaves further ones without an answer.
-  const Fd full = bound();
-  ASSERT_EQ(::listen(full.get(), 0), 0);
-  std::vector<Fd> waiting;
-  for (int i = 0; i < 4; ++i) {
-    waiting.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    connect_to(waiting.back(), port_of(full));
-  }
+  const Unanswered dials;
   scan();
-  const auto& facts = seen.open.at(waiting.back().get());
+  const auto& facts = seen.open.at(dials.waiting.back().get());
   EXPECT_EQ(facts.state, TcpState::kSynSent);
   EXPECT_TRUE(facts.connect_started);
   EXPECT_FALSE(facts.connect_finished);
