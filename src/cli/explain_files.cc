@@ -126,8 +126,8 @@ void finish_log(LogReader& reader, Read& read) {
   read.input.accounts.push_back(std::move(account));
 }
 
-Status read_profile_of(std::string bytes, const std::string& name, Read& read) {
-  auto captured = read_profile(ByteSource::of(std::move(bytes)), name);
+Status read_profile_of(const ByteSource& bytes, const std::string& name, Read& read) {
+  auto captured = read_profile(bytes, name);
   if (!captured) return captured.error();
   Account account;
   account.source = name;
@@ -207,12 +207,13 @@ Status read_inflated(std::string text, const std::string& name, Read& read) {
 Status read_compressed(Stream& stream, std::string head, const std::string& name, Read& read) {
   auto bytes = whole(stream, std::move(head), kMostCompressed, name);
   if (!bytes) return bytes.error();
-  auto inflated = inflate(*bytes);
+  const auto source = ByteSource::of(*std::move(bytes));
+  auto inflated = inflate(source);
   if (!inflated) return inflated.error();
   const auto start = std::string_view(inflated->bytes).substr(0, kHead);
   const auto damaged_at = inflated->damaged_at;
   const auto status = is_binary(start) || is_profile_text(start)
-                          ? read_profile_of(*std::move(bytes), name, read)
+                          ? read_profile_of(source, name, read)
                           : read_inflated(std::move(inflated->bytes), name, read);
   if (status && damaged_at) {
     read.input.accounts.back().notes.push_back(fmt::format(
@@ -234,7 +235,7 @@ Status read_one(const std::string& path, Read& read) {
   if (is_gzip(head)) return read_compressed(*stream, std::move(head), name, read);
   if (is_binary(head) || is_profile_text(head)) {
     auto bytes = whole(*stream, std::move(head), kMostCompressed, name);
-    return bytes ? read_profile_of(*std::move(bytes), name, read) : Status(bytes.error());
+    return bytes ? read_profile_of(ByteSource::of(*std::move(bytes)), name, read) : Status(bytes.error());
   }
   if (looks_like_prometheus(head)) {
     auto text = whole(*stream, std::move(head), kMostCounters, name);

@@ -9,14 +9,16 @@
 namespace unclosed {
 namespace {
 
-constexpr size_t kFreely = 64 << 20, kMostTimes = 100, kMost = size_t{2} << 30;
+constexpr size_t kFreely = 64 << 20, kMostTimes = 100, kMost = size_t{2} << 30, kPiece = 1 << 20;
 
 // The last four bytes tell how much will come out (of the last member, modulo 4 GB): where to
 // begin.
-size_t said_size(std::string_view compressed) {
+Result<size_t> said_size(const ByteSource& compressed) {
   uint32_t size = 0;
-  if (compressed.size() < sizeof size) return 0;
-  std::memcpy(&size, compressed.data() + compressed.size() - sizeof size, sizeof size);
+  if (compressed.size() < sizeof size) return size_t{0};
+  const auto read = compressed.read(compressed.size() - sizeof size,
+                                    {reinterpret_cast<char*>(&size), sizeof size});
+  if (!read) return read.error();
   return size / 8 > compressed.size() ? compressed.size() * 4 : size + size_t{1};
 }
 
@@ -24,21 +26,28 @@ size_t said_size(std::string_view compressed) {
 
 bool is_gzip(std::string_view bytes) { return bytes.starts_with("\x1f\x8b"); }
 
-Result<Inflated> inflate(std::string_view compressed) {
+Result<Inflated> inflate(const ByteSource& compressed) {
   const auto state = std::make_unique<inflate_state>();
   inflate_state& z = *state;
   isal_inflate_init(&z);
   z.crc_flag = ISAL_GZIP;
   const size_t most = std::min(kMost, std::max(kFreely, compressed.size() * kMostTimes));
+  const auto said = said_size(compressed);
+  if (!said) return said.error();
   Inflated result;
-  result.bytes.resize(std::clamp<size_t>(said_size(compressed), 4096, most));
-  z.next_in = reinterpret_cast<uint8_t*>(const_cast<char*>(compressed.data()));
-  size_t given = 0, made = 0;
+  result.bytes.resize(std::clamp<size_t>(*said, 4096, most));
+  std::string piece(kPiece, '\0');
+  uint64_t given = 0;
+  bool at_end = false;
+  size_t made = 0;
   for (;;) {
-    if (z.avail_in == 0) {
-      const size_t more = std::min<size_t>(compressed.size() - given, 1 << 30);
-      z.avail_in = static_cast<uint32_t>(more);
-      given += more;
+    if (z.avail_in == 0 && !at_end) {
+      const auto more = compressed.read(given, piece);
+      if (!more) return more.error();
+      z.next_in = reinterpret_cast<uint8_t*>(piece.data());
+      z.avail_in = static_cast<uint32_t>(*more);
+      given += *more;
+      at_end = *more == 0;
     }
     if (made == result.bytes.size()) {
       if (made >= most)
@@ -53,14 +62,16 @@ Result<Inflated> inflate(std::string_view compressed) {
     z.avail_out = static_cast<uint32_t>(room);
     const int answer = isal_inflate(&z);
     made += room - z.avail_out;
-    const size_t used = given - z.avail_in;
+    const uint64_t used = given - z.avail_in;
     if (answer == ISAL_DECOMP_OK && z.block_state == ISAL_BLOCK_FINISH) {
       // Members may follow each other.
-      if (!is_gzip(compressed.substr(used))) break;
+      const auto next = compressed.text(used, 2);
+      if (!next) return next.error();
+      if (!is_gzip(*next)) break;
       isal_inflate_reset(&z);
       continue;
     }
-    const bool starved = z.avail_in == 0 && given == compressed.size() && z.avail_out > 0;
+    const bool starved = z.avail_in == 0 && at_end && z.avail_out > 0;
     if (answer != ISAL_DECOMP_OK || starved) {
       result.damaged_at = used;
       break;

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <semaphore>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unordered_map>
 
 #include "collect/pprof/sample_table.h"
@@ -284,26 +286,54 @@ class Reader {
     return sample;
   }
 
-  // A sample's place in the table is far from the last one's: it is fetched while the next samples
-  // are read.
+  // Samples on their way from being read to their place in the table.
+  struct Batch {
+    std::vector<Sample> samples;
+    std::binary_semaphore empty{1}, full{0};
+  };
+  static constexpr size_t kBatch = 4096, kAhead = 16;
+
+  void read_samples(WireReader& fields, ProfileKind kind, std::vector<Sample>& into) const {
+    into.clear();
+    while (into.size() < kBatch && fields.next())
+      if (fields.field() == 2) into.push_back(sample_of(fields.part(), kind));
+  }
+
+  // A sample's place is far from the last one's: it is fetched some samples ahead.
+  void add_samples(const std::vector<Sample>& samples) {
+    for (size_t i = 0; i < samples.size(); ++i) {
+      if (i + kAhead < samples.size()) x_table.expect(samples[i + kAhead].key);
+      x_table.add(samples[i].key, samples[i].values, samples[i].where);
+    }
+  }
+
+  // Of many samples, one thread reads the next batch while this one sums up the last.
   void sum_samples(ProfileKind kind) {
     x_table.reserve(x_samples);
-    std::array<Sample, 16> read;
-    size_t count = 0;
-    const auto add = [&](const Sample& sample) {
-      x_table.add(sample.key, sample.values, sample.where);
-    };
     WireReader fields(x_bytes);
-    while (fields.next()) {
-      if (fields.field() != 2) continue;
-      Sample& place = read[count % read.size()];
-      if (count >= read.size()) add(place);
-      place = sample_of(fields.part(), kind);
-      x_table.expect(place.key);
-      ++count;
+    std::array<Batch, 2> batches;
+    for (Batch& batch : batches) batch.samples.reserve(std::min(x_samples, kBatch));
+    if (x_samples <= kBatch) {
+      read_samples(fields, kind, batches[0].samples);
+      return add_samples(batches[0].samples);
     }
-    const size_t rest = std::min(count, read.size());
-    for (size_t i = count - rest; i < count; ++i) add(read[i % read.size()]);
+    const std::jthread reader([&] {
+      for (size_t i = 0;; ++i) {
+        Batch& batch = batches[i % batches.size()];
+        batch.empty.acquire();
+        read_samples(fields, kind, batch.samples);
+        const bool last = batch.samples.empty();
+        batch.full.release();
+        if (last) return;
+      }
+    });
+    for (size_t i = 0;; ++i) {
+      Batch& batch = batches[i % batches.size()];
+      batch.full.acquire();
+      if (batch.samples.empty()) return;
+      add_samples(batch.samples);
+      batch.empty.release();
+    }
   }
 
   uint64_t key_with(uint64_t key, uint64_t id) const {

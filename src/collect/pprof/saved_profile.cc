@@ -143,17 +143,16 @@ Result<Captured> read_profile(const ByteSource& source, const std::string& name)
     if (source.size() > kMostInMemory)
       return Error{ErrorKind::kLimit, name + ": more than 2 GB, and no dump of goroutines",
                    "UC-E012"};
-    auto bytes = source.text(0, source.size());
-    if (!bytes) return bytes.error();
-    std::optional<uint64_t> damaged_at;
     if (compressed) {
-      auto inflated = inflate(*bytes);
+      auto inflated = inflate(source);
       if (!inflated) return inflated.error();
-      damaged_at = inflated->damaged_at;
-      *bytes = std::move(inflated->bytes);
+      captured = read_bytes(std::move(inflated->bytes), name, true);
+      if (captured && inflated->damaged_at) captured->capture.damaged_at = inflated->damaged_at;
+    } else {
+      auto bytes = source.text(0, source.size());
+      if (!bytes) return bytes.error();
+      captured = read_bytes(*std::move(bytes), name, false);
     }
-    captured = read_bytes(*std::move(bytes), name, compressed);
-    if (captured && damaged_at) captured->capture.damaged_at = damaged_at;
   }
   if (captured) {
     captured->capture.source = name;

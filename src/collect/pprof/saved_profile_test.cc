@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 
 #include "base/fd.h"
 #include "collect/pprof/goroutine_text.h"
 #include "collect/pprof/inflate.h"
+#include "collect/pprof/wire.h"
 
 namespace unclosed {
 namespace {
@@ -219,7 +221,7 @@ TEST(SavedProfile, damage_in_the_middle_costs_what_it_covers) {
 }
 
 TEST(SavedProfile, wherever_before_its_texts_it_was_cut_a_profile_is_read_up_to_there) {
-  const auto whole = inflate(data("goroutine-go1.26.pb.gz"));
+  const auto whole = inflate(ByteSource::of(data("goroutine-go1.26.pb.gz")));
   ASSERT_TRUE(whole);
   const size_t texts = whole->bytes.find(std::string("\x32\x00", 2));  // field 6, empty
   ASSERT_GT(texts, 1000U);
@@ -228,6 +230,40 @@ TEST(SavedProfile, wherever_before_its_texts_it_was_cut_a_profile_is_read_up_to_
     ASSERT_TRUE(part) << cut << " " << part.error().context;
     EXPECT_TRUE(part->capture.damaged_at) << cut;
     EXPECT_GT(part->capture.goroutines, 0U) << cut;
+  }
+}
+
+// The samples of a profile alone, as they stand in it.
+std::string samples_of(const std::string& profile) {
+  std::string samples;
+  WireReader fields(std::as_bytes(std::span(profile)));
+  while (fields.next()) {
+    if (fields.field() != 2) continue;
+    const Bytes part = fields.part();
+    samples += '\x12';
+    size_t size = part.size();
+    for (; size > 0x7f; size >>= 7) samples += static_cast<char>(0x80 | (size & 0x7f));
+    samples += static_cast<char>(size);
+    samples.append(reinterpret_cast<const char*>(part.data()), part.size());
+  }
+  return samples;
+}
+
+TEST(SavedProfile, samples_of_many_batches_are_summed_as_those_of_one) {
+  const auto whole = inflate(ByteSource::of(data("goroutine-go1.26.pb.gz")));
+  ASSERT_TRUE(whole);
+  const auto once = read_profile(ByteSource::of(whole->bytes), "once");
+  ASSERT_TRUE(once);
+  constexpr uint64_t kTimes = 1500;
+  std::string bytes = whole->bytes;
+  for (uint64_t i = 1; i < kTimes; ++i) bytes += samples_of(whole->bytes);
+  const auto often = read_profile(ByteSource::of(std::move(bytes)), "often");
+  ASSERT_TRUE(often) << often.error().context;
+  EXPECT_EQ(often->capture.goroutines, once->capture.goroutines * kTimes);
+  ASSERT_EQ(often->values.size(), once->values.size());
+  for (size_t i = 0; i < once->values.size(); ++i) {
+    EXPECT_EQ(often->values[i].first, once->values[i].first);
+    EXPECT_EQ(often->values[i].second, once->values[i].second * int64_t{kTimes});
   }
 }
 
@@ -324,7 +360,7 @@ std::string bomb() {
 }
 
 TEST(SavedProfile, a_bomb_is_not_inflated) {
-  const auto result = inflate(bomb());
+  const auto result = inflate(ByteSource::of(bomb()));
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().kind, ErrorKind::kLimit);
 }
