@@ -235,7 +235,8 @@ Status read_one(const std::string& path, Read& read) {
   if (is_gzip(head)) return read_compressed(*stream, std::move(head), name, read);
   if (is_binary(head) || is_profile_text(head)) {
     auto bytes = whole(*stream, std::move(head), kMostCompressed, name);
-    return bytes ? read_profile_of(ByteSource::of(*std::move(bytes)), name, read) : Status(bytes.error());
+    if (!bytes) return bytes.error();
+    return read_profile_of(ByteSource::of(*std::move(bytes)), name, read);
   }
   if (looks_like_prometheus(head)) {
     auto text = whole(*stream, std::move(head), kMostCounters, name);

@@ -17,8 +17,8 @@ struct Inflated {
   std::string bytes;
   std::optional<uint64_t> damaged_at;  // offset in the compressed bytes
 };
-// Reads the source in pieces. kLimit: more than a hundred times the compressed size would come out (and more than 64 MB), or
-// more than 2 GB.
+// Reads the source in pieces. kLimit: more than a hundred times the compressed size would come out
+// (and more than 64 MB), or more than 2 GB.
 Result<Inflated> inflate(const ByteSource& compressed);
 
 }  // namespace unclosed

@@ -29,7 +29,9 @@ std::string text_of(size_t lines) {
   return text;
 }
 
-Result<Inflated> inflate_text(std::string bytes) { return inflate(ByteSource::of(std::move(bytes))); }
+Result<Inflated> inflate_text(std::string bytes) {
+  return inflate(ByteSource::of(std::move(bytes)));
+}
 
 TEST(Inflate, gives_what_was_compressed_at_every_level) {
   const std::string text = text_of(20'000);
