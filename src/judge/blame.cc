@@ -10,6 +10,8 @@
 namespace unclosed {
 namespace {
 
+constexpr const char* kCloseSite = "close site: siblings are closed in this function";
+constexpr const char* kHandBackSite = "close site: siblings are handed back in this function";
 constexpr double kExclusive = 0.05;  // of healthy ones may pass a frame that "only leaked ones" do
 constexpr uint64_t kManyHealthy = 10;  // healthy uses needed to compare shares
 
@@ -20,6 +22,15 @@ bool is_entry(const OwnFrame& frame) {
 
 bool passes(const StackView& view, FunctionId function) {
   return place_of(view, function).has_value();
+}
+
+// Whether the two stacks part behind one and the same call, and whoever closed is not on the stack
+// of the closing any more: its last call, the closing, was made as a jump. Then it is behind that
+// call, in the function that the other stack shows there.
+bool hides_closer(const StackView& view, const StackView& closed, size_t length) {
+  if (closed.truncated || closed.own.size() != length || length >= view.own.size()) return false;
+  const Frame& call = view.own[length - 1].place;
+  return call.module != kNoModule && call == closed.own[length - 1].place;
 }
 
 }  // namespace
@@ -51,6 +62,7 @@ Blamer::Tenure Blamer::tenure_of(const ConnectionFacts& facts) const {
     // Each hand-out begins a tenure; what the library sent and dialled itself tells nothing.
     tenure.last = own(handed->stack);
     tenure.role = BlameRole::kBorrowed;
+    tenure.keeps = !facts.returned || facts.returned->at < handed->at;
     return tenure;
   }
   bool requested = false;
@@ -122,7 +134,11 @@ void Blamer::look_behind_sender(const ConnectionFacts& facts, Tenure& tenure) co
   tenure.role = BlameRole::kOpened;
   if (opened.view == nullptr) return;
   auto outside = outside_of(*opened.view, home_of(sender->frame->function));
-  if (!outside) return;
+  if (!outside) {
+    tenure.at_home = true;
+    tenure.last = opened;
+    return;
+  }
   const auto place = x_outside.insert_or_assign(opened.id, *std::move(outside)).first;
   tenure.last = {opened.id, &place->second};
 }
@@ -233,45 +249,50 @@ std::optional<size_t> Blamer::discriminating(const StackView& view, size_t place
   return best;
 }
 
-Blamer::CloseSite Blamer::close_site(const StackView& view, size_t place,
+Blamer::CloseSite Blamer::close_site(const Tenure& tenure, size_t place,
                                      const Healthy& healthy) const {
   constexpr double kSome = 0.03;
   constexpr double kMost = 0.5;
+  const StackView& view = *tenure.last.view;
   const FunctionId helper = view.own[place].function;
   CloseSite site;
   uint64_t here = 0;
   uint64_t used = 0;
   uint64_t all = 0;
   std::map<size_t, uint64_t> votes;
-  for (const auto& [key, closing] : healthy.closings) {
+  const auto count = [&](const Closing& closing) {
     const bool shares = passes(*closing.used, helper) ||
                         (closing.opened != nullptr && passes(*closing.opened, helper));
-    if (!shares) continue;
+    if (!shares) return;
     all += closing.count;
     if (passes(*closing.closed, helper)) here += closing.count;
     if (passes(*closing.used, helper)) used += closing.count;
-    const size_t length = common_length(view, *closing.closed);
-    if (length == 0) continue;
+    size_t length = common_length(view, *closing.closed);
+    if (length == 0) return;
+    if (hides_closer(view, *closing.closed, length)) ++length;
     // What one branch of main opens and another closes is not main's.
     const bool branches = length < closing.closed->own.size() && is_entry(view.own[0]);
     if (!(length == 1 && branches) && !dispatches(view.own[length - 1].function)) {
       votes[length - 1] += closing.count;
     }
+  };
+  for (const auto& [key, closing] : healthy.closings) count(closing);
+  if (tenure.keeps) {
+    for (const auto& [key, closing] : healthy.hand_backs) count(closing);
   }
   site.here = here > 0 && here * 2 >= all;
   site.left_behind = used == 0 && all >= kManyHealthy;
-  for (const auto& [where, count] : votes) {
+  for (const auto& [where, votes_here] : votes) {
     const double needed = where > place ? kMost : kSome;
-    if (static_cast<double>(count) >= needed * static_cast<double>(all)) site.place = where;
+    if (static_cast<double>(votes_here) >= needed * static_cast<double>(all)) site.place = where;
   }
   return site;
 }
 
 Blamer::Choice Blamer::compare(const Tenure& tenure, Choice common, const Healthy& healthy) const {
   const StackView& view = *tenure.last.view;
-  const auto site = close_site(view, common.place, healthy);
-  const Choice at_close{site.place.value_or(0), "close site: siblings are closed in this function",
-                        0.85};
+  const auto site = close_site(tenure, common.place, healthy);
+  const Choice at_close{site.place.value_or(0), tenure.keeps ? kHandBackSite : kCloseSite, 0.85};
   if (site.place && *site.place > common.place) return at_close;
   if (site.here) {
     common.rule += "; siblings are closed in the same function";
@@ -279,7 +300,7 @@ Blamer::Choice Blamer::compare(const Tenure& tenure, Choice common, const Health
   }
   // Siblings went on from the common frame before they were closed: those that are left stayed in
   // it. Where many ways are known, what is above it may be a dispatcher, and is passed over anyway.
-  if (x_few_ways && site.left_behind) return common;
+  if (x_few_ways && site.left_behind && !tenure.at_home) return common;
   const auto apart = discriminating(view, common.place, healthy);
   if (site.place && *site.place < common.place && (!apart || *site.place >= *apart)) {
     return at_close;
@@ -344,14 +365,19 @@ std::optional<Blamed> Blamer::blame(const Member& member) const {
       tenure.opened.view != nullptr ? tenure.opened.id : kNoStack,
       tenure.received.view != nullptr ? tenure.received.id : kNoStack,
       static_cast<uint64_t>(facts.kind) << 16 | static_cast<uint64_t>(facts.role) << 8 |
-          static_cast<uint64_t>(tenure.role) << 1 | (tenure.library_sends ? 1 : 0),
-      tenure.sender ? 1U : 0U,
+          static_cast<uint64_t>(tenure.role) << 2 | (tenure.keeps ? 2 : 0) |
+          (tenure.library_sends ? 1 : 0),
+      (tenure.sender ? 1U : 0U) + (tenure.at_home ? 1U : 0U),
       tenure.asked.view != nullptr ? tenure.asked.id : kNoStack};
   const auto known = x_known.find(key);
   if (known != x_known.end()) return trust(known->second, facts);
   Choice choice = meet(tenure);
   const auto healthy = x_healthy.find({facts.kind, role_of(facts)});
   if (healthy != x_healthy.end()) choice = compare(tenure, choice, healthy->second);
+  if (tenure.at_home && choice.rule != kCloseSite) {
+    x_known.emplace(key, std::nullopt);
+    return std::nullopt;
+  }
   choice = meet_request(tenure, choice);
   if (tenure.role == BlameRole::kBorrowed && !choice.rule.starts_with("borrowed")) {
     choice.rule = fmt::format("borrowed from {}; {}", tenure.last.view->library, choice.rule);

@@ -68,6 +68,8 @@ class Blamer {
     bool library_sends = false;  // requests were seen, none with an own frame
     bool by_thread = false;      // no goroutine tells one borrower from the next
     bool sender = false;         // requests are sent for others by a goroutine of its own
+    bool at_home = false;        // who opened it belongs to that sender
+    bool keeps = false;          // what was handed out has not been handed back
   };
   struct Closing {
     const StackView* used = nullptr;
@@ -78,7 +80,7 @@ class Blamer {
   struct Healthy {
     std::map<StackId, uint64_t> uses;
     std::map<StackId, uint64_t> left_alone;  // last uses of candidates
-    std::map<std::tuple<StackId, StackId, StackId>, Closing> closings;
+    std::map<std::tuple<StackId, StackId, StackId>, Closing> closings, hand_backs;
   };
   struct Choice {
     size_t place = 0;  // in the view of the last use
@@ -104,6 +106,7 @@ class Blamer {
   bool forgotten(const Cohort& cohort, const ClosedSample& sample) const;
   void learn_healthy();
   void add_healthy(const Member& member);
+  void add_hand_back(const ConnectionFacts& facts);
   void add_borrowed_by_many();
   Choice meet(const Tenure& tenure) const;
   Choice meet_request(const Tenure& tenure, const Choice& choice) const;
@@ -115,7 +118,7 @@ class Blamer {
     bool left_behind = false;     // no sibling that was closed was last used below it
     std::optional<size_t> place;  // the deepest frame of the view in which they are closed
   };
-  CloseSite close_site(const StackView& view, size_t place, const Healthy& healthy) const;
+  CloseSite close_site(const Tenure& tenure, size_t place, const Healthy& healthy) const;
 
   const Scene& x_scene;
   Ancestry x_ancestry;

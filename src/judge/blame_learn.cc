@@ -165,6 +165,24 @@ void Blamer::add_healthy(const Member& member) {
   }
 }
 
+// Where what was handed out is handed back shows where it should have been, as a close does.
+void Blamer::add_hand_back(const ConnectionFacts& facts) {
+  if (!facts.returned) return;
+  const auto* back = own(facts.returned->stack).view;
+  const auto handed = std::find_if(
+      facts.borrowed.begin(), facts.borrowed.end(),
+      [&](const std::optional<Use>& use) { return use && use->at <= facts.returned->at; });
+  if (back == nullptr || handed == facts.borrowed.end()) return;
+  const Stack used = own((*handed)->stack);
+  if (used.view == nullptr) return;
+  auto& hand_backs = x_healthy[{facts.kind, role_of(facts)}].hand_backs;
+  auto& closing = hand_backs[{used.id, facts.opened.stack, facts.returned->stack}];
+  closing.used = used.view;
+  closing.opened = own(facts.opened.stack).view;
+  closing.closed = back;
+  ++closing.count;
+}
+
 // One that many borrowed in turn stands for many uses, of which nobody was left alone.
 void Blamer::add_borrowed_by_many() {
   constexpr uint64_t kManyTenures = 10;
@@ -194,7 +212,10 @@ bool Blamer::forgotten(const Cohort& cohort, const ClosedSample& sample) const {
 }
 
 void Blamer::learn_healthy() {
-  for (const auto& member : x_scene.members) add_healthy(member);
+  for (const auto& member : x_scene.members) {
+    add_healthy(member);
+    add_hand_back(*member.facts);
+  }
   add_borrowed_by_many();
   for (const auto& group : x_scene.siblings) {
     for (const auto* cohort : group.cohorts) {
@@ -205,6 +226,7 @@ void Blamer::learn_healthy() {
         if (tracked && last && sample.closed_at - *last > group.far) continue;
         if (forgotten(*cohort, sample)) continue;
         const auto* closed = x_scene.stacks.view(sample.closed_by);
+        add_hand_back(facts);
         auto& healthy = x_healthy[{facts.kind, role_of(facts)}];
         const Tenure tenure = tenure_of(facts);
         if (tenure.last.view == nullptr) continue;

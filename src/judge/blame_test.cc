@@ -93,6 +93,29 @@ TEST(Blame, where_all_frames_are_shared_it_is_the_one_that_closes_the_siblings) 
   EXPECT_EQ(finding.normally_closed_at->site.line, 31U);
 }
 
+// A function whose last call closes is not on the stack of the closing: that call was a jump.
+TEST(Blame, who_closed_by_a_jump_is_behind_the_call_that_both_stacks_hold) {
+  Street street;
+  leaked(street, 1, "main>run>accept_all>lib:accept", {"main@1>run@2>on_event:72>answer>lib:send"}, 7);
+  for (int i = 0; i < 5; ++i) {
+    healthy(street, 5 + i, "main>run>accept_all>lib:accept",
+            "main@1>run@2>on_event:72>answer>lib:send", "main@1>run@2>lib:close");
+  }
+  const auto finding = only_finding(street);
+  EXPECT_EQ(finding.blame->site.function, "on_event");
+  EXPECT_EQ(finding.blame->site.line, 72U);
+}
+
+TEST(Blame, who_closes_behind_another_call_is_blamed_itself) {
+  Street street;
+  leaked(street, 1, "main>run>accept_all>lib:accept", {"main@1>run@2>on_event:72>answer>lib:send"}, 7);
+  for (int i = 0; i < 5; ++i) {
+    healthy(street, 5 + i, "main>run>accept_all>lib:accept",
+            "main@1>run@2>on_event:72>answer>lib:send", "main@1>run@3>lib:close");
+  }
+  EXPECT_EQ(only_finding(street).blame->site.function, "run");
+}
+
 TEST(Blame, a_function_that_closes_what_it_opened_keeps_the_blame_from_its_callers) {
   Street street;
   leaked(street, 1, "main>b>find_user>lib:connect", {"main>b>find_user:5>lib:write"}, 7);

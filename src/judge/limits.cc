@@ -114,14 +114,36 @@ Diagnosis diagnose_limit(const Scene& scene, const std::vector<Finding>& finding
   return Diagnosis::kUnknown;
 }
 
-const UseCourse* course_of(const Histories& histories, const LimitUse& use) {
-  if (is_pool(use)) return nullptr;  // read once, at the end
+// Seconds until nothing is left, as it grows; nullopt: it does not.
+std::optional<double> seconds_left(const UseCourse& course, uint64_t left) {
+  const auto slope = growing_slope(course);
+  return slope ? std::optional(static_cast<double>(left) / *slope) : std::nullopt;
+}
+
+// Ports in TIME_WAIT come back after a minute (TCP_TIMEWAIT_LEN, include/net/tcp.h): so long their
+// number grows whenever closing begins, and then it stays. Beyond that only what is held counts.
+std::optional<double> seconds_left(const std::vector<LimitPoint>& course, uint64_t left) {
+  constexpr double kTimeWait = 60;
+  UseCourse used;
+  UseCourse held;
+  for (const LimitPoint& point : course) {
+    used.emplace_back(point.at, point.used);
+    held.emplace_back(point.at, point.used - std::min(point.used, point.time_wait));
+  }
+  const auto soon = seconds_left(used, left);
+  return soon && *soon <= kTimeWait ? soon : seconds_left(held, left);
+}
+
+std::optional<double> seconds_left(const Histories& histories, const LimitUse& use) {
+  if (is_pool(use)) return std::nullopt;  // read once, at the end
+  const uint64_t left = *use.max - std::min(use.used, *use.max);
   if (is_ports(use)) {
     const auto course = histories.limit_course.find(use.key());
-    return course == histories.limit_course.end() ? nullptr : &course->second;
+    return course == histories.limit_course.end() ? std::nullopt
+                                                  : seconds_left(course->second, left);
   }
   const auto course = histories.used_course.find(use.process);
-  return course == histories.used_course.end() ? nullptr : &course->second;
+  return course == histories.used_course.end() ? std::nullopt : seconds_left(course->second, left);
 }
 
 }  // namespace
@@ -175,14 +197,7 @@ std::vector<Limit> weigh_limits(const Scene& scene, const std::vector<Finding>& 
       // Open and refused at the same time: a few numbers are always between two hands.
       const bool reached =
           use.used >= *use.max || (failures > 0 && use.used + 1 + *use.max / 50 >= *use.max);
-      const auto* course = course_of(scene.histories, use);
-      if (reached) {
-        limit.exhausted_in_seconds = 0;
-      } else if (course != nullptr) {
-        if (const auto slope = growing_slope(*course)) {
-          limit.exhausted_in_seconds = static_cast<double>(*use.max - use.used) / *slope;
-        }
-      }
+      limit.exhausted_in_seconds = reached ? std::optional(0.0) : seconds_left(scene.histories, use);
     }
     limit.diagnosis = diagnose_limit(scene, findings, limit, failures);
     if (is_pool(use) && limit.diagnosis == Diagnosis::kUnknown) limit.exhausted_in_seconds.reset();

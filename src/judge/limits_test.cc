@@ -126,6 +126,15 @@ LimitUse ports(uint64_t used, uint64_t time_wait, const std::string& peer = "10.
   return {"local-ports", {100, 5}, used, 1000, peer, "10.0.0.2", time_wait};
 }
 
+std::vector<LimitPoint> ports_course(const std::function<uint64_t(int)>& used,
+                                     const std::function<uint64_t(int)>& time_wait) {
+  std::vector<LimitPoint> points;
+  for (int second = 0; second <= 60; ++second) {
+    points.push_back({Street::at(second), used(second), time_wait(second)});
+  }
+  return points;
+}
+
 TEST(Limits, local_ports_to_a_destination_count_down_by_their_own_course) {
   Street street;
   for (int i = 0; i < 60; ++i) {
@@ -133,12 +142,32 @@ TEST(Limits, local_ports_to_a_destination_count_down_by_their_own_course) {
     street.ask(facts, 0.6 + i, "main>leaky>lib:write");
   }
   street.histories.limits = {ports(400, 0)};
-  street.histories.limit_course[ports(0, 0).key()] = course([](int t) { return 100U + 5U * t; });
+  street.histories.limit_course[ports(0, 0).key()] =
+      ports_course([](int t) { return 100U + 5U * t; }, [](int) { return 0U; });
   const auto judgement = street.judge();
   ASSERT_EQ(judgement.limits.size(), 1U);
   ASSERT_TRUE(judgement.limits[0].exhausted_in_seconds);
   EXPECT_NEAR(*judgement.limits[0].exhausted_in_seconds, 120, 5);
   EXPECT_EQ(judgement.limits[0].diagnosis, Diagnosis::kLeak);
+}
+
+// Of 1,000, each closed at once and waiting since: so many are used, and what is said of the rest.
+std::optional<double> ports_left(uint64_t each_second) {
+  Street street;
+  auto& facts = street.open(Kind::kTcp, Role::kClient, 1, "main>fetch>lib:connect");
+  street.ask(facts, 59, "main>fetch>lib:write");
+  const auto waiting = [&](int t) { return each_second * t; };
+  const auto used = [&](int t) { return each_second * t + 2; };
+  street.histories.limits = {ports(used(60), waiting(60))};
+  street.histories.limit_course[ports(0, 0).key()] = ports_course(used, waiting);
+  return street.judge().limits.at(0).exhausted_in_seconds;
+}
+
+TEST(Limits, ports_that_come_back_in_time_are_not_counted_down) {
+  EXPECT_FALSE(ports_left(5));
+  const auto soon = ports_left(15);
+  ASSERT_TRUE(soon);
+  EXPECT_NEAR(*soon, 6.5, 1);
 }
 
 TEST(Limits, ports_in_time_wait_are_taken_by_closed_connections_and_leak_nothing) {

@@ -46,6 +46,78 @@ TEST(Sender, where_the_opening_shows_nobody_else_there_is_no_blame) {
             std::string::npos);
 }
 
+TEST(Sender, who_opened_it_at_home_is_blamed_where_siblings_are_closed) {
+  Street street;
+  for (int i = 0; i < 20; ++i) {
+    auto& facts = session(street, 0.5 + 2.5 * i, "tunnel.handle>tunnel.dial>lib:connect");
+    street.closed(facts, 0.9 + 2.5 * i, "tunnel.handle>lib:close");
+  }
+  for (int i = 0; i < 20; ++i)
+    session(street, 1 + 2.5 * i, "tunnel.handle:36>tunnel.dial>lib:connect");
+  const auto judgement = street.judge();
+  ASSERT_EQ(judgement.findings.size(), 1U);
+  ASSERT_TRUE(judgement.findings[0].blame);
+  EXPECT_EQ(judgement.findings[0].blame->site.function, "tunnel.handle");
+  EXPECT_EQ(judgement.findings[0].blame->site.line, 36U);
+}
+
+// A transport whose dialler and whose connections are the user's own, as they count bytes.
+ConnectionFacts& counted(Street& street, double when) {
+  auto& facts = street.open(Kind::kTcp, Role::kClient, when,
+                            "lib:goexit>lib:net/http.(*Transport).dialConnFor>main.dial>lib:connect");
+  facts.opened.by = {100, 1};
+  street.ask(facts, when + 0.1,
+             "lib:goexit>lib:net/http.(*persistConn).writeLoop>main.(*counted).Write>lib:write", 50);
+  facts.tenure_count = 1;
+  return facts;
+}
+
+TEST(Sender, own_code_that_a_library_calls_to_dial_and_send_stands_for_nobody) {
+  Street street;
+  for (int i = 0; i < 20; ++i) counted(street, 1 + 2.5 * i);
+  const auto judgement = street.judge();
+  ASSERT_EQ(judgement.findings.size(), 1U);
+  EXPECT_FALSE(judgement.findings[0].blame);
+  EXPECT_NE(judgement.findings[0].no_blame_reason.find("a library opens and uses it"),
+            std::string::npos);
+}
+
+TEST(Sender, whoever_was_handed_a_connection_that_counts_its_bytes_is_blamed) {
+  Street street;
+  for (int i = 0; i < 20; ++i) {
+    auto& facts = counted(street, 1 + 2.5 * i);
+    facts.borrowed[0] = Use{street.stack("main.quote>main.get>lib:roundTrip"),
+                            Street::at(1 + 2.5 * i), {100, 7}};
+    facts.borrowed_times = {1, 0, 0};
+  }
+  const auto judgement = street.judge();
+  ASSERT_EQ(judgement.findings.size(), 1U);
+  ASSERT_TRUE(judgement.findings[0].blame);
+  EXPECT_EQ(judgement.findings[0].blame->role, BlameRole::kBorrowed);
+  EXPECT_EQ(judgement.findings[0].blame->site.function, "main.get");
+}
+
+// One is asked well, and its answer's body closed by who asked; the others are not.
+TEST(Sender, who_hands_back_on_one_path_is_blamed_for_the_other) {
+  Street street;
+  for (int i = 0; i < 4; ++i) {
+    auto& facts = street.open(Kind::kTcp, Role::kClient, 1, "lib:dialConnFor>lib:connect");
+    street.borrow(facts, 50 + i, "main.serve>main.quote:47>main.get", 9);
+    facts.returned =
+        Use{street.stack("main.serve>main.quote:60>lib:Close"), Street::at(50.1 + i), {100, 9}};
+    facts.last_receive = Street::at(59);
+  }
+  for (int i = 0; i < 20; ++i) {
+    auto& facts = street.open(Kind::kTcp, Role::kClient, 1 + 2 * i, "lib:dialConnFor>lib:connect");
+    street.borrow(facts, 1.1 + 2 * i, "main.serve>main.quote:47>main.get", 100U + i);
+  }
+  const auto judgement = street.judge();
+  ASSERT_EQ(judgement.findings.size(), 1U);
+  ASSERT_TRUE(judgement.findings[0].blame);
+  EXPECT_EQ(judgement.findings[0].blame->site.function, "main.quote");
+  EXPECT_EQ(judgement.findings[0].blame->site.line, 47U);
+}
+
 TEST(Sender, a_goroutine_that_asks_and_reads_for_itself_is_blamed) {
   Street street;
   for (int i = 0; i < 20; ++i) {

@@ -25,6 +25,45 @@ bool makes_room(const std::string& function) {
                      [&](std::string_view name) { return function.starts_with(name); });
 }
 
+// Where client libraries begin goroutines of their own, to dial ahead, to send and to read for all.
+// What of the user's own runs there (a dialler, a connection that counts its bytes) was called by
+// the library, on behalf of nobody in particular.
+bool begins_for_all(const std::string& function) {
+  static constexpr std::string_view kBeginnings[] = {
+      "net/http.(*Transport).dialConnFor",
+      "net/http.(*persistConn).writeLoop",
+      "net/http.(*persistConn).readLoop",
+      "net/http.(*http2ClientConn).readLoop",
+      "net/http.(*http2clientStream).doRequest",
+      "golang.org/x/net/http2.(*ClientConn).readLoop",
+      "golang.org/x/net/http2.(*clientStream).doRequest",
+      "google.golang.org/grpc.(*addrConn).",
+      "google.golang.org/grpc/internal/transport.(*loopyWriter).run",
+      "google.golang.org/grpc/internal/transport.(*http2Client).",
+      "database/sql.(*DB).connectionOpener",
+      "github.com/jackc/puddle",
+      "github.com/jackc/pgx/v4/pgxpool.(*Pool).backgroundHealthCheck",
+      "github.com/jackc/pgx/v5/pgxpool.(*Pool).backgroundHealthCheck",
+      "github.com/go-redis/redis/v8/internal/pool.(*ConnPool).",
+      "github.com/redis/go-redis/v9/internal/pool.(*ConnPool).",
+      "go.mongodb.org/mongo-driver/x/mongo/driver/topology.",
+      "go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology."};
+  return std::any_of(std::begin(kBeginnings), std::end(kBeginnings),
+                     [&](std::string_view name) { return function.starts_with(name); });
+}
+
+// Code that a runtime made: it is made again, elsewhere, as it becomes hot, and has no name.
+bool is_generated(const NamedFrame& frame) { return frame.function.starts_with("[jit]"); }
+
+// Whether the user's own code runs there for nobody in particular.
+bool is_hook(const std::vector<NamedFrame>& frames) {
+  for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame) {
+    if (frame->own) return false;
+    if (begins_for_all(frame->function)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 FunctionId Stacks::intern(const NamedFrame& frame) {
@@ -39,19 +78,25 @@ Stacks::Stacks(const StackBook& book) {
   for (const auto& [id, stack] : book) {
     StackView view;
     view.truncated = stack.truncated != Truncation::kNone;
-    for (const auto& frame : stack.frames) {
+    for (size_t i = 0; i < stack.frames.size(); ++i) {
+      const NamedFrame& frame = stack.frames[i];
       if (is_collector(frame.function)) view.collector = true;
       if (!frame.own && view.library.empty()) view.library = frame.function;
-      view.shape = (view.shape ^ std::hash<std::string>()(frame.function)) * 0x9e3779b97f4a7c15ULL;
-      if (frame.own) view.own.push_back({intern(frame), &frame});
+      if (!is_generated(frame)) {
+        view.shape = (view.shape ^ std::hash<std::string>()(frame.function)) * 0x9e3779b97f4a7c15ULL;
+      }
+      if (!frame.own) continue;
+      view.own.push_back({intern(frame), &frame, {}});
+      if (i < stack.places.size()) view.own.back().place = stack.places[i];
     }
-    if (std::any_of(stack.frames.begin(), stack.frames.end(),
+    if (is_hook(stack.frames) ||
+        std::any_of(stack.frames.begin(), stack.frames.end(),
                     [](const NamedFrame& frame) { return makes_room(frame.function); })) {
       view.own.clear();
     }
     std::reverse(view.own.begin(), view.own.end());
     for (const auto& frame : stack.started) {
-      if (frame.own) view.started.insert(view.started.begin(), {intern(frame), &frame});
+      if (frame.own) view.started.insert(view.started.begin(), {intern(frame), &frame, {}});
     }
     x_views.emplace(id, std::move(view));
   }

@@ -14,7 +14,8 @@ class Street {
   static Instant at(double s) { return {1'000'000'000'000 + static_cast<int64_t>(s * 1e9)}; }
 
   // "main>serve>dial>lib:connect", outermost first; "lib:" is not own. A name may carry its line:
-  // "serve:12". A first one with "go:" is where the goroutine was started.
+  // "serve:12", or the place of its call besides: "serve@7". A first one with "go:" is where the
+  // goroutine was started.
   StackId stack(const std::string& path) {
     const auto [place, added] = x_stacks.try_emplace(path, x_stacks.size() + 1);
     if (!added) return place->second;
@@ -27,6 +28,11 @@ class Street {
       if (started) name.erase(0, 3);
       frame.own = !name.starts_with("lib:");
       if (!frame.own) name.erase(0, 4);
+      Frame place;
+      if (const size_t at = name.find('@'); at != std::string::npos) {
+        place = {0, {std::stoul(name.substr(at + 1))}};
+        name.resize(at);
+      }
       const size_t colon = name.find(':');
       if (frame.own && colon != std::string::npos) {
         frame.line = static_cast<uint32_t>(std::stoul(name.substr(colon + 1)));
@@ -35,6 +41,7 @@ class Street {
       frame.function = name;
       auto& frames = started ? named.started : named.frames;
       frames.insert(frames.begin(), frame);
+      if (!started) named.places.insert(named.places.begin(), place);
       from = to + 1;
     }
     book.emplace(place->second, std::move(named));

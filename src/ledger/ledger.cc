@@ -88,7 +88,7 @@ struct Ledger::State {
   std::map<ProcessId, ProcessInfo> processes;
   std::map<ProcessId, Instant> ended;
   std::map<LimitKey, LimitUse> limits;
-  std::map<LimitKey, std::vector<std::pair<Instant, uint64_t>>> limit_course;
+  std::map<LimitKey, std::vector<LimitPoint>> limit_course;
 
   uint64_t next_random() {
     random ^= random << 13;
@@ -380,7 +380,7 @@ void Ledger::State::operator()(const LimitSeen& record) {
   if (limits.size() >= kMostLimits && !limits.contains(key)) return;
   limits[key] = record.limit;
   if (record.limit.peer.empty()) return;
-  limit_course[key].emplace_back(record.at, record.limit.used);
+  limit_course[key].push_back({record.at, record.limit.used, record.limit.time_wait});
   thin(limit_course[key], Cohort::kMostPoints);
 }
 

@@ -139,7 +139,7 @@ struct Histories {
   std::map<ConnectionId, std::shared_ptr<const Owner>> owners;
   std::vector<LimitUse> limits;        // latest reading of each
   // Readings of the limits that are not counted in descriptors, oldest first.
-  std::map<LimitKey, std::vector<std::pair<Instant, uint64_t>>> limit_course;
+  std::map<LimitKey, std::vector<LimitPoint>> limit_course;
   uint64_t opened_total = 0, closed_total = 0;
 };
 

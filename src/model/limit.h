@@ -7,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "base/clock.h"
 #include "model/process.h"
 
 namespace unclosed {
@@ -32,6 +33,12 @@ struct LimitUse {
   std::vector<int> lent = {};   // of a pool: the descriptors that `used` counts, as far as known
   uint64_t waits = 0;           // of a pool: borrowers that had to wait, since it was made
   LimitKey key() const { return {name, process, peer, local}; }
+};
+
+// One reading of how much of a limit is used.
+struct LimitPoint {
+  Instant at;
+  uint64_t used = 0, time_wait = 0;  // as in LimitUse
 };
 
 // A limit with its countdown.

@@ -69,6 +69,7 @@ struct NamedStack {
   std::vector<NamedFrame> frames;  // innermost first
   Truncation truncated = Truncation::kNone;
   std::vector<NamedFrame> started;  // who started its goroutine or thread, innermost first
+  std::vector<Frame> places = {};   // what each frame was named by; empty: not known
 };
 
 // All named stacks that a judgement or a report needs, by id. An id that is missing was never taken

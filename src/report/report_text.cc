@@ -259,7 +259,7 @@ void TextReport::callers(const Finding& finding) {
   const auto chain = [&](std::string_view label, StackId id) {
     const auto found = x_report.stacks.find(id);
     if (id == kNoStack || found == x_report.stacks.end()) return;
-    const auto& [frames, truncated, started] = found->second;
+    const auto& [frames, truncated, started, places] = found->second;
     std::vector<std::string> own;
     for (const auto& frame : frames) {
       if (!frame.own) continue;

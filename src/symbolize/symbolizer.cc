@@ -179,6 +179,7 @@ NamedStack Symbolizer::name(const RawStack& stack) {
     }
     named.frames.insert(named.frames.end(), std::make_move_iterator(frames.begin()),
                         std::make_move_iterator(frames.end()));
+    named.places.resize(named.frames.size(), raw);
   }
   if (stack.started.module != kNoModule && stack.started.address.value > 0) {
     named.started =

@@ -55,6 +55,8 @@ struct BpfCollector::State {
   std::unordered_map<uint64_t, StackId> copy_by_content;
   uint32_t scans = 0;
   uint64_t stacks_dropped = 0;
+  static constexpr Duration kLookAgain = std::chrono::milliseconds(100);
+  Instant looked_again{};  // at the code of a target, for a stack that passed through unknown code
   bool rescan = false;
   bool ended = false;
   Instant last_scan{};
@@ -221,14 +223,19 @@ void BpfCollector::State::on_stack(const uc_event_stack& event) {
   } else if (const auto identified = proc.identify(static_cast<pid_t>(event.tgid))) {
     process = *identified;
   }
-  // The code was not known when the stack was taken: look again, then walk the copy.
+  // Some of its code was not known when the stack was taken: look again, then walk the copy.
   auto space = spaces.space_of(process);
+  RawStack stack = space ? spaces.walk(*space, event) : RawStack();
+  const Instant now = monotonic_now();
   const bool unknown = !space || spaces.frame_of(*space, event.pc).module == kNoModule;
-  if (unknown || spaces.walk(*space, event).frames.size() < 3) {
+  const bool outdated =
+      space && now - looked_again > kLookAgain && spaces.outdated(*space, stack);
+  if (unknown || outdated || stack.frames.size() < 3) {
+    looked_again = now;
     if (install(process)) space = spaces.space_of(process);
+    if (space) stack = spaces.walk(*space, event);
   }
   if (!space) return;
-  RawStack stack = spaces.walk(*space, event);
   uint64_t content = *space + 1;
   for (const Frame& frame : stack.frames) {
     content = (content ^ frame.module ^ frame.address.value) * 0x9e3779b97f4a7c15ULL;

@@ -74,7 +74,7 @@ ConnectionFacts facts_of(const uc_record& record, const uc_handed* handed, const
   facts.tenure_count = record.tenures;
   facts.unasked_receives = record.unasked;
   facts.bytes_sent = record.bytes_sent;
-  facts.bytes_received = record.bytes_received;
+  facts.bytes_received = record.bytes_received + record.unseen;
   facts.last_send = instant(record.last_send);
   facts.last_receive = instant(record.last_receive);
   facts.longest_idle_gap = Duration(static_cast<int64_t>(record.longest_gap));

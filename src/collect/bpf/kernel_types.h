@@ -137,11 +137,15 @@ struct socket {
 struct inet_sock {
   struct sock sk;
   __be32 inet_saddr;
+  __be16 inet_sport;
 };
 struct inet_connection_sock {
   struct inet_sock icsk_inet;
   __u8 icsk_retransmits;
   __u8 icsk_probes_out;
+  struct {
+    __u32 lrcvtime;
+  } icsk_ack;
 };
 struct tcp_sock {
   struct inet_connection_sock inet_conn;
@@ -150,6 +154,7 @@ struct tcp_sock {
   __u32 write_seq;
   __u32 snd_una;
   __u32 rcv_tstamp;
+  __u64 bytes_received;
 };
 struct sockaddr_un {
   __u16 sun_family;

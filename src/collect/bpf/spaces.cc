@@ -194,6 +194,16 @@ Frame Spaces::frame_of(uint32_t space, uint64_t pc) const {
   return {code->module, {pc - code->bias}};
 }
 
+bool Spaces::outdated(uint32_t space, const RawStack& stack) const {
+  for (size_t i = 0; i + 1 < stack.frames.size(); ++i) {
+    const Frame& frame = stack.frames[i];
+    const uint64_t pc = frame.address.value;
+    if (frame.module != kNoModule || code_at(space, pc) != nullptr) continue;
+    if (pc == 0 || code_at(space, pc - 1) == nullptr) return true;
+  }
+  return false;
+}
+
 namespace {
 
 // The copied part of a stack, read like memory.

@@ -32,6 +32,9 @@ class Spaces {
   Frame frame_of(uint32_t space, uint64_t pc) const;
   // Walks a copied stack by the same rows as the kernel side does.
   RawStack walk(uint32_t space, const uc_event_stack& copy) const;
+  // Whether the stack has frames before its last that lie in no code as of the mappings installed
+  // last: libraries that were loaded since.
+  bool outdated(uint32_t space, const RawStack& stack) const;
 
   // Modules whose rows found no place.
   uint32_t modules_without_place() const { return x_without_place; }

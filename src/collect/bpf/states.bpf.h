@@ -68,6 +68,27 @@ static __always_inline void note_state_in_use(struct uc_record *record, struct s
   if (record->state == SYN_SENT || ((shut & PEER_ENDED) && !record->peer_closed)) note_state(record, sk, now);
 }
 
+// What was received without passing a hook, as splice does: told by the kernel's own count, where ours began with the
+// connection, and by the time of the last data, to a jiffy (tcp_event_data_recv). `unread`: of the data that came.
+static __always_inline void note_unseen(struct uc_record *record, struct sock *sk, __u32 unread, __u64 now) {
+  struct tcp_sock *tcp = (void *)sk;
+  if ((record->flags & (UC_BEFORE_ATTACH | UC_UNTRACED)) || !jiffy_ns) return;
+  if (BPF_CORE_READ(sk, sk_protocol) != PROTOCOL_TCP) return;
+  __u32 unseen = (__u32)BPF_CORE_READ(tcp, bytes_received) - unread - (__u32)record->bytes_received;
+  // The peer's FIN is counted as a byte; a reset is not.
+  if ((__s32)(unseen - record->unseen) > 0 && (BPF_CORE_READ(sk, sk_shutdown) & 1)) unseen--;
+  bool more = (__s32)(unseen - record->unseen) > 0;
+  record->unseen = (__s32)unseen > 0 ? unseen : 0;
+  __u32 ago = (__u32)bpf_jiffies64() - BPF_CORE_READ(tcp, inet_conn.icsk_ack.lrcvtime);
+  if (!more || ago >> 31) return;
+  __u64 at = now - (__u64)ago * jiffy_ns;
+  if (at + jiffy_ns < record->last_send) return;
+  if (at < record->last_send) at = record->last_send + 1;   // within that jiffy
+  if (at <= record->last_receive) return;
+  record->last_receive = at;
+  record->direction = UC_RECEIVED;
+}
+
 // What the scan tells of a socket anew.
 static __always_inline void refresh(struct uc_record *record, struct uc_row *row, __u64 now) {
   struct sock *sk = sock_of(record);
@@ -82,8 +103,10 @@ static __always_inline void refresh(struct uc_record *record, struct uc_row *row
       __u32 unread = BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq);
       // The peer's FIN takes a number of its own.
       if (unread && (BPF_CORE_READ(sk, sk_shutdown) & 1)) unread--;
-      row->recv_queue = state == SYN_SENT ? 0 : unread;
-      row->send_queue = BPF_CORE_READ(tcp, write_seq) - BPF_CORE_READ(tcp, snd_una);
+      bool connected = ever_connected(sk);   // before that, the SYN is no data
+      row->recv_queue = connected ? unread : 0;
+      row->send_queue = connected ? BPF_CORE_READ(tcp, write_seq) - BPF_CORE_READ(tcp, snd_una) : 0;
+      note_unseen(record, sk, row->recv_queue, now);
       row->unanswered = BPF_CORE_READ(tcp, inet_conn.icsk_retransmits) + BPF_CORE_READ(tcp, inet_conn.icsk_probes_out);
     }
   } else if (record->kind == UC_UNIX) {

@@ -1,5 +1,6 @@
 // How TCP connections stand, as the kernel side tells it: between two scans nobody follows their states.
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -182,6 +183,64 @@ TEST_F(States, a_reset_is_told_by_its_own_time) {
   EXPECT_EQ(facts.state, TcpState::kClose);
   near(facts.state_since, left);
   EXPECT_EQ(facts.connect_errno, 0);
+}
+
+TEST_F(States, an_accepted_one_that_was_reset_knows_whose_it_was) {
+  watch();
+  converse();
+  const linger at_once{1, 0};
+  ASSERT_EQ(::setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+  client.reset();
+  ::usleep(50'000);
+  scan();
+  const auto& facts = seen.open.at(peer.get());
+  EXPECT_EQ(facts.state, TcpState::kClose);
+  EXPECT_EQ(facts.local.port, port_of(listener));
+}
+
+TEST_F(States, what_is_spliced_is_received_all_the_same) {
+  watch();
+  converse();
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const Fd out(ends[0]), in(ends[1]);
+  ASSERT_EQ(::send(client.get(), "ask", 3, 0), 3);
+  scan();
+  EXPECT_FALSE(seen.open.at(client.get()).last_receive);
+  ::usleep(50'000);
+  ASSERT_EQ(::send(peer.get(), "answer", 6, 0), 6);
+  scan();
+  EXPECT_FALSE(seen.open.at(client.get()).last_receive);  // it lies there unread
+  EXPECT_EQ(seen.open.at(client.get()).recv_queue, 6U);
+  const Instant came = monotonic_now();
+  ASSERT_EQ(::splice(client.get(), nullptr, in.get(), nullptr, 64, 0), 6);
+  scan();
+  near(seen.open.at(client.get()).last_receive, came);
+  EXPECT_EQ(seen.open.at(client.get()).bytes_received, 6U);
+  ASSERT_EQ(::send(client.get(), "ask", 3, 0), 3);
+  ASSERT_EQ(::send(peer.get(), "more", 4, 0), 4);
+  char bytes[8];
+  ASSERT_EQ(::recv(client.get(), bytes, sizeof bytes, 0), 4);
+  scan();
+  EXPECT_EQ(seen.open.at(client.get()).bytes_received, 10U);
+  EXPECT_EQ(seen.open.at(client.get()).request_count, 2U);
+  ASSERT_EQ(::recv(peer.get(), bytes, sizeof bytes, 0), 6);  // else it would end by a reset
+  peer.reset();
+  ::usleep(50'000);
+  const auto told = seen.open.at(client.get()).last_receive;
+  scan();
+  EXPECT_EQ(seen.open.at(client.get()).last_receive, told);  // an end is no data
+  EXPECT_EQ(seen.open.at(client.get()).bytes_received, 10U);
+}
+
+TEST_F(States, of_a_connect_that_nobody_answers_no_byte_is_waiting) {
+  watch();
+  const Unanswered server;
+  client = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  connect_to(client, port_of(server.full));
+  scan();
+  EXPECT_EQ(seen.open.at(client.get()).state, TcpState::kSynSent);
+  EXPECT_EQ(seen.open.at(client.get()).send_queue, 0U);
 }
 
 TEST_F(States, a_connect_that_is_answered_later_is_told_by_the_answer) {
