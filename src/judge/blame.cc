@@ -36,6 +36,7 @@ bool hides_closer(const StackView& view, const StackView& closed, size_t length)
 }  // namespace
 
 Blamer::Blamer(const Scene& scene) : x_scene(scene), x_ancestry(scene) {
+  learn_hand_backs();
   learn_dispatchers();
   learn_habits();
   learn_healthy();
@@ -62,7 +63,7 @@ Blamer::Tenure Blamer::tenure_of(const ConnectionFacts& facts) const {
     // Each hand-out begins a tenure; what the library sent and dialled itself tells nothing.
     tenure.last = own(handed->stack);
     tenure.role = BlameRole::kBorrowed;
-    tenure.keeps = !facts.returned || facts.returned->at < handed->at;
+    tenure.keeps = keeps(facts, *handed);
     return tenure;
   }
   bool requested = false;

@@ -106,6 +106,8 @@ class Blamer {
   bool forgotten(const Cohort& cohort, const ClosedSample& sample) const;
   void learn_healthy();
   void add_healthy(const Member& member);
+  void learn_hand_backs();
+  bool keeps(const ConnectionFacts& facts, const Use& handed) const;
   void add_hand_back(const ConnectionFacts& facts);
   void add_borrowed_by_many();
   Choice meet(const Tenure& tenure) const;
@@ -133,6 +135,10 @@ class Blamer {
   std::set<StackId> x_left_requests;     // made in the last tenure of candidates
   std::set<FunctionId> x_alive_senders;  // alone on the stack of a connection in use
   mutable std::map<StackId, StackView> x_outside;
+  // Hand-backs are watched for a while only: until the last that was seen. Of those left alone since
+  // they were handed out under a stack in that time: how many were kept, and how many handed back.
+  std::map<ProcessId, Instant> x_last_hand_back;
+  std::map<StackId, std::pair<uint64_t, uint64_t>> x_kept;
   std::set<StackId> x_ends;  // last uses of connections that were given back or closed
   std::map<std::pair<Kind, Role>, Healthy> x_healthy;
   mutable std::map<std::vector<uint64_t>, std::optional<Blamed>> x_known;

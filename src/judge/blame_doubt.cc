@@ -65,7 +65,7 @@ std::string Blamer::why_not(const Member& member) const {
     if (view != nullptr) {
       return fmt::format(
           "{} sends for others, from a goroutine or thread of its own, and the opening shows no "
-          "caller outside of it; `unclosed run` from the start would tell more",
+          "caller outside of it",
           view->own.back().frame->function);
     }
   }
@@ -86,6 +86,11 @@ std::string Blamer::why_not(const Member& member) const {
     if (handed) look(handed->stack);
   }
   look(facts.opened.stack);
+  const auto process = x_scene.histories.processes.find(facts.opener);
+  if (any && process != x_scene.histories.processes.end() && is_interpreter(process->second.exe)) {
+    return "its stacks hold the interpreter's own frames alone: which line of the program that it "
+           "runs stood behind them is not read";
+  }
   if (any) {
     return fmt::format(
         "its stacks hold no frame of the user's own code (innermost: {}): a library opens and uses "

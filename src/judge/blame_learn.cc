@@ -165,15 +165,49 @@ void Blamer::add_healthy(const Member& member) {
   }
 }
 
+void Blamer::learn_hand_backs() {
+  const auto note = [&](const ConnectionFacts& facts) {
+    if (!facts.returned) return;
+    Instant& last = x_last_hand_back[facts.opener];
+    last = std::max(last, facts.returned->at);
+  };
+  for (const auto& member : x_scene.members) note(*member.facts);
+  for (const auto& [key, cohort] : x_scene.histories.cohorts) {
+    for (const auto& sample : cohort.samples) note(sample.facts);
+  }
+  for (const auto& member : x_scene.members) {
+    const auto& facts = *member.facts;
+    const auto& handed = facts.borrowed[0];
+    const auto last = x_last_hand_back.find(facts.opener);
+    if (!member.candidate || !handed || last == x_last_hand_back.end()) continue;
+    if (handed->at >= last->second) continue;
+    auto& [kept, back] = x_kept[handed->stack];
+    ++(facts.returned && facts.returned->at >= handed->at ? back : kept);
+  }
+}
+
+// Whether what was handed out has not been handed back; of one that was handed out when nobody
+// watched any more, as most under the same stack.
+bool Blamer::keeps(const ConnectionFacts& facts, const Use& handed) const {
+  if (facts.returned && facts.returned->at >= handed.at) return false;
+  const auto last = x_last_hand_back.find(facts.opener);
+  if (last != x_last_hand_back.end() && handed.at < last->second) return true;
+  const auto others = x_kept.find(handed.stack);
+  return others != x_kept.end() && others->second.first > others->second.second;
+}
+
 // Where what was handed out is handed back shows where it should have been, as a close does.
 void Blamer::add_hand_back(const ConnectionFacts& facts) {
   if (!facts.returned) return;
   const auto* back = own(facts.returned->stack).view;
-  const auto handed = std::find_if(
-      facts.borrowed.begin(), facts.borrowed.end(),
-      [&](const std::optional<Use>& use) { return use && use->at <= facts.returned->at; });
-  if (back == nullptr || handed == facts.borrowed.end()) return;
-  const Stack used = own((*handed)->stack);
+  if (back == nullptr) return;
+  Stack used;
+  for (size_t i = 0; i < facts.borrowed.size() && used.id == kNoStack; ++i) {
+    // The last of several in the same way may have come after it, the others did not.
+    const auto& handed = facts.borrowed[i];
+    const bool before = handed && (handed->at <= facts.returned->at || facts.borrowed_times[i] > 1);
+    if (before) used = own(handed->stack);
+  }
   if (used.view == nullptr) return;
   auto& hand_backs = x_healthy[{facts.kind, role_of(facts)}].hand_backs;
   auto& closing = hand_backs[{used.id, facts.opened.stack, facts.returned->stack}];

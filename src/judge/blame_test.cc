@@ -96,7 +96,8 @@ TEST(Blame, where_all_frames_are_shared_it_is_the_one_that_closes_the_siblings) 
 // A function whose last call closes is not on the stack of the closing: that call was a jump.
 TEST(Blame, who_closed_by_a_jump_is_behind_the_call_that_both_stacks_hold) {
   Street street;
-  leaked(street, 1, "main>run>accept_all>lib:accept", {"main@1>run@2>on_event:72>answer>lib:send"}, 7);
+  leaked(street, 1, "main>run>accept_all>lib:accept",
+         {"main@1>run@2>on_event:72>answer>lib:send"}, 7);
   for (int i = 0; i < 5; ++i) {
     healthy(street, 5 + i, "main>run>accept_all>lib:accept",
             "main@1>run@2>on_event:72>answer>lib:send", "main@1>run@2>lib:close");
@@ -108,7 +109,8 @@ TEST(Blame, who_closed_by_a_jump_is_behind_the_call_that_both_stacks_hold) {
 
 TEST(Blame, who_closes_behind_another_call_is_blamed_itself) {
   Street street;
-  leaked(street, 1, "main>run>accept_all>lib:accept", {"main@1>run@2>on_event:72>answer>lib:send"}, 7);
+  leaked(street, 1, "main>run>accept_all>lib:accept",
+         {"main@1>run@2>on_event:72>answer>lib:send"}, 7);
   for (int i = 0; i < 5; ++i) {
     healthy(street, 5 + i, "main>run>accept_all>lib:accept",
             "main@1>run@2>on_event:72>answer>lib:send", "main@1>run@3>lib:close");

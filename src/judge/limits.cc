@@ -197,7 +197,8 @@ std::vector<Limit> weigh_limits(const Scene& scene, const std::vector<Finding>& 
       // Open and refused at the same time: a few numbers are always between two hands.
       const bool reached =
           use.used >= *use.max || (failures > 0 && use.used + 1 + *use.max / 50 >= *use.max);
-      limit.exhausted_in_seconds = reached ? std::optional(0.0) : seconds_left(scene.histories, use);
+      limit.exhausted_in_seconds =
+          reached ? std::optional(0.0) : seconds_left(scene.histories, use);
     }
     limit.diagnosis = diagnose_limit(scene, findings, limit, failures);
     if (is_pool(use) && limit.diagnosis == Diagnosis::kUnknown) limit.exhausted_in_seconds.reset();

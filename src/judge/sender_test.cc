@@ -63,11 +63,13 @@ TEST(Sender, who_opened_it_at_home_is_blamed_where_siblings_are_closed) {
 
 // A transport whose dialler and whose connections are the user's own, as they count bytes.
 ConnectionFacts& counted(Street& street, double when) {
-  auto& facts = street.open(Kind::kTcp, Role::kClient, when,
-                            "lib:goexit>lib:net/http.(*Transport).dialConnFor>main.dial>lib:connect");
+  auto& facts =
+      street.open(Kind::kTcp, Role::kClient, when,
+                  "lib:goexit>lib:net/http.(*Transport).dialConnFor>main.dial>lib:connect");
   facts.opened.by = {100, 1};
-  street.ask(facts, when + 0.1,
-             "lib:goexit>lib:net/http.(*persistConn).writeLoop>main.(*counted).Write>lib:write", 50);
+  street.ask(
+      facts, when + 0.1,
+      "lib:goexit>lib:net/http.(*persistConn).writeLoop>main.(*counted).Write>lib:write", 50);
   facts.tenure_count = 1;
   return facts;
 }
@@ -79,6 +81,16 @@ TEST(Sender, own_code_that_a_library_calls_to_dial_and_send_stands_for_nobody) {
   ASSERT_EQ(judgement.findings.size(), 1U);
   EXPECT_FALSE(judgement.findings[0].blame);
   EXPECT_NE(judgement.findings[0].no_blame_reason.find("a library opens and uses it"),
+            std::string::npos);
+}
+
+TEST(Sender, an_interpreter_is_said_to_be_one) {
+  Street street;
+  for (int i = 0; i < 20; ++i) counted(street, 1 + 2.5 * i);
+  street.histories.processes[{100, 5}].exe = "/usr/bin/python3.11";
+  const auto judgement = street.judge();
+  ASSERT_EQ(judgement.findings.size(), 1U);
+  EXPECT_NE(judgement.findings[0].no_blame_reason.find("the interpreter's own frames"),
             std::string::npos);
 }
 
@@ -116,6 +128,28 @@ TEST(Sender, who_hands_back_on_one_path_is_blamed_for_the_other) {
   ASSERT_TRUE(judgement.findings[0].blame);
   EXPECT_EQ(judgement.findings[0].blame->site.function, "main.quote");
   EXPECT_EQ(judgement.findings[0].blame->site.line, 47U);
+}
+
+// The hand-backs of a busy service are watched for a while. What was handed out later is taken to
+// be as what was handed out then under the same stack: here, handed back.
+TEST(Sender, what_nobody_watched_any_more_is_as_what_was_watched) {
+  Street street;
+  for (int i = 0; i < 4; ++i) {
+    auto& facts = street.open(Kind::kTcp, Role::kClient, 1, "lib:dialConnFor>lib:connect");
+    for (int n = 0; n < 5; ++n) street.borrow(facts, 50 + n + 0.1 * i, "main.ship>main.post:46", 9);
+    facts.last_receive = Street::at(59);
+  }
+  for (int i = 0; i < 20; ++i) {
+    auto& facts = street.open(Kind::kTcp, Role::kClient, 1 + 2 * i, "lib:dialConnFor>lib:connect");
+    street.borrow(facts, 1.1 + 2 * i, "main.refund>main.post:46", 100U + i);
+    if (i < 10)
+      facts.returned = Use{street.stack("main.refund>main.post:52>lib:Close"),
+                           Street::at(1.2 + 2 * i), {100, 100U + i}};
+  }
+  const auto judgement = street.judge();
+  ASSERT_EQ(judgement.findings.size(), 1U);
+  ASSERT_TRUE(judgement.findings[0].blame);
+  EXPECT_EQ(judgement.findings[0].blame->site.function, "main.refund");
 }
 
 TEST(Sender, a_goroutine_that_asks_and_reads_for_itself_is_blamed) {

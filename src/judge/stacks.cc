@@ -83,7 +83,8 @@ Stacks::Stacks(const StackBook& book) {
       if (is_collector(frame.function)) view.collector = true;
       if (!frame.own && view.library.empty()) view.library = frame.function;
       if (!is_generated(frame)) {
-        view.shape = (view.shape ^ std::hash<std::string>()(frame.function)) * 0x9e3779b97f4a7c15ULL;
+        view.shape ^= std::hash<std::string>()(frame.function);
+        view.shape *= 0x9e3779b97f4a7c15ULL;
       }
       if (!frame.own) continue;
       view.own.push_back({intern(frame), &frame, {}});

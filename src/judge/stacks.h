@@ -28,7 +28,7 @@ struct StackView {
   bool collector = false;         // runs under a garbage collector's finalizers
   std::vector<OwnFrame> started;  // own code that started its goroutine, outermost first
   std::string library;            // innermost frame that is not own; "" when there is none
-  uint64_t shape = 0;             // of all named functions, without lines: the same path through the code
+  uint64_t shape = 0;  // of all named functions, without lines: the same path through the code
 };
 
 class Stacks {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "model/process.h"
+
 namespace unclosed {
 namespace {
 
@@ -37,15 +39,11 @@ bool start_code(std::string_view function) {
 }
 
 // An interpreter, or a native extension of one: neither is what its user wrote.
-bool interpreter(std::string_view path) {
-  const std::string_view name = path.substr(path.rfind('/') + 1);
-  static constexpr std::array<std::string_view, 9> kNames = {
-      "python", "libpython", "node", "java", "libjvm", "ruby", "php", "perl", "dotnet"};
+bool of_interpreter(std::string_view path) {
   static constexpr std::array<std::string_view, 7> kExtensions = {
       ".cpython-",       ".abi3.so", "/lib-dynload/", "/site-packages/",
       "/dist-packages/", "/jvm/",    "/node_modules/"};
-  return std::any_of(kNames.begin(), kNames.end(),
-                     [&](std::string_view start) { return name.starts_with(start); }) ||
+  return is_interpreter(path) ||
          std::any_of(kExtensions.begin(), kExtensions.end(),
                      [&](std::string_view part) { return has(path, part); });
 }
@@ -122,7 +120,7 @@ std::optional<bool> own_by_pattern(const OwnRules& rules, std::string_view funct
 }
 
 bool own_native(const NativeFrame& frame) {
-  if (start_code(frame.function) || interpreter(frame.module_path)) return false;
+  if (start_code(frame.function) || of_interpreter(frame.module_path)) return false;
   if (frame.language == Language::kRust && !own_rust(frame.file)) return false;
   if (!frame.executable && system_path(frame.module_path)) return false;
   // Where the user's code has DWARF, what has none was linked in: a static libc, start code.
