@@ -95,6 +95,7 @@ class Blamer {
   std::optional<Blamed> trust(std::optional<Blamed> blamed, const ConnectionFacts& facts) const;
   Tenure tenure_of(const ConnectionFacts& facts) const;
   Stack own(StackId id) const { return {id, x_scene.stacks.own_view(id)}; }
+  Stack standing(const ConnectionFacts& facts, StackId id) const;
   void learn_dispatchers();
   std::set<FunctionId> owners() const;
   std::optional<Blamed> by_ancestry(const ConnectionFacts& facts) const;
@@ -135,8 +136,8 @@ class Blamer {
   std::set<StackId> x_left_requests;     // made in the last tenure of candidates
   std::set<FunctionId> x_alive_senders;  // alone on the stack of a connection in use
   mutable std::map<StackId, StackView> x_outside;
-  // Hand-backs are watched for a while only: until the last that was seen. Of those left alone since
-  // they were handed out under a stack in that time: how many were kept, and how many handed back.
+  // Hand-backs are watched for a while only: until the last that was seen. Of those left alone
+  // since they were handed out under a stack in that time: how many were kept, and how many handed back.
   std::map<ProcessId, Instant> x_last_hand_back;
   std::map<StackId, std::pair<uint64_t, uint64_t>> x_kept;
   std::set<StackId> x_ends;  // last uses of connections that were given back or closed

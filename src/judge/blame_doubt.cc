@@ -87,7 +87,8 @@ std::string Blamer::why_not(const Member& member) const {
   }
   look(facts.opened.stack);
   const auto process = x_scene.histories.processes.find(facts.opener);
-  if (any && process != x_scene.histories.processes.end() && is_interpreter(process->second.exe)) {
+  if (any && process != x_scene.histories.processes.end() &&
+      is_interpreter(process->second.exe) && !process->second.runtime.starts_with("go")) {
     return "its stacks hold the interpreter's own frames alone: which line of the program that it "
            "runs stood behind them is not read";
   }

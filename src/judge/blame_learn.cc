@@ -203,10 +203,13 @@ void Blamer::add_hand_back(const ConnectionFacts& facts) {
   if (back == nullptr) return;
   Stack used;
   for (size_t i = 0; i < facts.borrowed.size() && used.id == kNoStack; ++i) {
-    // The last of several in the same way may have come after it, the others did not.
     const auto& handed = facts.borrowed[i];
-    const bool before = handed && (handed->at <= facts.returned->at || facts.borrowed_times[i] > 1);
-    if (before) used = own(handed->stack);
+    if (!handed) continue;
+    // Where all came in one way, the last may have come after it; the others did not.
+    const bool one_way = !facts.borrowed[1] && facts.borrowed_times[i] > 1;
+    const bool by_borrower =
+        handed->at <= facts.returned->at && handed->by.same_as(facts.returned->by);
+    if (one_way || by_borrower) used = own(handed->stack);
   }
   if (used.view == nullptr) return;
   auto& hand_backs = x_healthy[{facts.kind, role_of(facts)}].hand_backs;

@@ -130,8 +130,10 @@ std::optional<double> seconds_left(const std::vector<LimitPoint>& course, uint64
     used.emplace_back(point.at, point.used);
     held.emplace_back(point.at, point.used - std::min(point.used, point.time_wait));
   }
-  const auto soon = seconds_left(used, left);
-  return soon && *soon <= kTimeWait ? soon : seconds_left(held, left);
+  const auto slope = growing_slope(used);
+  const bool reaches = slope && static_cast<double>(used.front().second) + *slope * kTimeWait >=
+                                    static_cast<double>(used.back().second + left);
+  return reaches ? static_cast<double>(left) / *slope : seconds_left(held, left);
 }
 
 std::optional<double> seconds_left(const Histories& histories, const LimitUse& use) {

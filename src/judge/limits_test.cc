@@ -152,22 +152,28 @@ TEST(Limits, local_ports_to_a_destination_count_down_by_their_own_course) {
 }
 
 // Of 1,000, each closed at once and waiting since: so many are used, and what is said of the rest.
-std::optional<double> ports_left(uint64_t each_second) {
+std::optional<double> ports_left(uint64_t each_second, int seconds = 60) {
   Street street;
   auto& facts = street.open(Kind::kTcp, Role::kClient, 1, "main>fetch>lib:connect");
   street.ask(facts, 59, "main>fetch>lib:write");
   const auto waiting = [&](int t) { return each_second * t; };
   const auto used = [&](int t) { return each_second * t + 2; };
-  street.histories.limits = {ports(used(60), waiting(60))};
-  street.histories.limit_course[ports(0, 0).key()] = ports_course(used, waiting);
+  street.histories.limits = {ports(used(seconds), waiting(seconds))};
+  auto course = ports_course(used, waiting);
+  course.resize(static_cast<size_t>(seconds) + 1);
+  street.histories.limit_course[ports(0, 0).key()] = course;
   return street.judge().limits.at(0).exhausted_in_seconds;
 }
 
 TEST(Limits, ports_that_come_back_in_time_are_not_counted_down) {
   EXPECT_FALSE(ports_left(5));
-  const auto soon = ports_left(15);
+  EXPECT_FALSE(ports_left(15));  // 902 of 1,000, and no more
+}
+
+TEST(Limits, ports_that_do_not_come_back_in_time_are_counted_down) {
+  const auto soon = ports_left(18, 50);
   ASSERT_TRUE(soon);
-  EXPECT_NEAR(*soon, 6.5, 1);
+  EXPECT_NEAR(*soon, 5.5, 1);
 }
 
 TEST(Limits, ports_in_time_wait_are_taken_by_closed_connections_and_leak_nothing) {

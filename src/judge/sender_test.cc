@@ -61,6 +61,19 @@ TEST(Sender, who_opened_it_at_home_is_blamed_where_siblings_are_closed) {
   EXPECT_EQ(judgement.findings[0].blame->site.line, 36U);
 }
 
+TEST(Sender, who_dials_without_a_helper_at_home_is_blamed_too) {
+  Street street;
+  for (int i = 0; i < 20; ++i) {
+    auto& facts = session(street, 0.5 + 2.5 * i, "tunnel.handle>lib:connect");
+    street.closed(facts, 0.9 + 2.5 * i, "tunnel.handle>lib:close");
+  }
+  for (int i = 0; i < 20; ++i) session(street, 1 + 2.5 * i, "tunnel.handle:36>lib:connect");
+  const auto judgement = street.judge();
+  ASSERT_EQ(judgement.findings.size(), 1U);
+  ASSERT_TRUE(judgement.findings[0].blame);
+  EXPECT_EQ(judgement.findings[0].blame->site.function, "tunnel.handle");
+}
+
 // A transport whose dialler and whose connections are the user's own, as they count bytes.
 ConnectionFacts& counted(Street& street, double when) {
   auto& facts =
@@ -82,6 +95,19 @@ TEST(Sender, own_code_that_a_library_calls_to_dial_and_send_stands_for_nobody) {
   EXPECT_FALSE(judgement.findings[0].blame);
   EXPECT_NE(judgement.findings[0].no_blame_reason.find("a library opens and uses it"),
             std::string::npos);
+}
+
+TEST(Sender, a_dialler_that_fails_behind_its_own_dial_is_blamed) {
+  Street street;
+  const std::string dialled = "lib:goexit>lib:net/http.(*Transport).dialConnFor>main.dial";
+  for (int i = 0; i < 20; ++i) {
+    auto& facts = street.open(Kind::kTcp, Role::kClient, 1 + 2.5 * i, dialled + ">lib:connect");
+    street.ask(facts, 1.1 + 2.5 * i, dialled + ">main.greet>lib:write", 50U + i);
+  }
+  const auto judgement = street.judge();
+  ASSERT_EQ(judgement.findings.size(), 1U);
+  ASSERT_TRUE(judgement.findings[0].blame);
+  EXPECT_TRUE(judgement.findings[0].blame->site.function.starts_with("main."));
 }
 
 TEST(Sender, an_interpreter_is_said_to_be_one) {

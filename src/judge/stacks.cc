@@ -1,6 +1,8 @@
 #include "judge/stacks.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 namespace unclosed {
 namespace {
@@ -25,44 +27,44 @@ bool makes_room(const std::string& function) {
                      [&](std::string_view name) { return function.starts_with(name); });
 }
 
-// Where client libraries begin goroutines of their own, to dial ahead, to send and to read for all.
-// What of the user's own runs there (a dialler, a connection that counts its bytes) was called by
-// the library, on behalf of nobody in particular.
-bool begins_for_all(const std::string& function) {
-  static constexpr std::string_view kBeginnings[] = {
-      "net/http.(*Transport).dialConnFor",
-      "net/http.(*persistConn).writeLoop",
-      "net/http.(*persistConn).readLoop",
-      "net/http.(*http2ClientConn).readLoop",
-      "net/http.(*http2clientStream).doRequest",
-      "golang.org/x/net/http2.(*ClientConn).readLoop",
-      "golang.org/x/net/http2.(*clientStream).doRequest",
-      "google.golang.org/grpc.(*addrConn).",
-      "google.golang.org/grpc/internal/transport.(*loopyWriter).run",
-      "google.golang.org/grpc/internal/transport.(*http2Client).",
-      "database/sql.(*DB).connectionOpener",
-      "github.com/jackc/puddle",
-      "github.com/jackc/pgx/v4/pgxpool.(*Pool).backgroundHealthCheck",
-      "github.com/jackc/pgx/v5/pgxpool.(*Pool).backgroundHealthCheck",
-      "github.com/go-redis/redis/v8/internal/pool.(*ConnPool).",
-      "github.com/redis/go-redis/v9/internal/pool.(*ConnPool).",
-      "go.mongodb.org/mongo-driver/x/mongo/driver/topology.",
-      "go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology."};
-  return std::any_of(std::begin(kBeginnings), std::end(kBeginnings),
+bool starts_with_any(const std::string& function, std::span<const std::string_view> names) {
+  return std::any_of(names.begin(), names.end(),
                      [&](std::string_view name) { return function.starts_with(name); });
+}
+
+// Where client libraries begin goroutines of their own, to dial for whoever comes. What of the
+// user's own runs there, a dialler, was called by the library.
+constexpr std::array<std::string_view, 8> kDialling = {
+    "net/http.(*Transport).dialConnFor",
+    "google.golang.org/grpc.(*addrConn).",
+    "database/sql.(*DB).connectionOpener",
+    "github.com/jackc/puddle",
+    "github.com/go-redis/redis/v8/internal/pool.(*ConnPool).",
+    "github.com/redis/go-redis/v9/internal/pool.(*ConnPool).",
+    "go.mongodb.org/mongo-driver/x/mongo/driver/topology.",
+    "go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology."};
+// The same, to send and to read for all: what of the user's own runs there, as a connection that
+// counts its bytes, stands for nobody.
+constexpr std::array<std::string_view, 7> kSending = {
+    "net/http.(*persistConn).writeLoop",
+    "net/http.(*persistConn).readLoop",
+    "net/http.(*http2ClientConn).readLoop",
+    "net/http.(*http2clientStream).doRequest",
+    "golang.org/x/net/http2.(*ClientConn).readLoop",
+    "golang.org/x/net/http2.(*clientStream).doRequest",
+    "google.golang.org/grpc/internal/transport.(*loopyWriter).run"};
+
+// Whether the stack begins in such a function, before it comes to the user's own code.
+bool begins_in(const std::vector<NamedFrame>& frames, std::span<const std::string_view> names) {
+  for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame) {
+    if (frame->own) return false;
+    if (starts_with_any(frame->function, names)) return true;
+  }
+  return false;
 }
 
 // Code that a runtime made: it is made again, elsewhere, as it becomes hot, and has no name.
 bool is_generated(const NamedFrame& frame) { return frame.function.starts_with("[jit]"); }
-
-// Whether the user's own code runs there for nobody in particular.
-bool is_hook(const std::vector<NamedFrame>& frames) {
-  for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame) {
-    if (frame->own) return false;
-    if (begins_for_all(frame->function)) return true;
-  }
-  return false;
-}
 
 }  // namespace
 
@@ -90,7 +92,8 @@ Stacks::Stacks(const StackBook& book) {
       view.own.push_back({intern(frame), &frame, {}});
       if (i < stack.places.size()) view.own.back().place = stack.places[i];
     }
-    if (is_hook(stack.frames) ||
+    view.dials_for_all = begins_in(stack.frames, kDialling);
+    if (begins_in(stack.frames, kSending) ||
         std::any_of(stack.frames.begin(), stack.frames.end(),
                     [](const NamedFrame& frame) { return makes_room(frame.function); })) {
       view.own.clear();

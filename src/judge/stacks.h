@@ -25,6 +25,7 @@ struct OwnFrame {
 struct StackView {
   std::vector<OwnFrame> own;  // outermost first
   bool truncated = false;
+  bool dials_for_all = false;     // runs where a client library dials for whoever comes
   bool collector = false;         // runs under a garbage collector's finalizers
   std::vector<OwnFrame> started;  // own code that started its goroutine, outermost first
   std::string library;            // innermost frame that is not own; "" when there is none

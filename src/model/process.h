@@ -41,8 +41,8 @@ struct ProcessInfo {
   std::string runtime;  // "go1.26.8", "native", "python3.11", …; empty: not known
 };
 
-// Whether a file is the interpreter or virtual machine of a language (Python, Node, Java, …), or its
-// library: what a service wrote in that language is in none of its frames.
+// Whether a file is the interpreter or virtual machine of a language (Python, Node, Java, …), or
+// its library: what a service wrote in that language is in none of its frames.
 bool is_interpreter(std::string_view path);
 
 }  // namespace unclosed

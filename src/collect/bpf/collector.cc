@@ -55,8 +55,14 @@ struct BpfCollector::State {
   std::unordered_map<uint64_t, StackId> copy_by_content;
   uint32_t scans = 0;
   uint64_t stacks_dropped = 0;
-  static constexpr Duration kLookAgain = std::chrono::milliseconds(100);
-  Instant looked_again{};  // at the code of a target, for a stack that passed through unknown code
+  // When to look again at the code of a target whose stacks pass through unknown code; later and
+  // later while that does not help.
+  struct NextLook {
+    Instant at{};
+    Duration pause = std::chrono::milliseconds(100);
+  };
+  static constexpr Duration kLongestPause = std::chrono::seconds(10);
+  std::map<ProcessId, NextLook> next_looks;
   bool rescan = false;
   bool ended = false;
   Instant last_scan{};
@@ -228,12 +234,16 @@ void BpfCollector::State::on_stack(const uc_event_stack& event) {
   RawStack stack = space ? spaces.walk(*space, event) : RawStack();
   const Instant now = monotonic_now();
   const bool unknown = !space || spaces.frame_of(*space, event.pc).module == kNoModule;
-  const bool outdated =
-      space && now - looked_again > kLookAgain && spaces.outdated(*space, stack);
+  if (next_looks.size() >= kMostOthers) next_looks.clear();
+  NextLook& next = next_looks[process];
+  const bool outdated = space && now >= next.at && spaces.outdated(*space, stack);
   if (unknown || outdated || stack.frames.size() < 3) {
-    looked_again = now;
     if (install(process)) space = spaces.space_of(process);
     if (space) stack = spaces.walk(*space, event);
+  }
+  if (outdated) {
+    if (spaces.outdated(*space, stack)) next.pause = std::min(next.pause * 2, kLongestPause);
+    next.at = now + next.pause;
   }
   if (!space) return;
   uint64_t content = *space + 1;

@@ -111,7 +111,8 @@ struct uc_record {
   __u32 unasked;
   __u32 tenures;
   __s16 connect_errno, end_errno;
-  __u32 unseen;  // bytes that were received in a way that no hook sees (splice), as of the last scan
+  // Bytes that were received in a way that no hook sees (splice), as of the last scan; modulo 4 GB.
+  __u32 unseen;
 };
 
 // A row of the scan: one descriptor; the record of the connection behind it follows.

@@ -199,7 +199,7 @@ bool Spaces::outdated(uint32_t space, const RawStack& stack) const {
     const Frame& frame = stack.frames[i];
     const uint64_t pc = frame.address.value;
     if (frame.module != kNoModule || code_at(space, pc) != nullptr) continue;
-    if (pc == 0 || code_at(space, pc - 1) == nullptr) return true;
+    if (pc != 0 && code_at(space, pc - 1) == nullptr) return true;
   }
   return false;
 }

@@ -69,18 +69,26 @@ static __always_inline void note_state_in_use(struct uc_record *record, struct s
 }
 
 // What was received without passing a hook, as splice does: told by the kernel's own count, where ours began with the
-// connection, and by the time of the last data, to a jiffy (tcp_event_data_recv). `unread`: of the data that came.
-static __always_inline void note_unseen(struct uc_record *record, struct sock *sk, __u32 unread, __u64 now) {
-  struct tcp_sock *tcp = (void *)sk;
+// connection, and by the time of the last data, to a jiffy (tcp_event_data_recv): a request that followed an answer within
+// that jiffy counts as answered. `all`: the kernel's count, read before the queue; `unread`: of the data that came.
+enum { UNSEEN_AGE_NS = 1000000000 };
+static __always_inline void note_unseen(struct uc_record *record, struct sock *sk, __u64 all, __u32 unread, __u64 now) {
   if ((record->flags & (UC_BEFORE_ATTACH | UC_UNTRACED)) || !jiffy_ns) return;
   if (BPF_CORE_READ(sk, sk_protocol) != PROTOCOL_TCP) return;
-  __u32 unseen = (__u32)BPF_CORE_READ(tcp, bytes_received) - unread - (__u32)record->bytes_received;
+  __s64 unseen = all - unread - record->bytes_received;
+  if (unseen < 0) unseen = 0;   // counted by a hook a moment ago
   // The peer's FIN is counted as a byte; a reset is not.
-  if ((__s32)(unseen - record->unseen) > 0 && (BPF_CORE_READ(sk, sk_shutdown) & 1)) unseen--;
-  bool more = (__s32)(unseen - record->unseen) > 0;
-  record->unseen = (__s32)unseen > 0 ? unseen : 0;
-  __u32 ago = (__u32)bpf_jiffies64() - BPF_CORE_READ(tcp, inet_conn.icsk_ack.lrcvtime);
-  if (!more || ago >> 31) return;
+  if ((__s32)((__u32)unseen - record->unseen) > 0 && (BPF_CORE_READ(sk, sk_shutdown) & PEER_ENDED)) unseen--;
+  bool more = (__s32)((__u32)unseen - record->unseen) > 0;
+  record->unseen = unseen;
+  if (!more) return;
+  if (unread) {
+    // The time is that of what lies there; what was taken was taken since the last scan.
+    if (now - UNSEEN_AGE_NS > record->last_receive) record->last_receive = now - UNSEEN_AGE_NS;
+    return;
+  }
+  __u32 ago = (__u32)bpf_jiffies64() - BPF_CORE_READ((struct tcp_sock *)sk, inet_conn.icsk_ack.lrcvtime);
+  if (ago >> 31) return;
   __u64 at = now - (__u64)ago * jiffy_ns;
   if (at + jiffy_ns < record->last_send) return;
   if (at < record->last_send) at = record->last_send + 1;   // within that jiffy
@@ -100,13 +108,14 @@ static __always_inline void refresh(struct uc_record *record, struct uc_row *row
     note_state(record, sk, now);
     struct tcp_sock *tcp = (void *)sk;
     if (state != LISTEN) {
+      __u64 all = BPF_CORE_READ(tcp, bytes_received);
       __u32 unread = BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq);
       // The peer's FIN takes a number of its own.
       if (unread && (BPF_CORE_READ(sk, sk_shutdown) & 1)) unread--;
       bool connected = ever_connected(sk);   // before that, the SYN is no data
       row->recv_queue = connected ? unread : 0;
       row->send_queue = connected ? BPF_CORE_READ(tcp, write_seq) - BPF_CORE_READ(tcp, snd_una) : 0;
-      note_unseen(record, sk, row->recv_queue, now);
+      note_unseen(record, sk, all, row->recv_queue, now);
       row->unanswered = BPF_CORE_READ(tcp, inet_conn.icsk_retransmits) + BPF_CORE_READ(tcp, inet_conn.icsk_probes_out);
     }
   } else if (record->kind == UC_UNIX) {

@@ -10,6 +10,7 @@ namespace unclosed {
 namespace {
 
 constexpr size_t kFreely = 64 << 20, kMostTimes = 100, kMost = size_t{2} << 30, kPiece = 1 << 20;
+constexpr size_t kHeader = 64 << 10;
 
 // The last four bytes tell how much will come out (of the last member, modulo 4 GB): where to
 // begin.
@@ -69,6 +70,11 @@ Result<Inflated> inflate(const ByteSource& compressed) {
       if (!next) return next.error();
       if (!is_gzip(*next)) break;
       isal_inflate_reset(&z);
+      // A header is understood only in one piece.
+      if (z.avail_in < kHeader) {
+        given = used;
+        z.avail_in = 0;
+      }
       continue;
     }
     const bool starved = z.avail_in == 0 && at_end && z.avail_out > 0;

@@ -7,6 +7,7 @@
 #include <semaphore>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <unordered_map>
 
@@ -317,16 +318,25 @@ class Reader {
       read_samples(fields, kind, batches[0].samples);
       return add_samples(batches[0].samples);
     }
-    const std::jthread reader([&] {
-      for (size_t i = 0;; ++i) {
-        Batch& batch = batches[i % batches.size()];
-        batch.empty.acquire();
-        read_samples(fields, kind, batch.samples);
-        const bool last = batch.samples.empty();
-        batch.full.release();
-        if (last) return;
-      }
-    });
+    std::jthread reader;
+    try {
+      reader = std::jthread([&] {
+        for (size_t i = 0;; ++i) {
+          Batch& batch = batches[i % batches.size()];
+          batch.empty.acquire();
+          read_samples(fields, kind, batch.samples);
+          const bool last = batch.samples.empty();
+          batch.full.release();
+          if (last) return;
+        }
+      });
+    } catch (const std::system_error&) {  // no more threads here
+      do {
+        read_samples(fields, kind, batches[0].samples);
+        add_samples(batches[0].samples);
+      } while (!batches[0].samples.empty());
+      return;
+    }
     for (size_t i = 0;; ++i) {
       Batch& batch = batches[i % batches.size()];
       batch.full.acquire();
