@@ -11,7 +11,7 @@ namespace unclosed {
 namespace {
 
 constexpr const char* kCloseSite = "close site: siblings are closed in this function";
-constexpr const char* kHandBackSite = "close site: siblings are handed back in this function";
+constexpr const char* kHandBackSite = "close site: siblings are closed or handed back in this function";
 constexpr double kExclusive = 0.05;  // of healthy ones may pass a frame that "only leaked ones" do
 constexpr uint64_t kManyHealthy = 10;  // healthy uses needed to compare shares
 

@@ -7,31 +7,21 @@
 namespace unclosed {
 namespace {
 
-// Where runtimes run the finalizers of what nobody refers to any more.
-bool is_collector(const std::string& function) {
-  static constexpr std::string_view kCollectors[] = {
-      "runtime.runfinq",       "runtime.runFinalizers",        "runtime.runCleanups",
-      "java.lang.ref.Cleaner", "jdk.internal.ref.CleanerImpl", "java.lang.ref.Finalizer"};
-  return std::any_of(std::begin(kCollectors), std::end(kCollectors),
-                     [&](std::string_view name) { return function.starts_with(name); });
-}
-
-// Where whoever reads a body of HTTP/2 tells the peer that there is room again: no request, and on
-// a connection that others share.
-bool makes_room(const std::string& function) {
-  static constexpr std::string_view kReaders[] = {
-      "net/http.http2transportResponseBody.", "net/http.(*http2transportResponseBody).",
-      "golang.org/x/net/http2.transportResponseBody.",
-      "golang.org/x/net/http2.(*transportResponseBody)."};
-  return std::any_of(std::begin(kReaders), std::end(kReaders),
-                     [&](std::string_view name) { return function.starts_with(name); });
-}
-
 bool starts_with_any(const std::string& function, std::span<const std::string_view> names) {
   return std::any_of(names.begin(), names.end(),
                      [&](std::string_view name) { return function.starts_with(name); });
 }
 
+// Where runtimes run the finalizers of what nobody refers to any more.
+constexpr std::array<std::string_view, 6> kCollectors = {
+    "runtime.runfinq",       "runtime.runFinalizers",        "runtime.runCleanups",
+    "java.lang.ref.Cleaner", "jdk.internal.ref.CleanerImpl", "java.lang.ref.Finalizer"};
+// Where whoever reads a body of HTTP/2 tells the peer that there is room again: no request, and on
+// a connection that others share.
+constexpr std::array<std::string_view, 4> kMakingRoom = {
+    "net/http.http2transportResponseBody.", "net/http.(*http2transportResponseBody).",
+    "golang.org/x/net/http2.transportResponseBody.",
+    "golang.org/x/net/http2.(*transportResponseBody)."};
 // Where client libraries begin goroutines of their own, to dial for whoever comes. What of the
 // user's own runs there, a dialler, was called by the library.
 constexpr std::array<std::string_view, 8> kDialling = {
@@ -82,7 +72,7 @@ Stacks::Stacks(const StackBook& book) {
     view.truncated = stack.truncated != Truncation::kNone;
     for (size_t i = 0; i < stack.frames.size(); ++i) {
       const NamedFrame& frame = stack.frames[i];
-      if (is_collector(frame.function)) view.collector = true;
+      if (starts_with_any(frame.function, kCollectors)) view.collector = true;
       if (!frame.own && view.library.empty()) view.library = frame.function;
       if (!is_generated(frame)) {
         view.shape ^= std::hash<std::string>()(frame.function);
@@ -95,7 +85,9 @@ Stacks::Stacks(const StackBook& book) {
     view.dials_for_all = begins_in(stack.frames, kDialling);
     if (begins_in(stack.frames, kSending) ||
         std::any_of(stack.frames.begin(), stack.frames.end(),
-                    [](const NamedFrame& frame) { return makes_room(frame.function); })) {
+                    [](const NamedFrame& frame) {
+                      return starts_with_any(frame.function, kMakingRoom);
+                    })) {
       view.own.clear();
     }
     std::reverse(view.own.begin(), view.own.end());

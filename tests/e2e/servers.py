@@ -149,7 +149,7 @@ class Postgres(Server):
         settings = {
             "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.directory,
             "max_connections": 800, "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
-            "shared_buffers": "64MB", "autovacuum": "off",
+            "shared_buffers": "64MB", "autovacuum": "off", "checkpoint_timeout": "30s",
         }
         self.spawn([find("postgres"), "-D", str(data)] + [f"--{key}={value}" for key, value in settings.items()])
         self.wait_until(lambda: subprocess.run(self.psql("postgres", "-c", "SELECT 1"), stdout=subprocess.DEVNULL,

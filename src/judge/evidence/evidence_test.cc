@@ -364,6 +364,21 @@ TEST(OutlivesSiblings, a_clean_ratio_of_files_is_conclusive) {
   EXPECT_EQ(judgement.findings[0].normally_closed_at->site.function, "job");
 }
 
+// Sessions, each a process, that open and close files, beside one process that keeps its own.
+TEST(OutlivesSiblings, those_of_other_processes_alone_tell_nothing) {
+  for (const bool others : {false, true}) {
+    Street street;
+    for (int i = 0; i < 60; ++i) {
+      auto facts = street.open(Kind::kFile, Role::kUnknown, i, "main>backend>lib:open");
+      if (others) facts.opener = {1000 + i, 1};
+      street.closed(facts, i + 0.1, "main>backend>lib:close");
+    }
+    for (int i = 0; i < 30; ++i)
+      street.open(Kind::kFile, Role::kUnknown, 1 + 1.9 * i, "main>checkpoint>backend>lib:open");
+    EXPECT_EQ(find(street.judge(), "outlives-siblings") != nullptr, !others);
+  }
+}
+
 TEST(OutlivesSiblings, some_that_were_kept_at_the_start_are_none) {
   Street street;
   files(street, 0.1, 5, 2);

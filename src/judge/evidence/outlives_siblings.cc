@@ -4,10 +4,30 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "judge/evidence/evidence.h"
 
 namespace unclosed {
+namespace {
+
+// Whether a process that opened members closed siblings of them, as far as the samples tell. What
+// sessions of their own open, close, and take along to their end tells nothing of a process beside
+// them, as the one that writes the files of a database for all.
+bool closes_siblings_too(const Case& item, const Siblings& siblings) {
+  std::set<ProcessId> openers;
+  for (const Member* member : item.members) openers.insert(member->facts->opener);
+  bool any = false;
+  for (const Cohort* cohort : siblings.cohorts) {
+    for (const ClosedSample& sample : cohort->samples) {
+      if (openers.contains(sample.facts.opener)) return true;
+      any = true;
+    }
+  }
+  return !any;
+}
+
+}  // namespace
 
 std::optional<Evidence> outlives_siblings(const Case& item) {
   const auto& siblings = item.main_siblings();
@@ -18,6 +38,7 @@ std::optional<Evidence> outlives_siblings(const Case& item) {
       item.members.begin(), item.members.end(),
       [&](const Member* member) { return !member->facts->before_attach && member->age > beyond; }));
   if (survivors < item.many()) return std::nullopt;
+  if (!closes_siblings_too(item, siblings)) return std::nullopt;
   const bool tracked = item.members.front()->tracked;
   const bool clean = siblings.closed * 2 >= siblings.opened;
   return Evidence{
