@@ -11,6 +11,7 @@
 #include "collect/bpf/blind_spots.h"
 #include "collect/bpf/convert.h"
 #include "collect/bpf/handout_probes.h"
+#include "collect/bpf/kept_stacks.h"
 #include "collect/bpf/kernel_side.h"
 #include "collect/bpf/older_sockets.h"
 #include "collect/bpf/self_check.h"
@@ -27,6 +28,7 @@ struct BpfCollector::State {
         proc(std::move(fs)),
         spaces(kernel, code, limits),
         probes(kernel, code, with_probes),
+        stacks(kernel, spaces, probes),
         settings(limits) {}
 
   struct Known {
@@ -39,6 +41,7 @@ struct BpfCollector::State {
   ProcFs proc;
   Spaces spaces;
   HandoutProbes probes;
+  KeptStacks stacks;
   OlderSockets older;
   SiteWatch watch;
   KernelSideSettings settings;
@@ -49,20 +52,8 @@ struct BpfCollector::State {
   static constexpr size_t kMostOthers = 1024;
   std::vector<Descriptor> others;             // of no kind that is told apart, at the last scan
   std::unordered_map<uint64_t, Known> known;  // records seen, by the address of their file
-  std::unordered_map<StackId, RawStack> stacks;
-  // Copied stacks come each with an id of its own: equal ones are known by the first one's.
-  std::unordered_map<StackId, StackId> copies;
-  std::unordered_map<uint64_t, StackId> copy_by_content;
   uint32_t scans = 0;
   uint64_t stacks_dropped = 0;
-  // When to look again at the code of a target whose stacks pass through unknown code; later and
-  // later while that does not help.
-  struct NextLook {
-    Instant at{};
-    Duration pause = std::chrono::milliseconds(100);
-  };
-  static constexpr Duration kLongestPause = std::chrono::seconds(10);
-  std::map<ProcessId, NextLook> next_looks;
   bool rescan = false;
   bool ended = false;
   Instant last_scan{};
@@ -75,10 +66,7 @@ struct BpfCollector::State {
   void on_event(std::span<const std::byte> bytes, RecordSink& sink);
   void on_closed(const uc_event_closed& event, const uc_handed* handed, RecordSink& sink);
   void on_stack(const uc_event_stack& event);
-  void keep_stack(StackId id);
-  StackId settled(StackId id) const;
   ConnectionFacts facts(const uc_record& record, const uc_handed* handed, const uc_row* row) const;
-  void keep_stacks(const uc_record& record, const uc_handed* handed);
   void sweep(RecordSink& sink);
   void tell_failures(RecordSink& sink);
   void tell_losses(RecordSink& sink, Instant now);
@@ -169,32 +157,11 @@ ProcessId BpfCollector::State::opener_of(const uc_record& record) const {
   return found != process_of.end() ? found->second : ProcessId{static_cast<pid_t>(record.tgid), 0};
 }
 
-void BpfCollector::State::keep_stack(StackId id) {
-  if (id == kNoStack || stacks.contains(id)) return;
-  const auto raw = kernel.stack(id);
-  if (!raw) return;
-  RawStack stack;
-  const uint32_t frames = std::min<uint32_t>(raw->frames, UC_MAX_FRAMES);
-  stack.frames.reserve(frames);
-  for (uint32_t i = 0; i < frames; ++i)
-    stack.frames.push_back(spaces.frame_of(raw->space, raw->pcs[i]));
-  if (raw->start == UC_START_ADDRESS && raw->started != 0) {
-    stack.started = spaces.frame_of(raw->space, raw->started);
-  } else if (raw->start == UC_START_STACK) {
-    keep_stack(raw->started);  // a starter's own has none, so this is one step
-    stack.started_by = settled(raw->started);
-  }
-  stack.truncated =
-      raw->stop <= UC_UNREADABLE ? static_cast<Truncation>(raw->stop) : Truncation::kNoTable;
-  probes.look_at(stack);
-  stacks.emplace(id, std::move(stack));
-}
-
 // The facts with every stack under the id that it is known by.
 ConnectionFacts BpfCollector::State::facts(const uc_record& record, const uc_handed* handed,
                                            const uc_row* row) const {
   ConnectionFacts facts = facts_of(record, handed, opener_of(record), row);
-  const auto settle = [&](Use& use) { use.stack = settled(use.stack); };
+  const auto settle = [&](Use& use) { use.stack = stacks.settled(use.stack); };
   settle(facts.opened);
   for (auto& use : facts.requests) {
     if (use) settle(*use);
@@ -205,22 +172,6 @@ ConnectionFacts BpfCollector::State::facts(const uc_record& record, const uc_han
   return facts;
 }
 
-StackId BpfCollector::State::settled(StackId id) const {
-  const auto copy = copies.find(id);
-  return copy == copies.end() ? id : copy->second;
-}
-
-void BpfCollector::State::keep_stacks(const uc_record& record, const uc_handed* handed) {
-  keep_stack(record.opened.stack);
-  for (const uc_use& use : record.requests) keep_stack(use.stack);
-  if (handed != nullptr) {
-    for (const uc_use& use : handed->borrowed) keep_stack(use.stack);
-    keep_stack(handed->returned.stack);
-  }
-  keep_stack(record.receive.stack);
-  keep_stack(record.duplicated.stack);
-}
-
 void BpfCollector::State::on_stack(const uc_event_stack& event) {
   const auto found = process_of.find(event.tgid);
   ProcessId process;
@@ -229,37 +180,13 @@ void BpfCollector::State::on_stack(const uc_event_stack& event) {
   } else if (const auto identified = proc.identify(static_cast<pid_t>(event.tgid))) {
     process = *identified;
   }
-  // Some of its code was not known when the stack was taken: look again, then walk the copy.
-  auto space = spaces.space_of(process);
-  RawStack stack = space ? spaces.walk(*space, event) : RawStack();
-  const Instant now = monotonic_now();
-  const bool unknown = !space || spaces.frame_of(*space, event.pc).module == kNoModule;
-  if (next_looks.size() >= kMostOthers) next_looks.clear();
-  NextLook& next = next_looks[process];
-  const bool outdated = space && now >= next.at && spaces.outdated(*space, stack);
-  if (unknown || outdated || stack.frames.size() < 3) {
-    if (install(process)) space = spaces.space_of(process);
-    if (space) stack = spaces.walk(*space, event);
-  }
-  if (outdated) {
-    if (spaces.outdated(*space, stack)) next.pause = std::min(next.pause * 2, kLongestPause);
-    next.at = now + next.pause;
-  }
-  if (!space) return;
-  uint64_t content = *space + 1;
-  for (const Frame& frame : stack.frames) {
-    content = (content ^ frame.module ^ frame.address.value) * 0x9e3779b97f4a7c15ULL;
-    content ^= content >> 29;
-  }
-  const auto [first, fresh] = copy_by_content.emplace(content, event.id);
-  copies[event.id] = first->second;
-  if (fresh) stacks.emplace(event.id, std::move(stack));
+  stacks.take_copy(process, event, [this](const ProcessId& target) { return install(target); });
 }
 
 void BpfCollector::State::on_closed(const uc_event_closed& event, const uc_handed* handed,
                                     RecordSink& sink) {
-  keep_stacks(event.record, handed);
-  keep_stack(event.closed.stack);
+  stacks.keep(event.record, handed);
+  stacks.keep(event.closed.stack);
   known.erase(event.record.file);
   const Instant at{static_cast<int64_t>(event.closed.at)};
   const ConnectionFacts facts = this->facts(event.record, handed, nullptr);
@@ -267,7 +194,7 @@ void BpfCollector::State::on_closed(const uc_event_closed& event, const uc_hande
     sink.accept(Vanished{std::min(last_scan, at), at, facts.id});
   } else {
     Use closer = use_of(event.closed);
-    closer.stack = settled(closer.stack);
+    closer.stack = stacks.settled(closer.stack);
     sink.accept(Closed{at, facts, closer});
   }
 }
@@ -324,11 +251,11 @@ size_t BpfCollector::poll(RecordSink& sink, Duration wait) {
 
 void BpfCollector::State::tell_failures(RecordSink& sink) {
   kernel.each_failure([&](const uc_failure_key& key, const uc_failure& failure) {
-    keep_stack(key.stack);
+    stacks.keep(key.stack);
     const auto process = process_of.find(key.tgid);
     if (process == process_of.end()) return;
     Failed failed = failure_of(key, failure, process->second);
-    failed.stack = settled(failed.stack);
+    failed.stack = stacks.settled(failed.stack);
     sink.accept(failed);
   });
 }
@@ -377,7 +304,7 @@ void BpfCollector::State::tell_in_transit(RecordSink& sink, Instant began) {
       continue;
     entry.scan = scans;
     const auto handed = kernel.handed(*record);
-    keep_stacks(*record, handed ? &*handed : nullptr);
+    stacks.keep(*record, handed ? &*handed : nullptr);
     sink.accept(Seen{monotonic_now(),
                      facts(*record, handed ? &*handed : nullptr, nullptr),
                      {{opener_of(*record), record->fd}}});
@@ -416,7 +343,7 @@ void BpfCollector::State::tell_the_dead(RecordSink& sink) {
     if (seen != known.end() && seen->second.scan == scans) return;
     // A descriptor closed while others referred to the connection may have been the last one.
     if (record.partly_closed != 0 || !process_of.contains(record.tgid)) return;
-    keep_stacks(record, handed);
+    stacks.keep(record, handed);
     sink.accept(Seen{now, facts(record, handed, nullptr), {{opener_of(record), record.fd}}});
   });
   ended = targets.empty();
@@ -440,7 +367,7 @@ Status BpfCollector::State::scan_target(const ProcessId& target, RecordSink& sin
         Known& entry = known[record.file];
         // Threads that outlive the first one show their table once each.
         if (row.thread != 0 && row.references <= 1 && entry.scan == scans) return;
-        keep_stacks(record, handed);
+        stacks.keep(record, handed);
         note_unused(record);
         entry = {record.generation, scans};
         const Descriptor descriptor{target, static_cast<int>(row.fd)};
@@ -474,7 +401,7 @@ Status BpfCollector::State::scan_target(const ProcessId& target, RecordSink& sin
 void BpfCollector::State::make_room_for_stacks() {
   const uint64_t held = kernel.counter(UC_STACKS_MADE) - stacks_dropped;
   if (held * 4 <= uint64_t{settings.most_stacks} * 3) return;
-  stacks_dropped += kernel.drop_copied([&](uint64_t id) { return stacks.contains(id); });
+  stacks_dropped += kernel.drop_copied([&](uint64_t id) { return stacks.find(id) != nullptr; });
 }
 
 Status BpfCollector::scan(RecordSink& sink) {
@@ -522,8 +449,7 @@ Status BpfCollector::scan(RecordSink& sink) {
 bool BpfCollector::ended() const { return x_state->ended; }
 
 const RawStack* BpfCollector::stack(StackId id) const {
-  const auto found = x_state->stacks.find(id);
-  return found == x_state->stacks.end() ? nullptr : &found->second;
+  return x_state->stacks.find(id);
 }
 
 BpfCoverage BpfCollector::coverage() const {

@@ -38,12 +38,6 @@ static __always_inline bool unix_path(struct uc_record *record, struct unix_addr
   return true;
 }
 
-// Our port, in host byte order. A reset takes the number away and leaves the address (inet_put_port).
-static __always_inline __u16 local_port_of(struct sock *sk) {
-  __u16 port = FETCH(struct sock, sk, __sk_common.skc_num);
-  return port ? port : __builtin_bswap16(FETCH(struct inet_sock, sk, inet_sport));
-}
-
 // Both ends of the socket, as far as the kernel knows them now.
 static __always_inline void note_ends(struct uc_record *record, struct sock *sk) {
   __u16 family = FETCH(struct sock, sk, __sk_common.skc_family);
@@ -64,7 +58,7 @@ static __always_inline void note_ends(struct uc_record *record, struct sock *sk)
   } else {
     return;
   }
-  record->local_port = local_port_of(sk);
+  record->local_port = local_port_of(sk, FETCH(struct sock, sk, __sk_common.skc_num));
   record->peer_port = __builtin_bswap16(FETCH(struct sock, sk, __sk_common.skc_dport));
 }
 

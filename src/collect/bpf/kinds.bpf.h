@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-// What a file is, by its inode and its name in the kernel. Kernel side only; needs the types and libbpf's headers before
+// What a file is, by its inode and its name in the kernel, and a socket's own port. Kernel side only; needs the types and libbpf's headers before
 // it.
 #pragma once
 
@@ -7,6 +7,11 @@ enum { MAGIC_SOCK = 0x534F434B, MAGIC_PIPE = 0x50495045, MAGIC_ANON = 0x09041934
 enum { MODE_TYPE = 0170000, MODE_FIFO = 0010000 };
 enum { FAMILY_UNIX = 1, FAMILY_INET = 2, FAMILY_INET6 = 10, FAMILY_NETLINK = 16 };
 enum { TYPE_STREAM = 1 };
+
+// Our port, in host byte order, by its number in the socket: a reset takes that away and leaves the address (inet_put_port).
+static __always_inline __u16 local_port_of(struct sock *sk, __u16 number) {
+  return number ? number : __builtin_bswap16(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
+}
 
 static __always_inline __u8 kind_of_anonymous(struct file *file) {
   char name[16] = {};

@@ -95,9 +95,7 @@ static __always_inline void list_socket(struct uc_listed *row, struct sock *sk, 
   }
   if (family == FAMILY_NETLINK) row->kind = UC_NETLINK;
   if (family != FAMILY_INET && family != FAMILY_INET6) return;
-  row->local_port = sk->__sk_common.skc_num;
-  // A reset takes the number away and leaves the address (inet_put_port).
-  if (!row->local_port) row->local_port = __builtin_bswap16(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
+  row->local_port = local_port_of(sk, sk->__sk_common.skc_num);
   row->peer_port = __builtin_bswap16(sk->__sk_common.skc_dport);
   if (family == FAMILY_INET) {
     row->local = sk->__sk_common.skc_rcv_saddr;

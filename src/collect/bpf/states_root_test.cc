@@ -56,6 +56,13 @@ int connect_to(const Fd& socket, uint16_t port) {
   return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
 }
 
+// Ends it by a reset.
+void abort_connection(Fd& socket) {
+  const linger at_once{1, 0};
+  EXPECT_EQ(::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+  socket.reset();
+}
+
 Fd bound() {
   Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const sockaddr_in address = loopback(0);
@@ -174,9 +181,7 @@ TEST_F(States, a_close_of_ones_own_says_nothing_of_the_peer) {
 TEST_F(States, a_reset_is_told_by_its_own_time) {
   watch();
   converse();
-  const linger at_once{1, 0};
-  ASSERT_EQ(::setsockopt(peer.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
-  peer.reset();
+  abort_connection(peer);
   const Instant left = pause_after(monotonic_now());
   scan();
   const auto& facts = seen.open.at(client.get());
@@ -188,9 +193,7 @@ TEST_F(States, a_reset_is_told_by_its_own_time) {
 TEST_F(States, an_accepted_one_that_was_reset_knows_whose_it_was) {
   watch();
   converse();
-  const linger at_once{1, 0};
-  ASSERT_EQ(::setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
-  client.reset();
+  abort_connection(client);
   ::usleep(50'000);
   scan();
   const auto& facts = seen.open.at(peer.get());
