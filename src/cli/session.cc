@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "base/short_turns.h"
+#include "cli/collector_threads.h"
 #include "cli/coverage_notes.h"
 #include "cli/launch.h"
 #include "cli/owners.h"
@@ -59,6 +60,7 @@ class Session {
         x_modules("/proc"),
         x_symbolizer(x_modules, OwnRules{settings.own, settings.not_own}),
         x_ledger(monotonic_now()),
+        x_sink(x_proc, x_ledger),
         x_owners(x_modules, x_symbolizer) {}
 
   Result<SessionResult> run();
@@ -86,6 +88,7 @@ class Session {
   ModuleStore x_modules;
   Symbolizer x_symbolizer;
   Ledger x_ledger;
+  CollectorThreads x_sink;  // on the way to the ledger
   std::optional<Launch> x_launch;
   std::shared_ptr<Watcher> x_collector;
   PortWatch x_ports;
@@ -103,7 +106,7 @@ void Session::introduce(const ProcessId& process) {
   if (!info) return;
   info->runtime = runtime_of(process, info->exe,
                              x_proc.mappings(process).value_or(std::vector<Mapping>{}), x_modules);
-  x_ledger.accept(ProcessSeen{monotonic_now(), *std::move(info)});
+  x_sink.accept(ProcessSeen{monotonic_now(), *std::move(info)});
 }
 
 Status Session::start_command() {
@@ -111,7 +114,7 @@ Status Session::start_command() {
   if (!process) return process.error();
   if (auto added = x_collector->add_before_exec(*process); !added) return added;
   // At its entry the exec is known and its libraries are mapped: read them before it runs.
-  const auto mapped = [&] { x_collector->poll(x_ledger, std::chrono::milliseconds(50)); };
+  const auto mapped = [&] { x_collector->poll(x_sink, std::chrono::milliseconds(50)); };
   if (auto gone = x_launch->go(mapped); !gone) return gone;
   introduce(*process);
   tell_notes();
@@ -147,7 +150,7 @@ Status Session::start() {
     if (auto added = x_collector->add_target(target); !added) return added;
     introduce(target);
   }
-  if (auto scanned = x_collector->scan(x_ledger); !scanned) return scanned;
+  if (auto scanned = x_collector->scan(x_sink); !scanned) return scanned;
   x_attaching = monotonic_now() - began;
   if (x_settings.progress) {
     const BpfCoverage seen = x_collector->coverage();
@@ -219,12 +222,12 @@ Status Session::watch() {
     Duration wait =
         std::clamp<Duration>(next_scan - now, Duration::zero(), std::chrono::milliseconds(100));
     if (x_settings.window) wait = std::min<Duration>(wait, *x_settings.window - (now - x_started));
-    x_collector->poll(x_ledger, std::max(wait, Duration::zero()));
+    x_collector->poll(x_sink, std::max(wait, Duration::zero()));
     if (x_launch) x_launch->status();  // a child that nobody waits for stays a zombie
     now = monotonic_now();
     if (now >= next_scan) {
       const Duration before = cpu_time();
-      if (auto scanned = x_collector->scan(x_ledger); !scanned) return scanned;
+      if (auto scanned = x_collector->scan(x_sink); !scanned) return scanned;
       x_ports.look(x_collector->targets(), x_ledger, PortWatch::When::kNowAndThen);
       next_scan = monotonic_now() + std::clamp<Duration>((cpu_time() - before) * kScanShare, every,
                                                          every * kLongestPause);
@@ -237,7 +240,7 @@ Status Session::watch() {
   }
   if (x_launch) x_launch->status();
   x_ports.look(x_collector->targets(), x_ledger, PortWatch::When::kAtLast);
-  return x_collector->scan(x_ledger);
+  return x_collector->scan(x_sink);
 }
 
 StackBook Session::name_stacks(const Histories& histories) {
@@ -267,9 +270,11 @@ StackBook Session::name_stacks(const Histories& histories) {
   for (const auto& [key, cohort] : histories.cohorts) {
     name(key.opened);
     for (const StackCount& closer : cohort.closers) name(closer.stack);
-    for (const ClosedSample& sample : cohort.samples) {
-      name_all(sample.facts);
-      name(sample.closed_by);
+    for (const auto* samples : {&cohort.samples, &cohort.firsts}) {
+      for (const ClosedSample& sample : *samples) {
+        name_all(sample.facts);
+        name(sample.closed_by);
+      }
     }
   }
   for (const Failed& failure : histories.failures) name(failure.stack);

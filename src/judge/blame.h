@@ -86,6 +86,7 @@ class Blamer {
     size_t place = 0;  // in the view of the last use
     std::string rule;
     double confidence = 0;
+    bool talks = false;  // one function made the last request and awaited its answer: no more is known
   };
 
   static constexpr uint64_t kFewHealthy = 3;  // healthy uses needed to tell leaked ones apart
@@ -111,8 +112,11 @@ class Blamer {
   bool keeps(const ConnectionFacts& facts, const Use& handed) const;
   void add_hand_back(const ConnectionFacts& facts);
   void add_borrowed_by_many();
+  void learn_askers();
   Choice meet(const Tenure& tenure) const;
   Choice meet_request(const Tenure& tenure, const Choice& choice) const;
+  Choice look_behind_helper(const ConnectionFacts& facts, const Tenure& tenure,
+                            const Choice& choice) const;
   Choice compare(const Tenure& tenure, Choice common, const Healthy& healthy) const;
   std::optional<size_t> discriminating(const StackView& view, size_t place,
                                        const Healthy& healthy) const;
@@ -135,6 +139,8 @@ class Blamer {
   std::map<StackId, Habit> x_habits;
   std::set<StackId> x_left_requests;     // made in the last tenure of candidates
   std::set<FunctionId> x_alive_senders;  // alone on the stack of a connection in use
+  // By whom each peer is asked: the innermost own function of the requests, and its callers.
+  std::map<std::tuple<Kind, Role, Endpoint>, std::map<FunctionId, std::set<FunctionId>>> x_askers;
   mutable std::map<StackId, StackView> x_outside;
   // Hand-backs are watched for a while only: until the last that was seen. Of those left alone
   // since they were handed out under a stack in that time: how many were kept, and how many handed back.

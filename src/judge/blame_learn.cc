@@ -236,16 +236,32 @@ void Blamer::add_borrowed_by_many() {
   }
 }
 
+void Blamer::learn_askers() {
+  const auto add = [&](const ConnectionFacts& facts) {
+    for (const auto& request : facts.requests) {
+      const auto* view = request ? own(request->stack).view : nullptr;
+      if (view == nullptr) continue;
+      auto& callers = x_askers[{facts.kind, role_of(facts), facts.peer}][view->own.back().function];
+      if (view->own.size() > 1) callers.insert(view->own[view->own.size() - 2].function);
+    }
+  };
+  for (const auto& member : x_scene.members) add(*member.facts);
+  for (const auto& [key, cohort] : x_scene.histories.cohorts) {
+    for (const auto& sample : cohort.samples) add(sample.facts);
+  }
+}
+
 // Closed by the collector of garbage; also where nobody saw who closed it, but the collector closes
 // its like.
 bool Blamer::forgotten(const Cohort& cohort, const ClosedSample& sample) const {
-  const auto by_collector = [&](StackId id) {
-    const auto* view = x_scene.stacks.view(id);
+  if (sample.by_collector || x_scene.stacks.view(sample.closed_by) != nullptr) {
+    return x_scene.by_collector(sample);
+  }
+  const auto collector = [&](const StackCount& closer) {
+    const auto* view = x_scene.stacks.view(closer.stack);
     return view != nullptr && view->collector;
   };
-  if (x_scene.stacks.view(sample.closed_by) != nullptr) return by_collector(sample.closed_by);
-  return std::any_of(cohort.closers.begin(), cohort.closers.end(),
-                     [&](const StackCount& closer) { return by_collector(closer.stack); });
+  return std::any_of(cohort.closers.begin(), cohort.closers.end(), collector);
 }
 
 void Blamer::learn_healthy() {

@@ -89,8 +89,7 @@ void Bench::gather_healed() {
   for (size_t i = 0; i < x_scene.siblings.size(); ++i) {
     for (const auto* cohort : x_scene.siblings[i].cohorts) {
       const auto by_collector = [&](const ClosedSample& sample) {
-        const auto* view = x_scene.stacks.view(sample.closed_by);
-        return view != nullptr && view->collector;
+        return x_scene.by_collector(sample);
       };
       const bool sampled =
           std::any_of(cohort->samples.begin(), cohort->samples.end(), by_collector);
@@ -120,7 +119,9 @@ void Bench::gather_healed() {
         all += count;
         collector += view != nullptr && view->collector ? count : 0;
       }
-      if (all > 0) healed += std::max(static_cast<double>(cohort->closed), all) * collector / all;
+      healed += static_cast<double>(cohort->collected);
+      const uint64_t others = cohort->closed - std::min(cohort->closed, cohort->collected);
+      if (all > 0) healed += std::max(static_cast<double>(others), all) * collector / all;
     }
     uint64_t samples = 0;
     for (const auto& [key, count] : keys) samples += count;

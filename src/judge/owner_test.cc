@@ -135,7 +135,7 @@ TEST(InFreeList, what_lies_in_a_pool_of_its_own_was_left_there_with_it) {
   }
   EXPECT_FALSE(find(two.judge().findings, "in-free-list"));
   EXPECT_FALSE(find(two.judge().groups, "in-free-list"));
-  const auto shared = judged([](uint64_t number) { return 0xc000 + number % 3; });
+  const auto shared = judged([](uint64_t which) { return 0xc000 + which % 3; });
   EXPECT_TRUE(shared.findings.empty());
   EXPECT_TRUE(find(shared.groups, "in-free-list"));
 }

@@ -132,6 +132,11 @@ void Scene::merge_cohorts() {
   }
 }
 
+bool Scene::by_collector(const ClosedSample& sample) const {
+  const auto* closer = stacks.view(sample.closed_by);
+  return sample.by_collector || (closer != nullptr && closer->collector);
+}
+
 // The last request was made by library code alone: its stack is whole and holds nothing own.
 bool Scene::by_library(const ConnectionFacts& facts) const {
   if (!facts.requests[0]) return false;
@@ -168,11 +173,8 @@ void Scene::learn(Siblings& group) const {
   std::vector<Duration> before_close;
   for (const auto* cohort : group.cohorts) {
     for (const auto& sample : cohort->samples) {
-      const auto* closer = stacks.view(sample.closed_by);
       const auto last = last_activity(sample.facts);
-      if (last && (closer == nullptr || !closer->collector)) {
-        before_close.push_back(sample.closed_at - *last);
-      }
+      if (last && !by_collector(sample)) before_close.push_back(sample.closed_at - *last);
     }
   }
   std::sort(before_close.begin(), before_close.end());
@@ -359,12 +361,12 @@ void Scene::learn_pools() {
         Whose(history.facts.opener, history.cohort.peer), history.facts.id);
   }
   std::map<Whose, std::vector<ConnectionId>> single;
-  for (const auto& [pool, members] : pools) {
-    if (pool.second != 0 && members.size() == 1) {
-      single[members.front().first].push_back(members.front().second);
+  for (const auto& [pool, lying] : pools) {
+    if (pool.second != 0 && lying.size() == 1) {
+      single[lying.front().first].push_back(lying.front().second);
       continue;
     }
-    for (const auto& [whose, id] : members) x_given_back.insert(id);
+    for (const auto& [whose, id] : lying) x_given_back.insert(id);
   }
   for (const auto& [whose, ids] : single) {
     if (ids.size() < policy.many_floor) x_given_back.insert(ids.begin(), ids.end());

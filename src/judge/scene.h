@@ -80,6 +80,8 @@ struct Scene {
   Scene(const Histories& all, const Stacks& named, const Policy& rules);
   Instant now() const { return histories.now; }
   const Siblings& siblings_of(const Member& member) const { return siblings[member.siblings]; }
+  // Closed by a collector of garbage, as its closing stack or its thread tells.
+  bool by_collector(const ClosedSample& sample) const;
   // Dials of `process` to the peer of `of` that began after `after`; of the site of `of`, or of
   // any site where `of` was opened before the attach.
   // `nth` is set to the moment of the last one that policy asks for, where there are that many.

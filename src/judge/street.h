@@ -28,9 +28,9 @@ class Street {
       if (started) name.erase(0, 3);
       frame.own = !name.starts_with("lib:");
       if (!frame.own) name.erase(0, 4);
-      Frame place;
+      Frame call;
       if (const size_t at = name.find('@'); at != std::string::npos) {
-        place = {0, {std::stoul(name.substr(at + 1))}};
+        call = {0, {std::stoul(name.substr(at + 1))}};
         name.resize(at);
       }
       const size_t colon = name.find(':');
@@ -41,7 +41,7 @@ class Street {
       frame.function = name;
       auto& frames = started ? named.started : named.frames;
       frames.insert(frames.begin(), frame);
-      if (!started) named.places.insert(named.places.begin(), place);
+      if (!started) named.places.insert(named.places.begin(), call);
       from = to + 1;
     }
     book.emplace(place->second, std::move(named));

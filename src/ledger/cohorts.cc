@@ -64,39 +64,42 @@ void CohortState::add_opening(Instant at, const ProcessId& process) {
   openings.add({at, process});
 }
 
-void CohortState::add_closed(const ConnectionFacts& facts, Instant at, StackId closed_by,
-                             Instant base, uint64_t random) {
+void CohortState::add_closed(const Closed& record, Instant base, uint64_t random) {
+  const ConnectionFacts& facts = record.facts;
+  const StackId closed_by = record.closed_by.stack;
   if (!facts.before_attach) {
     ++closed;
-    lifetimes.add(at - facts.opened.at);
+    lifetimes.add(record.at - facts.opened.at);
   }
   if (facts.longest_idle_gap.count() > 0) closed_gaps.add(facts.longest_idle_gap);
   if (facts.tenure && facts.last_receive && *facts.last_receive > facts.tenure->at) {
     busy_times.add(*facts.last_receive - facts.tenure->at);
   }
-  if (closed_by != kNoStack) {
+  const auto sample = [&] {
+    return Sample{PackedFacts(facts, {}, base), record.at, closed_by, record.by_collector};
+  };
+  bool first = false;
+  if (record.by_collector) {
+    first = ++collected == 1;
+  } else if (closed_by != kNoStack) {
     const auto known = std::find_if(closers.begin(), closers.end(),
                                     [&](const auto& it) { return it.stack == closed_by; });
     if (known != closers.end()) {
       ++known->count;
     } else if (closers.size() < Cohort::kMostClosers) {
       closers.push_back({closed_by, 1});
-      if (first_of_closer.size() < Cohort::kMostFirsts) {
-        first_of_closer.push_back({PackedFacts(facts, {}, base), at, closed_by});
-      }
+      first = true;
     }
   }
+  if (first && first_of_closer.size() < Cohort::kMostFirsts) first_of_closer.push_back(sample());
   // Reservoir sampling: every closed member has the same chance to be remembered, but for those
   // whose closer was seen, which is not at every close: half of the places are theirs.
-  auto& half = closed_by != kNoStack ? closer_seen : closer_unseen;
+  auto& half = closed_by != kNoStack || record.by_collector ? closer_seen : closer_unseen;
   const uint64_t seen = ++half.seen;
-  CohortState::Sample sample{{}, at, closed_by};
   if (half.samples.size() < Cohort::kMostSamples / 2) {
-    sample.facts = PackedFacts(facts, {}, base);
-    half.samples.push_back(std::move(sample));
+    half.samples.push_back(sample());
   } else if (const uint64_t place = random % seen; place < Cohort::kMostSamples / 2) {
-    sample.facts = PackedFacts(facts, {}, base);
-    half.samples[place] = std::move(sample);
+    half.samples[place] = sample();
   }
 }
 
@@ -113,6 +116,7 @@ Cohort CohortState::copy(Instant base) const {
   Cohort cohort;
   cohort.opened = opened;
   cohort.closed = closed;
+  cohort.collected = collected;
   cohort.lifetimes = lifetimes;
   cohort.idle_gaps = closed_gaps;
   cohort.idle_gaps.merge(open_gaps);
@@ -125,14 +129,14 @@ Cohort CohortState::copy(Instant base) const {
   cohort.closers = closers;
   std::stable_sort(cohort.closers.begin(), cohort.closers.end(),
                    [](const auto& a, const auto& b) { return a.count > b.count; });
+  const auto unpacked = [&](const Sample& sample) {
+    return ClosedSample{sample.facts.facts(base), sample.closed_at, sample.closed_by,
+                        sample.by_collector};
+  };
   for (const auto* half : {&closer_seen, &closer_unseen}) {
-    for (const auto& sample : half->samples) {
-      cohort.samples.push_back({sample.facts.facts(base), sample.closed_at, sample.closed_by});
-    }
+    for (const auto& sample : half->samples) cohort.samples.push_back(unpacked(sample));
   }
-  for (const auto& sample : first_of_closer) {
-    cohort.firsts.push_back({sample.facts.facts(base), sample.closed_at, sample.closed_by});
-  }
+  for (const auto& sample : first_of_closer) cohort.firsts.push_back(unpacked(sample));
   cohort.course = course;
   cohort.passed_over_reused = passed_over_reused;
   return cohort;

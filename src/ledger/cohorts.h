@@ -80,7 +80,7 @@ void thin(std::vector<T>& course, size_t most) {
 
 struct CohortState {
   CohortIdentity identity;
-  uint64_t opened = 0, closed = 0;
+  uint64_t opened = 0, closed = 0, collected = 0;
   uint32_t open_now = 0;
   uint32_t unused_now = 0;
   DurationHistogram lifetimes, closed_gaps, open_gaps, busy_times;
@@ -91,6 +91,7 @@ struct CohortState {
     PackedFacts facts;
     Instant closed_at;
     StackId closed_by = kNoStack;
+    bool by_collector = false;
   };
   struct Samples {
     uint64_t seen = 0;
@@ -104,8 +105,7 @@ struct CohortState {
   uint64_t touched = 0;  // the last scan at which anything happened
 
   void add_opening(Instant at, const ProcessId& process);
-  void add_closed(const ConnectionFacts& facts, Instant at, StackId closed_by, Instant base,
-                  uint64_t random);
+  void add_closed(const Closed& record, Instant base, uint64_t random);
   // Openings by `process` that began in (after, before).
   uint32_t dials_between(const ProcessId& process, Instant after, Instant before) const;
   Cohort copy(Instant base) const;

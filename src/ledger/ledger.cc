@@ -248,7 +248,8 @@ void Ledger::State::see(const ConnectionFacts& facts, const Seen& record) {
 void Ledger::State::forget(
     std::unordered_map<ConnectionId, Entry, ConnectionIdHash>::iterator entry, Instant at) {
   auto& cohort = cohorts.at(entry->second.cohort);
-  cohort.add_closed(entry->second.packed.facts(attached), at, kNoStack, attached, next_random());
+  const Closed closed{at, entry->second.packed.facts(attached), {}};
+  cohort.add_closed(closed, attached, next_random());
   --cohort.open_now;
   cohort.touched = scan;
   ++closed_total;
@@ -337,7 +338,7 @@ void Ledger::State::operator()(const Closed& record) {
   }
   auto& cohort = cohorts.at(index);
   cohort.touched = scan;
-  cohort.add_closed(facts, record.at, record.closed_by.stack, attached, next_random());
+  cohort.add_closed(record, attached, next_random());
   ++closed_total;
   if (closed_now.size() < kMostTombstones) closed_now.insert(facts.id);
 }

@@ -237,6 +237,23 @@ TEST(Ledger, the_course_tells_open_and_unused_at_each_scan) {
   EXPECT_EQ(histories.used_course.at({100, 5}).size(), 2U);
 }
 
+// Whose thread closed them is what tells: their stacks are those of any close.
+TEST(Ledger, closes_by_a_collector_are_counted_apart_from_those_of_the_service) {
+  Ledger ledger(kAttached);
+  for (uint64_t i = 0; i < 30; ++i) {
+    ledger.accept(Closed{after(2), dialled(i, 1), {7, after(2), {}}, i % 3 == 0});
+  }
+  const auto histories = ledger.histories(after(3));
+  const auto& cohort = only_cohort(histories);
+  EXPECT_EQ(cohort.closed, 30U);
+  EXPECT_EQ(cohort.collected, 10U);
+  ASSERT_EQ(cohort.closers.size(), 1U);
+  EXPECT_EQ(cohort.closers[0].count, 20U);
+  ASSERT_EQ(cohort.firsts.size(), 2U);
+  EXPECT_TRUE(cohort.firsts[0].by_collector);
+  EXPECT_FALSE(cohort.firsts[1].by_collector);
+}
+
 TEST(Ledger, what_is_remembered_of_closed_ones_is_bounded) {
   Ledger ledger(kAttached);
   for (uint64_t i = 0; i < 20'000; ++i) {

@@ -54,6 +54,7 @@ struct ClosedSample {
   ConnectionFacts facts;
   Instant closed_at;
   StackId closed_by = kNoStack;
+  bool by_collector = false;  // closed by a thread that runs finalizers
 };
 
 // One point of a cohort's course, taken at every scan.
@@ -74,6 +75,7 @@ struct Reuse {
 struct Cohort {
   uint64_t opened = 0;          // since the attach
   uint64_t closed = 0;          // of those opened since the attach
+  uint64_t collected = 0;       // closed by threads that run finalizers; in no `closers`
   DurationHistogram lifetimes;  // of the closed ones
   DurationHistogram
       idle_gaps;  // longest idle gap of each member that was used again (open and closed)

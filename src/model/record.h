@@ -46,6 +46,7 @@ struct Closed {
   Instant at;
   ConnectionFacts facts;
   Use closed_by;
+  bool by_collector = false;  // its thread runs the finalizers of a virtual machine
 };
 
 // Closed at some moment between `after` and `before`; nobody saw it (exit, exec, another process's

@@ -114,7 +114,8 @@ class Run:
         program = self.fill(data.get("program", "{build}/" + name))
         if further and not further[0].startswith("-"):  # another build of the same service
             program = self.fill(further.pop(0))
-        command = [self.find(data["interpreter"])] if "interpreter" in data else []
+        interpreter = data.get("interpreter", [])
+        command = [self.find(interpreter[0]), *interpreter[1:]] if interpreter else []
         command += [program] + [self.fill(argument) for argument in data["arguments"] + further]
         self.values["victim"] = shlex.join(command)
         if re.search(r"unclosed\}? run ", self.case.get("RUN", "attach")):

@@ -183,6 +183,27 @@ void healed_by_collector(Scenario& s) {
   });
 }
 
+// The same on a virtual machine, of whose stacks only the native part is read: who closes properly
+// does so by the same functions.
+void healed_by_a_machines_thread(Scenario& s) {
+  const auto open = [&s] {
+    const Link link = s.open({.stack = "lib:start_thread>lib:JavaThread::run>lib:connect",
+                              .port = 8080});
+    s.send(link, "lib:start_thread>lib:JavaThread::run>lib:send");
+    s.receive(link, "lib:start_thread>lib:JavaThread::run>lib:recv");
+    return link;
+  };
+  s.at_random(5, 0, s.window(), [&s, open] {
+    const Link link = open();
+    s.at(s.now() + 0.05,
+         [&s, link] { s.close(link, "lib:start_thread>lib:JavaThread::run>lib:close"); });
+  });
+  s.at_random(2, 0, s.window(), [&s, open] {
+    const Link link = open();
+    s.at(s.now() + s.random(1, 6), [&s, link] { s.collect(link); });
+  });
+}
+
 // All leaked before the attach, and left: nothing names them.
 void leaked_before(Scenario& s) {
   accept_some(s, 5, 0, false);
@@ -450,6 +471,7 @@ const std::vector<Service>& leaking_services() {
       {"never_used", never_used, "probe.check", kSure},
       {"unix_database", unix_database, "export", kSure},
       {"healed_by_collector", healed_by_collector, "thumbnail", kSure},
+      {"healed_by_a_machines_thread", healed_by_a_machines_thread, "", kSure},
       {"leaked_before", leaked_before, "", kMaybe},
       {"one_unread_before", one_unread_before, "", kMaybe},
       {"two_leaking_callers", two_leaking_callers, "audit.check", kSure},

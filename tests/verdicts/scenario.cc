@@ -160,10 +160,18 @@ void Scenario::query(Link link, const std::string& path, uint32_t thread, uint64
 void Scenario::close(Link index, const std::string& path) {
   Simulated& link = x_links[index];
   if (!link.open) return;
-  link.open = false;
-  std::erase(x_open, index);
+  vanish(index);
   if (x_now < 0) return;
   x_ledger.accept(Closed{instant(x_now), link.facts, {sampled(path), instant(x_now), {}}});
+}
+
+void Scenario::collect(Link index) {
+  Simulated& link = x_links[index];
+  if (!link.open) return;
+  vanish(index);
+  if (x_now < 0) return;
+  const StackId native = sampled("lib:start_thread>lib:JavaThread::run>lib:close");
+  x_ledger.accept(Closed{instant(x_now), link.facts, {native, instant(x_now), {}}, true});
 }
 
 void Scenario::vanish(Link index) {

@@ -62,6 +62,8 @@ class Scenario {
   // send and receive at once, `stack` with ">lib:write" and ">lib:read".
   void query(Link link, const std::string& stack, uint32_t thread = 1, uint64_t goroutine = 0);
   void close(Link link, const std::string& stack);
+  // The same by the thread of a virtual machine that runs finalizers: its stack tells nothing.
+  void collect(Link link);
   void vanish(Link link);  // closed, and nobody saw it
   void peer_closes(Link link);
   void told_of_end(Link link, int error = 0);  // a receive returned 0, or the error

@@ -158,6 +158,15 @@ Result<pid_t> ProcFs::leader_of(pid_t thread) const {
   return *leader;
 }
 
+Result<std::string> ProcFs::thread_name(pid_t thread) const {
+  const auto place = open_number(x_root, thread);
+  if (!place) return place.error();
+  auto name = read_at(place->directory.get(), "comm", 64);
+  if (!name) return name.error();
+  if (name->ends_with('\n')) name->pop_back();
+  return name;
+}
+
 Result<ProcessSummary> ProcFs::summary(pid_t pid) const {
   const auto place = open_number(x_root, pid);
   if (!place) return place.error();

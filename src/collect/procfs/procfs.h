@@ -36,6 +36,8 @@ class ProcFs {
   Result<ProcessId> identify(pid_t pid) const;
   // The process that a thread belongs to; the pid itself for a process.
   Result<pid_t> leader_of(pid_t thread) const;
+  // The kernel's short name of any thread, at most 15 bytes, any but a line's end.
+  Result<std::string> thread_name(pid_t thread) const;
   Result<ProcessSummary> summary(pid_t pid) const;
   // When a process of this start time began.
   Instant started(const ProcessId& process) const;
