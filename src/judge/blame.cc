@@ -14,6 +14,7 @@ constexpr const char* kCloseSite = "close site: siblings are closed in this func
 constexpr const char* kHandBackSite = "close site: siblings are closed or handed back in this function";
 constexpr double kExclusive = 0.05;  // of healthy ones may pass a frame that "only leaked ones" do
 constexpr uint64_t kManyHealthy = 10;  // healthy uses needed to compare shares
+constexpr double kLast = 0.8;          // confidence where nothing but the last use names the line
 
 bool is_entry(const OwnFrame& frame) {
   const std::string& name = frame.frame->function;
@@ -42,6 +43,7 @@ Blamer::Blamer(const Scene& scene) : x_scene(scene), x_ancestry(scene) {
   learn_dispatchers();
   learn_habits();
   learn_healthy();
+  learn_askers();
 }
 
 // What is handed out by a probed library is a client, also where nobody saw it connect.
@@ -204,7 +206,8 @@ Blamer::Choice Blamer::meet(const Tenure& tenure) const {
     if (opened && (before || received)) rule += ", ";
     rule += before ? "the last two requests" : "the last request";
     if (received) rule += " and its answer";
-    return {length - 1, rule, 0.95};
+    const bool talks = innermost && !before && !opened;
+    return {length - 1, rule, talks ? kLast : 0.95, talks};
   }
   if (tenure.sender) {
     return {last.own.size() - 1, "opening, outside of the code whose goroutine or thread sends",
@@ -215,7 +218,34 @@ Blamer::Choice Blamer::meet(const Tenure& tenure) const {
             tenure.library_sends ? "opening (requests are sent by library code)" : "opening",
             tenure.library_sends ? 0.5 : 0.8};
   }
-  return {last.own.size() - 1, kLastUse, 0.8};
+  return {last.own.size() - 1, kLastUse, kLast};
+}
+
+// The one function by which several callers ask a peer, on connections that were opened elsewhere:
+// it was given the connection, and its caller has it.
+Blamer::Choice Blamer::look_behind_helper(const ConnectionFacts& facts, const Tenure& tenure,
+                                          const Choice& choice) const {
+  constexpr size_t kSeveral = 2;
+  const Stack opened = standing(facts, facts.opened.stack);
+  if (!choice.talks || choice.place == 0 || role_of(facts) != Role::kClient ||
+      facts.before_attach || opened.view == nullptr) {
+    return choice;
+  }
+  const auto askers = x_askers.find({facts.kind, Role::kClient, facts.peer});
+  if (askers == x_askers.end() || askers->second.size() != 1 ||
+      askers->second.begin()->second.size() < kSeveral) {
+    return choice;
+  }
+  const StackView& last = *tenure.last.view;
+  const OwnFrame& helper = last.own[choice.place];
+  const OwnFrame& caller = last.own[choice.place - 1];
+  if (passes(*opened.view, helper.function) || dispatches(caller.function) || is_entry(caller)) {
+    return choice;
+  }
+  return {choice.place - 1,
+          fmt::format("caller of {}, by which all ask on connections that were opened elsewhere",
+                      helper.frame->function),
+          0.7};
 }
 
 // An answer that nothing else explains: whoever read the request and gave the answer has the
@@ -315,11 +345,16 @@ Blamer::Choice Blamer::compare(const Tenure& tenure, Choice common, const Health
   if (site.here) {
     if (tenure.at_home) return {common.place, kCloseSite, 0.85};
     common.rule += "; siblings are closed in the same function";
+    common.confidence = std::max(common.confidence, 0.95);
+    common.talks = false;
     return common;
   }
   // Siblings went on from the common frame before they were closed: those that are left stayed in
   // it. Where many ways are known, what is above it may be a dispatcher, and is passed over anyway.
-  if (x_few_ways && site.left_behind && !tenure.at_home) return common;
+  if (x_few_ways && site.left_behind && !tenure.at_home) {
+    common.talks = false;
+    return common;
+  }
   const auto apart = discriminating(view, common.place, healthy);
   if (site.place && *site.place < common.place && (!apart || *site.place >= *apart)) {
     return at_close;
@@ -398,6 +433,7 @@ std::optional<Blamed> Blamer::blame(const Member& member) const {
     return std::nullopt;
   }
   choice = meet_request(tenure, choice);
+  choice = look_behind_helper(facts, tenure, choice);
   if (tenure.role == BlameRole::kBorrowed && !choice.rule.starts_with("borrowed")) {
     choice.rule = fmt::format("borrowed from {}; {}", tenure.last.view->library, choice.rule);
   }

@@ -93,6 +93,46 @@ TEST(Blame, where_all_frames_are_shared_it_is_the_one_that_closes_the_siblings) 
   EXPECT_EQ(finding.normally_closed_at->site.line, 31U);
 }
 
+// The same, and the answer was awaited in the function that asked.
+ConnectionFacts& asked_and_answered(Street& street, const std::string& opened,
+                                    const std::string& way) {
+  auto& facts = leaked(street, 1, opened, {way + ":4>lib:write"}, 7);
+  facts.first_receive = Use{street.stack(way + ":6>lib:read"), Street::at(1.2), {100, 7}};
+  return facts;
+}
+
+// One helper asks for all, on connections that were opened elsewhere and that nobody closes.
+TEST(Blame, who_asks_and_awaits_the_answer_for_its_callers_is_passed_over) {
+  Street street;
+  asked_and_answered(street, "main>handle>tenants.get>dial>lib:connect",
+                     "main>handle>quote:9>Conn.Do");
+  auto& other = street.open(kTcp, kClient, 58, "main>handle>tenants.get>dial>lib:connect");
+  street.ask(other, 59.9, "main>handle>order>Conn.Do:4>lib:write", 99);
+  const auto finding = only_finding(street);
+  EXPECT_EQ(finding.blame->site.function, "quote");
+  EXPECT_EQ(finding.blame->site.line, 9U);
+  EXPECT_EQ(finding.blame->rule,
+            "caller of Conn.Do, by which all ask on connections that were opened elsewhere");
+  EXPECT_LT(finding.blame->confidence, 0.8);
+}
+
+TEST(Blame, who_took_it_from_a_pool_and_asks_is_not_passed_over) {
+  Street street;
+  asked_and_answered(street, "main>handle>lookup>pool.get>lib:connect", "main>handle>lookup");
+  asked_and_answered(street, "main>handle>lookup>pool.get>lib:connect", "main>report>lookup");
+  EXPECT_EQ(only_finding(street).blame->site.function, "lookup");
+}
+
+TEST(Blame, who_asks_is_not_passed_over_where_others_ask_without_it) {
+  Street street;
+  asked_and_answered(street, "main>fill>lib:connect", "main>handle>lookup");
+  asked_and_answered(street, "main>fill>lib:connect", "main>report>lookup");
+  for (int i = 0; i < 5; ++i) {
+    healthy(street, 5 + i, "main>fill>lib:connect", "main>handle>list:4>lib:write", "");
+  }
+  EXPECT_EQ(only_finding(street).blame->site.function, "lookup");
+}
+
 // A function whose last call closes is not on the stack of the closing: that call was a jump.
 TEST(Blame, who_closed_by_a_jump_is_behind_the_call_that_both_stacks_hold) {
   Street street;
@@ -209,6 +249,20 @@ TEST(Blame, older_ones_join_a_finding_that_looks_like_them) {
   EXPECT_EQ(finding.count, 10U);
   EXPECT_EQ(finding.older_matched, 4U);
   EXPECT_EQ(finding.evidence.back().kind, "older-matched");
+}
+
+// Of an interpreter no line is known; its older ones are the same leak all the same.
+TEST(Blame, older_ones_join_a_finding_without_a_line) {
+  Street street;
+  for (int i = 0; i < 4; ++i) {
+    leaked(street, 1 + i, "lib:eval>lib:connect", {"lib:eval>lib:send"}, 0);
+  }
+  for (int i = 0; i < 9; ++i) street.open(kTcp, kClient, -1, "").recv_queue = 100;
+  const auto finding = only_finding(street);
+  EXPECT_FALSE(finding.blame);
+  EXPECT_EQ(finding.count, 13U);
+  EXPECT_EQ(finding.older_matched, 9U);
+  EXPECT_EQ(finding.no_blame_reason.find("before the attach"), std::string::npos);
 }
 
 // Two ways to a last use are too few to tell that `publish` leads to everybody.

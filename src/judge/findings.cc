@@ -138,6 +138,11 @@ Finding describe(const Case& item, size_t most_listed) {
   if (open.size() > most_listed) open.resize(most_listed);
   for (const auto* member : open) finding.connections.push_back(found(scene, *member));
   finding.normally_closed_at = normally_closed(item, std::nullopt);
+  uint64_t closed = 0;
+  for (const size_t index : item.siblings) {
+    for (const auto* cohort : scene.siblings[index].cohorts) closed += cohort->closed;
+  }
+  finding.siblings_closed = closed - std::min(closed, item.healed);
   return finding;
 }
 

@@ -16,6 +16,15 @@
 #include "judge/verdict.h"
 
 namespace unclosed {
+namespace {
+
+bool any_traced(const std::vector<const Member*>& members) {
+  return std::any_of(members.begin(), members.end(),
+                     [](const Member* member) { return !member->facts->before_attach; });
+}
+
+}  // namespace
+
 // Those too young to be judged alone, which the same function left in the same way.
 void Bench::take_young(const GroupKey& key, Group& group, const Case& item) const {
   const Duration least =
@@ -92,7 +101,11 @@ void Bench::blame_by_memory(Finding& finding, const std::vector<const Member*>& 
 
 void Bench::name_nobody(Finding& finding, const Case& item) const {
   std::map<std::string, size_t> reasons;
-  for (const auto* member : item.members) ++reasons[x_blamer.why_not(*member)];
+  // Those seen from their opening on tell more of it than older ones that joined them.
+  const bool traced = any_traced(item.members);
+  for (const auto* member : item.members) {
+    if (!traced || !member->facts->before_attach) ++reasons[x_blamer.why_not(*member)];
+  }
   const auto most =
       std::max_element(reasons.begin(), reasons.end(),
                        [](const auto& a, const auto& b) { return a.second < b.second; });
@@ -197,11 +210,9 @@ void Bench::try_group(const GroupKey& key, const Group& found) {
     return;
   Finding extra;
   extra.evidence = std::move(evidence);
-  if (!key.function.empty()) {
-    take_young(key, group, item);
-    for (const auto* member : group.members) x_taken.insert(member);
-    join_older(extra, key, group.members);
-  }
+  if (!key.function.empty()) take_young(key, group, item);
+  for (const auto* member : group.members) x_taken.insert(member);
+  if (!key.function.empty() || any_traced(group.members)) join_older(extra, key, group.members);
   for (const auto* member : group.members) x_taken.insert(member);
   if (group.members.size() != item.members.size()) {
     const Rise rise = item.rise;
@@ -263,13 +274,16 @@ void Bench::rest() {
 
 Judgement Bench::judge() {
   gather();
-  // The blamed first, the larger first: those opened before the attach join them.
+  // The blamed first, those seen from their opening on next, the larger first: those opened before
+  // the attach join them.
   std::vector<const std::pair<const GroupKey, Group>*> order;
   for (const auto& entry : x_groups) order.push_back(&entry);
-  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
-    return std::pair(a->first.function.empty(), b->second.members.size()) <
-           std::pair(b->first.function.empty(), a->second.members.size());
-  });
+  const auto rank = [](const std::pair<const GroupKey, Group>& entry) {
+    return std::tuple(entry.first.function.empty(), !any_traced(entry.second.members),
+                      SIZE_MAX - entry.second.members.size());
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](const auto* a, const auto* b) { return rank(*a) < rank(*b); });
   for (const auto* entry : order) try_group(entry->first, entry->second);
   try_spread();
   try_met_once();

@@ -95,6 +95,7 @@ struct Finding {
   std::optional<Site> opened, used, borrowed, held;  // the commonest of each
   std::vector<SiteCount> all_opened, all_used;
   std::optional<NormallyClosed> normally_closed_at;
+  uint64_t siblings_closed = 0;  // since the attach, by the service itself
   Diagnosis diagnosis = Diagnosis::kUnknown;
   std::vector<Evidence> evidence;
   std::vector<std::pair<TcpState, uint64_t>> states;  // most frequent first

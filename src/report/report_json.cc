@@ -172,6 +172,7 @@ Json finding_json(const Finding& finding, StackTable& stacks, const JsonOptions&
   } else {
     json["normally_closed_at"] = nullptr;
   }
+  json["siblings_closed"] = finding.siblings_closed;
   json["diagnosis"] = to_string(finding.diagnosis);
   json["states"] = Json::object();
   for (const auto& [state, count] : finding.states) {

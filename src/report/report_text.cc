@@ -121,8 +121,10 @@ void TextReport::write_finding(const Finding& finding) {
 void TextReport::headline(const Finding& finding) {
   const auto look = look_of(finding.verdict);
   std::string head = fmt::format("{} {}", look.glyph, look.word);
-  std::string text = fmt::format("{}  {} {}", printable(finding.fingerprint),
-                                 grouped(finding.count), things(finding.kind, finding.count));
+  const bool all_healed = finding.count == 0;
+  const uint64_t shown = all_healed ? finding.healed : finding.count;
+  std::string text = fmt::format("{}  {} {}", printable(finding.fingerprint), grouped(shown),
+                                 things(finding.kind, shown));
   if (!finding.peer.empty()) {
     text += finding.role == Role::kServer ? " accepted on " : " → ";
     text += printable(finding.peer);
@@ -141,7 +143,9 @@ void TextReport::headline(const Finding& finding) {
         fmt::format("{} of them opened before the attach", grouped(finding.older_matched)));
   }
   if (finding.healed > 0) {
-    parts.push_back(fmt::format("{} more healed by the collector", grouped(finding.healed)));
+    parts.push_back(all_healed ? "each healed by the collector"
+                               : fmt::format("{} more healed by the collector",
+                                             grouped(finding.healed)));
   }
   std::set<pid_t> pids;
   for (const auto& connection : finding.connections) pids.insert(connection.descriptor.process.pid);
@@ -220,7 +224,11 @@ void TextReport::sites(const Finding& finding) {
   site_item("last used", finding.used, finding.all_used);
   site_item("held", finding.held, {});
   if (!finding.normally_closed_at) {
-    x_page.item(2, "siblings", "no sibling was seen being closed or handed back");
+    x_page.item(2, "siblings",
+                finding.siblings_closed == 0
+                    ? "no sibling was seen being closed or handed back"
+                    : fmt::format("{} were closed; no closing that was looked at shows your code",
+                                  grouped(finding.siblings_closed)));
     return;
   }
   const auto& normal = *finding.normally_closed_at;
