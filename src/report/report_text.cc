@@ -417,15 +417,28 @@ void TextReport::groups() {
 // What a program had open when it ended. Not a finding: it ends with the process, and a short one
 // gives no time to tell; but a line to look at.
 void TextReport::open_at_end() {
-  constexpr size_t kMostSites = 3;
+  constexpr size_t kMostSites = 5;
   const auto count = x_report.coverage.open_at_end;
   if (!count || *count == 0) return;
-  std::vector<const Finding*> sites;
+  struct Opened {
+    Site site;
+    Kind kind;
+    uint64_t count;
+  };
+  std::vector<Opened> sites;
   for (const auto& group : x_report.judgement.groups) {
-    if (group.opened && group.count > 0) sites.push_back(&group);
+    if (!group.opened || group.count == 0) continue;
+    const auto known = std::find_if(sites.begin(), sites.end(), [&](const Opened& other) {
+      return other.site == *group.opened && other.kind == group.kind;
+    });
+    if (known != sites.end()) {
+      known->count += group.count;
+    } else {
+      sites.push_back({*group.opened, group.kind, group.count});
+    }
   }
   std::stable_sort(sites.begin(), sites.end(),
-                   [](const Finding* a, const Finding* b) { return a->count > b->count; });
+                   [](const Opened& a, const Opened& b) { return a.count > b.count; });
   x_page.blank();
   x_page.item(
       0, "at the end",
@@ -434,8 +447,11 @@ void TextReport::open_at_end() {
   for (size_t i = 0; i < std::min(sites.size(), kMostSites); ++i) {
     x_page.item(
         0, "",
-        fmt::format("{} {} opened at {}", grouped(sites[i]->count),
-                    things(sites[i]->kind, sites[i]->count), name_and_place(*sites[i]->opened)));
+        fmt::format("{} {} opened at {}", grouped(sites[i].count),
+                    things(sites[i].kind, sites[i].count), name_and_place(sites[i].site)));
+  }
+  if (sites.size() > kMostSites) {
+    x_page.item(0, "", fmt::format("and at {} more lines", sites.size() - kMostSites));
   }
 }
 

@@ -82,7 +82,10 @@ TEST(ReportText, what_was_open_at_the_end_is_told_with_its_sites_and_is_no_findi
   group.kind = Kind::kFile;
   group.count = 3;
   group.opened = Site{"parse", "/src/parse.cc", 12};
-  report.judgement.groups.push_back(group);
+  for (const uint64_t count : {1, 2}) {
+    group.count = count;  // of one way, for two reasons in two groups
+    report.judgement.groups.push_back(group);
+  }
   const auto text = text_of(report, {});
   EXPECT_THAT(text, HasSubstr("3 descriptors opened meanwhile were still open"));
   EXPECT_THAT(text, HasSubstr("3 files opened at parse  /src/parse.cc:12"));

@@ -96,6 +96,26 @@ TEST(PeerClosed, who_dialled_is_not_known_so_it_may_be_a_pool_that_has_not_looke
   EXPECT_FALSE(find(street.judge(), "peer-closed"));
 }
 
+// Both ends were opened at once; the other one is closed, and nobody dials a pair again.
+TEST(PeerClosed, one_end_of_a_pair_whose_other_is_closed_is_evidence_without_dials) {
+  for (const bool closed : {true, false}) {
+    Street street;
+    for (int i = 0; i < 8; ++i) {
+      auto& facts = street.open(Kind::kUnix, Role::kUnknown, 1 + 3 * i, "main>watch>lib:socketpair");
+      facts.state = TcpState::kEstablished;
+      if (closed) facts.peer_closed_at = Street::at(2 + 3 * i);
+    }
+    const auto judgement = street.judge();
+    const auto* evidence = find(judgement, "peer-closed");
+    ASSERT_EQ(evidence != nullptr, closed);
+    if (closed) {
+      EXPECT_EQ(evidence->text,
+                "the peer of 8 of 8 has closed, and they were held for over 30 s since (longest 58 "
+                "s)");
+    }
+  }
+}
+
 TEST(PeerClosed, a_restart_of_the_peer_is_none) {
   Street street;
   for (int i = 0; i < 8; ++i) {

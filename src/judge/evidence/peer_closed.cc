@@ -1,7 +1,8 @@
 // CLOSE_WAIT for long: the peer has gone and we still hold our end. On an accepted connection
 // nobody reads any more, else the end would have been noticed at once; on a dialled one a pool may
 // simply not have looked yet, so it counts only where dials have passed it over since, and not when
-// all peers went in one burst (a restart).
+// all peers went in one burst (a restart). One end of a pair (socketpair) is in no pool: nobody dials
+// it again.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +10,15 @@
 #include "judge/evidence/evidence.h"
 
 namespace unclosed {
+
+namespace {
+
+bool of_a_pair(const ConnectionFacts& facts) {
+  return facts.kind == Kind::kUnix && facts.role == Role::kUnknown && !facts.before_attach &&
+         facts.name.empty();
+}
+
+}  // namespace
 
 bool gone_in_one_burst(const Case& item) {
   std::vector<Instant> times;
@@ -32,12 +42,15 @@ std::optional<Evidence> peer_closed(const Case& item) {
   if (client && gone_in_one_burst(item)) return std::nullopt;
   size_t holding = 0;
   size_t owing = 0;
+  size_t paired = 0;
   Duration longest{};
   for (const auto* member : item.members) {
     if (!member->gone_at || member->facts->state == TcpState::kClose) continue;
     const Duration held = scene.now() - *member->gone_at;
     if (held <= item.far) continue;
-    if (client) {
+    if (of_a_pair(*member->facts)) {
+      ++paired;
+    } else if (client) {
       if (member->passing_dials < scene.policy.passing_dials ||
           scene.dials(scene.siblings_of(*member), member->facts->opener, *member->gone_at) == 0) {
         continue;
@@ -62,7 +75,7 @@ std::optional<Evidence> peer_closed(const Case& item) {
                   fmt::format("the peer of {} of {} has closed, and they were held for over {} "
                               "since (longest {}){}",
                               holding, item.members.size(), text_of(item.far), text_of(longest),
-                              client ? "; new dials passed them over" : "")};
+                              client && paired == 0 ? "; new dials passed them over" : "")};
 }
 
 std::optional<Evidence> peer_restarted(const Case& item) {
