@@ -65,6 +65,10 @@ struct file {
   struct inode* f_inode;
   struct path f_path;
   unsigned int f_flags;
+  unsigned int f_mode;
+};
+struct pipe_inode_info {
+  unsigned int readers, writers;
 };
 // Linux up to 6.12 counts a file's references in f_count, later ones in f_ref, which starts at 0
 // for one reference (kernel commit 90ee6ed776c0, "fs: port files to file_ref").

@@ -97,8 +97,22 @@ static __always_inline void note_unseen(struct uc_record *record, struct sock *s
   record->direction = UC_RECEIVED;
 }
 
-// What the scan tells of a socket anew.
+// Whether a pipe's other end is closed: nobody has it open any more (pipe_release; a named one may be opened again).
+enum { MODE_READS = 1, MODE_WRITES = 2 };   // of f_mode
+static __always_inline void note_end_of_pipe(struct uc_record *record, __u64 now) {
+  struct file *file = (void *)record->file;
+  struct pipe_inode_info *pipe = (void *)record->private_data;
+  __u32 mode = BPF_CORE_READ(file, f_mode) & (MODE_READS | MODE_WRITES);
+  __u32 others = 1;
+  if (mode == MODE_READS) others = BPF_CORE_READ(pipe, writers);
+  if (mode == MODE_WRITES) others = BPF_CORE_READ(pipe, readers);
+  if (others) record->peer_closed = 0;
+  else if (!record->peer_closed) record->peer_closed = now;
+}
+
+// What the scan tells of a socket or a pipe anew.
 static __always_inline void refresh(struct uc_record *record, struct uc_row *row, __u64 now) {
+  if (record->kind == UC_PIPE || record->kind == UC_FIFO) return note_end_of_pipe(record, now);
   struct sock *sk = sock_of(record);
   if (!sk) return;
   if (!record->peer_port && record->kind != UC_NETLINK) note_ends(record, sk);

@@ -354,6 +354,27 @@ TEST_F(States, a_listener_is_known) {
   EXPECT_EQ(seen.open.at(another.get()).local.port, port_of(another));
 }
 
+TEST_F(States, of_a_pipe_it_is_told_that_the_other_end_is_closed) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  Fd reader(ends[0]), writer(ends[1]);
+  int others[2];
+  ASSERT_EQ(::pipe2(others, O_CLOEXEC), 0);
+  Fd other_reader(others[0]), other_writer(others[1]);
+  watch();
+  EXPECT_FALSE(seen.open.at(reader.get()).peer_closed_at);
+  EXPECT_FALSE(seen.open.at(other_writer.get()).peer_closed_at);
+  writer.reset();
+  other_reader.reset();
+  scan();
+  const auto told = seen.open.at(reader.get()).peer_closed_at;
+  ASSERT_TRUE(told);
+  EXPECT_LE(*told, monotonic_now());
+  EXPECT_TRUE(seen.open.at(other_writer.get()).peer_closed_at);
+  scan();
+  EXPECT_EQ(seen.open.at(reader.get()).peer_closed_at, told);
+}
+
 TEST_F(States, when_the_peer_left_before_the_attach_is_told_too) {
   collector.reset();
   converse();

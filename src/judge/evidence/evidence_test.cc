@@ -116,6 +116,24 @@ TEST(PeerClosed, one_end_of_a_pair_whose_other_is_closed_is_evidence_without_dia
   }
 }
 
+// A child's output that is never closed; what a service was started with is one pipe, for ever.
+TEST(PeerClosed, pipes_whose_other_end_is_closed_are_evidence_where_they_become_more) {
+  for (const int count : {1, 12}) {
+    Street street;
+    for (int i = 0; i < count; ++i) {
+      auto& facts = street.open(Kind::kPipe, Role::kUnknown, 1 + 4 * i, "main>convert>lib:pipe2");
+      facts.peer_closed_at = Street::at(2 + 4 * i);
+    }
+    const auto judgement = street.judge();
+    ASSERT_EQ(judgement.findings.size(), count == 1 ? 0U : 1U);
+    if (count == 1) continue;
+    EXPECT_EQ(judgement.findings[0].verdict, Verdict::kLeaking);
+    EXPECT_EQ(find(judgement, "peer-closed")->text,
+              "the other end of 7 of 12 is closed, and they were held for over 30 s since (longest "
+              "58 s)");
+  }
+}
+
 TEST(PeerClosed, a_restart_of_the_peer_is_none) {
   Street street;
   for (int i = 0; i < 8; ++i) {

@@ -35,8 +35,28 @@ bool gone_in_one_burst(const Case& item) {
   return false;
 }
 
+// Of a pipe: a service may keep the one to whoever started it for ever, but not more and more.
+static std::optional<Evidence> other_end_closed(const Case& item) {
+  size_t holding = 0;
+  Duration longest{};
+  for (const auto* member : item.members) {
+    if (!member->gone_at) continue;
+    const Duration held = item.scene->now() - *member->gone_at;
+    if (held <= item.scene->policy.long_floor) continue;
+    ++holding;
+    longest = std::max(longest, held);
+  }
+  if (holding < item.many() || !item.rise.steady) return std::nullopt;
+  return Evidence{"peer-closed", Family::kPeer, true, false,
+                  fmt::format("the other end of {} of {} is closed, and they were held for over {} "
+                              "since (longest {})",
+                              holding, item.members.size(),
+                              text_of(item.scene->policy.long_floor), text_of(longest))};
+}
+
 std::optional<Evidence> peer_closed(const Case& item) {
   const Scene& scene = *item.scene;
+  if (!item.members.front()->tracked) return other_end_closed(item);
   // Where nobody saw who dialled, it may be a pool as well.
   const bool client = item.role != Role::kServer;
   if (client && gone_in_one_burst(item)) return std::nullopt;
@@ -79,7 +99,8 @@ std::optional<Evidence> peer_closed(const Case& item) {
 }
 
 std::optional<Evidence> peer_restarted(const Case& item) {
-  if (item.role == Role::kServer || !gone_in_one_burst(item)) return std::nullopt;
+  const bool dialled = item.members.front()->tracked && item.role != Role::kServer;
+  if (!dialled || !gone_in_one_burst(item)) return std::nullopt;
   return Evidence{"peer-restarted", Family::kAgainst, false, false,
                   fmt::format("the peers of at least 80% of {} closed within {}: a restart of the "
                               "peer, and a pool that has not looked yet",
