@@ -44,17 +44,19 @@ std::vector<Member*> match(const ByOpening& dialled, const ByOpening& accepted, 
 void mark_paired(Scene& scene) {
   std::map<std::tuple<ProcessId, Kind, std::string>, ByOpening> dialled;
   std::map<std::pair<ProcessId, std::string>, ByOpening> accepted;
-  // What a service dials of its own: the other end is no client of anybody else.
-  std::set<Endpoint> ours;
+  // What a process dials of its own: the other end is no client of anybody else.
+  std::set<std::pair<ProcessId, Endpoint>> ours;
   for (const auto& member : scene.members) {
-    if (member.facts->role == Role::kClient) ours.insert(member.facts->local);
+    const auto& facts = *member.facts;
+    if (facts.role == Role::kClient && facts.local.known()) {
+      ours.emplace(facts.opener, facts.local);
+    }
   }
-  ours.erase(Endpoint{});
   for (auto& member : scene.members) {
     const auto& facts = *member.facts;
     if (facts.before_attach || !member.tracked) continue;
     const std::string& peer = scene.siblings_of(member).peer;
-    if (facts.role == Role::kServer && !member.gone_at && !ours.contains(facts.peer)) {
+    if (facts.role == Role::kServer && !member.gone_at && !ours.contains({facts.opener, facts.peer})) {
       accepted[{facts.opener, peer}].push_back(&member);
     } else if (facts.role == Role::kClient) {
       dialled[{facts.opener, facts.kind, peer}].push_back(&member);

@@ -281,11 +281,20 @@ void Scene::read(const History& history) {
   members.push_back(member);
 }
 
+// What the process was started with, whatever it is open on.
+static bool standard_stream(const Member& member) {
+  constexpr int kLastStandard = 2;
+  const auto& descriptors = member.history->descriptors;
+  return member.facts->before_attach && !member.tracked && !descriptors.empty() &&
+         std::all_of(descriptors.begin(), descriptors.end(),
+                     [](const Descriptor& one) { return one.fd <= kLastStandard; });
+}
+
 // Left alone, passed over, or its peer gone.
 void Scene::choose_candidate(Member& member) const {
   const auto& facts = *member.facts;
   if (facts.role == Role::kListener || facts.state == TcpState::kListen ||
-      facts.state == TcpState::kSynSent) {
+      facts.state == TcpState::kSynSent || standard_stream(member)) {
     return;
   }
   const auto& group = siblings_of(member);

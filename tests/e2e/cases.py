@@ -18,6 +18,7 @@ REQUIRES  programs that must be there, or `root`
 ALONE     yes: nothing else runs beside it
 LATER     why the program cannot do it yet: the case is listed and left out
 """
+import json
 import pathlib
 import shlex
 
@@ -81,6 +82,32 @@ def parse(text, origin="cases"):
         if names.count(name) > 1:
             raise ValueError(f"{origin}: two cases are named '{name}'")
     return found
+
+
+WITHOUT_ROOT = """NAME without root {name}
+BEFORE cp {{unclosed}} {{work}}/unclosed && chown 65534 {{work}}
+VICTIM {victim} --for {life}s
+RUN setpriv --reuid 65534 --regid 65534 --clear-groups {{work}}/unclosed run --for {seconds}s --json -o {{work}}/report.json --scale 0.1 -- {{victim}}
+TIMEOUT {timeout}
+EXPECT {expect}
+REQUIRES root setpriv
+"""
+
+
+def without_root(victims):
+    """Each victim and its twin under `run` without privileges, as its expect.json says."""
+    texts = []
+    for path in sorted(pathlib.Path(victims).glob("*/expect.json")):
+        data = json.loads(path.read_text())
+        special = data.get("without_root", {})
+        if "left_out" in special:
+            continue
+        name, seconds = path.parent.name, special.get("seconds", 14)
+        times = {"seconds": seconds, "life": seconds + 2, "timeout": seconds + 45}
+        if data["findings"]:
+            texts.append(WITHOUT_ROOT.format(name=f"{name} leaks", victim=name, expect="leak", **times))
+        texts.append(WITHOUT_ROOT.format(name=f"{name} healthy", victim=f"{name} --fixed", expect="nothing", **times))
+    return parse("\n".join(texts), "without root")
 
 
 def load(folder):

@@ -13,8 +13,8 @@ namespace unclosed {
 // Which calls a filter tells of.
 enum class ToldCalls : uint8_t {
   kAll,   // whatever opens, copies, sends or closes
-  kOfGo,  // what a Go program needs, where epoll_ctl names each number that has just been opened:
-          // no accepts without waiting, and the closes of one number in four
+  kOfGo,  // what a Go program needs, where epoll_ctl names a number that has just been opened: no
+          // accepts without waiting; that call and the closes of one number in four
 };
 
 // Puts the filter on the calling thread (single-threaded: on all that will ever be), for good: it

@@ -12,9 +12,12 @@ namespace {
 constexpr size_t kMostProcesses = 256;
 constexpr uint64_t kMostGoroutines = 65536;
 constexpr size_t kBatch = 512;  // pieces of memory that one call reads
-// The service waits while all are listed: at most so often, and for that share of the time.
-constexpr Duration kListAgain = std::chrono::milliseconds(10);
+// The service waits while all are listed: for that share of the time at most, of which so much may
+// be saved up. A goroutine that was just begun dials, which grows its stack, and asks at once: each
+// step may take a listing. Each counts for so long at least.
 constexpr int kListShare = 20;
+constexpr Duration kMostSaved = std::chrono::milliseconds(5);
+constexpr Duration kLeastCost = std::chrono::microseconds(20);
 
 // What the runtime's g begins with, in every release: the bounds of its stack.
 struct StackBounds {
@@ -33,7 +36,7 @@ void Goroutines::tell(uint32_t process, const GoroutinePlace& place) {
   const std::lock_guard lock(x_mutex);
   if (x_processes.size() >= kMostProcesses && !x_processes.contains(process)) x_processes.clear();
   Known& known = x_processes[process];
-  if (known.place != place) known = {place, {}, {}};
+  if (known.place != place) known = {place, {}, kMostSaved, monotonic_now()};
 }
 
 // The goroutine whose stack was seen around sp, if it is there still. All is read at once.
@@ -91,10 +94,11 @@ std::optional<Goroutines::Running> Goroutines::running_on(uint32_t process, uint
   Known& known = found->second;
   if (const auto running = ask(process, known, sp, stack)) return running;
   const Instant now = monotonic_now();
-  if (now < known.list_after) return std::nullopt;
+  known.saved = std::min<Duration>(kMostSaved, known.saved + (now - known.counted) / kListShare);
+  known.counted = now;
+  if (known.saved <= Duration::zero()) return std::nullopt;
   list(process, known);
-  const Instant after = monotonic_now();
-  known.list_after = after + std::max(kListAgain, (after - now) * kListShare);
+  known.saved -= std::max<Duration>(kLeastCost, monotonic_now() - now);
   return ask(process, known, sp, stack);
 }
 

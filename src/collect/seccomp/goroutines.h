@@ -40,7 +40,8 @@ class Goroutines {
       uint64_t high = 0, goroutine = 0;  // its address
     };
     std::map<uint64_t, Stack> by_stack;  // by where the stack starts
-    Instant list_after;
+    Duration saved{};  // time for listings
+    Instant counted;   // when that was so
   };
   static std::optional<Running> ask(uint32_t process, const Known& known, uint64_t sp,
                                     std::span<uint8_t> stack);

@@ -148,8 +148,8 @@ std::vector<std::string> SeccompCollector::notes() const {
       "descriptors waited some microseconds each";
   if (x_told == ToldCalls::kOfGo) {
     notes.front() +=
-        "; of its closes one in four was told, so some connections that came and went "
-        "were not counted";
+        "; of its accepts and closes one in four was told: others that were accepted at the same "
+        "address have the same line, and some that came and went were not counted";
   }
   return notes;
 }

@@ -108,6 +108,7 @@ void Tracker::tell_opening(Story& story, const Opening& opening) {
   facts.opened = opening.first.value_or(opening.use);
   facts.before_attach = false;
   if (accepts(opening.number)) {
+    story.accepted = true;
     facts.role = Role::kServer;
     const auto listener = x_stories.find({opening.arguments[1], {}});
     if (listener != x_stories.end()) {
@@ -200,7 +201,10 @@ std::optional<Tracker::Opening> Tracker::opening_for(const TracedCall& traced) {
     if (!socket) {
       return fits(opening, traced.call.on.kind, Role::kUnknown, traced.call.on.name);
     }
-    return connects || names ? opening.number == __NR_socket : gives_socket(opening.number);
+    if (connects || names) return opening.number == __NR_socket;
+    // A Go service connects or binds before it sends: else it was accepted, which may not be told.
+    if (x_told == ToldCalls::kOfGo && opening.number == __NR_socket) return false;
+    return gives_socket(opening.number);
   };
   const Descriptor place{traced.process, traced.call.fd};
   if (!connects && !names) {
@@ -239,6 +243,31 @@ std::optional<Tracker::Opening> Tracker::numbered(const Descriptor& place, Could
   x_numbered.erase(entry);
   if (known.told && could(*known.told)) return known.told;
   return could(known.accepted) ? std::optional(known.accepted) : std::nullopt;
+}
+
+// Of one that was told: at its address, as soon as a look has told that.
+void Tracker::note_accept(const Story& story, const ConnectionFacts& facts) {
+  constexpr size_t kMostAddresses = 1024, kMostStacks = 8;
+  if (!story.accepted || story.facts.opened.stack == kNoStack) return;
+  auto& addresses = x_accepts[story.facts.opener];
+  const std::string address = facts.local.known() ? facts.local.to_string() : facts.name;
+  if (addresses.size() >= kMostAddresses && !addresses.contains(address)) return;
+  auto& stacks = addresses[address];
+  if (stacks.size() < kMostStacks) stacks.insert(story.facts.opened.stack);
+}
+
+// The stack by which all others came that this process accepted at the address; of an address of
+// which nothing was told, that of all of them.
+StackId Tracker::accepted_like(const ConnectionFacts& facts) const {
+  if (x_told != ToldCalls::kOfGo || facts.role != Role::kServer) return kNoStack;
+  const auto process = x_accepts.find(facts.opener);
+  if (process == x_accepts.end()) return kNoStack;
+  const auto here =
+      process->second.find(facts.local.known() ? facts.local.to_string() : facts.name);
+  std::set<StackId> stacks;
+  for (const auto& [address, some] : process->second) stacks.insert(some.begin(), some.end());
+  if (here != process->second.end()) stacks = here->second;
+  return stacks.size() == 1 ? *stacks.begin() : kNoStack;
 }
 
 // Where not every close is told, a number may be open on another file than it was.
@@ -296,6 +325,7 @@ Tracker::Story& Tracker::story_of(const TracedCall& traced) {
   story.facts.opened.at = traced.use.at;
   story.look = x_looks;
   if (const auto opening = opening_for(traced)) tell_opening(story, *opening);
+  note_accept(story, {});
   ++x_opened;
   return story;
 }
@@ -400,6 +430,7 @@ void Tracker::begin(const ProcessId& process, const std::optional<ProcessId>& pa
 void Tracker::end(const ProcessId& process) {
   x_begun.erase(process);
   x_loose.erase(process);
+  x_accepts.erase(process);
 }
 
 void Tracker::forget_numbers(const ProcessId& process, int first, int last) {
@@ -447,6 +478,8 @@ void Tracker::complete(ConnectionFacts& facts, const std::vector<Descriptor>& de
   }
   if (story.closed && story.closed->at < began) story.closed.reset();  // another refers to it still
   put_into(facts, story);
+  note_accept(story, facts);
+  if (!story.opening_known && !facts.before_attach) facts.opened.stack = accepted_like(facts);
   story.facts = facts;
   story.looked_at = true;
   story.look = x_looks;

@@ -1,8 +1,9 @@
 // What the calls of a service tell of its connections: who opened each, who sent on it last, who
 // closed it. A call does not tell which number it gave: that is learnt from the next call that
 // names a number nobody knew, or from the next look at the tables; where several openings could be
-// meant and their stacks differ, the connection has no opening stack, never a guessed one. Pure;
-// one thread at a time.
+// meant and their stacks differ, the connection has no opening stack, never a guessed one. Of a Go
+// service one accept in four is told: the others have the stack of those at the same address, as
+// long as that is one. Pure; one thread at a time.
 #pragma once
 
 #include <array>
@@ -82,6 +83,7 @@ class Tracker {
   struct Story {
     ConnectionFacts facts;  // as of the last look; before that what the calls told
     bool opening_known = false, looked_at = false;
+    bool accepted = false;  // told so
     std::optional<Use> closed;
     Instant named_at;  // by its last call
     uint64_t look = 0;
@@ -113,6 +115,8 @@ class Tracker {
   std::optional<Opening> opening_for(const TracedCall& traced);
   std::optional<Opening> opening_for(const ConnectionFacts& facts, const Descriptor& place,
                                      Instant began);
+  void note_accept(const Story& story, const ConnectionFacts& facts);
+  StackId accepted_like(const ConnectionFacts& facts) const;
   void note_send(Story& story, const TracedCall& traced);
   void put_into(ConnectionFacts& facts, const Story& story) const;
 
@@ -122,6 +126,9 @@ class Tracker {
   std::map<ProcessId, std::map<LooseKey, Loose>> x_loose;  // whose number is not known yet
   std::set<ProcessId> x_begun;
   std::map<Descriptor, Numbered> x_numbered;
+  // By which stacks a process accepts, by the address that the connections came to; without a name:
+  // of those whose address nobody looked at.
+  std::map<ProcessId, std::map<std::string, std::set<StackId>>> x_accepts;
   std::vector<Closed> x_gone;
   ToldCalls x_told;
   uint64_t x_looks = 1, x_generation = 0, x_opened = 0, x_closed_unseen = 0;

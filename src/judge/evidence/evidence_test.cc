@@ -446,6 +446,22 @@ TEST(RisingFloor, growth_alone_is_a_suspicion) {
   EXPECT_EQ(judgement.findings[0].verdict, Verdict::kSuspect);
 }
 
+// Where no stacks were taken, what came later is in one cohort with what was there.
+TEST(RisingFloor, standard_streams_are_never_among_those_that_grow) {
+  Street street;
+  for (int fd = 0; fd < 3; ++fd) {
+    street.open(Kind::kFile, Role::kUnknown, -1, "");
+    street.last().descriptors.front().fd = fd;
+  }
+  for (int i = 0; i < 12; ++i) {
+    street.open(Kind::kFile, Role::kUnknown, 1 + 4 * i, "").opened.stack = kNoStack;
+  }
+  const auto judgement = street.judge();
+  ASSERT_EQ(judgement.findings.size(), 1U);
+  EXPECT_LE(judgement.findings[0].count, 12U);
+  for (const auto& one : judgement.findings[0].connections) EXPECT_FALSE(one.before_attach);
+}
+
 TEST(RisingFloor, a_filling_that_ends_is_none) {
   Street street;
   for (int i = 0; i < 30; ++i)
