@@ -46,7 +46,8 @@ struct Floors {
 };
 
 // The raw cohorts that the members come from, and those opened before the attach beside them.
-std::set<const Cohort*> cohorts_of(const Case& item) {
+enum class Older { kBeside, kLeftOut };
+std::set<const Cohort*> cohorts_of(const Case& item, Older older = Older::kBeside) {
   std::set<const Cohort*> cohorts;
   const auto& all = item.scene->histories.cohorts;
   for (const size_t index : item.siblings) {
@@ -56,7 +57,7 @@ std::set<const Cohort*> cohorts_of(const Case& item) {
     }
   }
   const auto old = all.find({kNoStack, item.kind, item.role, item.peer});
-  if (old != all.end()) cohorts.insert(&old->second);
+  if (older == Older::kBeside && old != all.end()) cohorts.insert(&old->second);
   return cohorts;
 }
 
@@ -146,7 +147,7 @@ Rise measure(const Case& item) {
   if (arrivals.size() < 3) return rise;
   const Instant end =
       std::max(scene.now() - std::max(item.settled, until_known(item)), arrivals.back());
-  if (end <= start) return rise;
+  if (end - start < scene.policy.rise_floor()) return rise;
   const bool certain = cannot_wait(item);
   // Those need no comparison with others, so that finer windows will do.
   if (certain) rise.windows *= 2;
@@ -171,7 +172,7 @@ Rise measure(const Case& item) {
   const uint32_t most = *std::max_element(counts.begin(), counts.end());
   rise.steady = rise.windows_hit >= std::min(scene.policy.rising_windows, n) && still &&
                 !stopped(last_quarter, 0.25) && !stopped(last_half, 0.5) && most <= 0.7 * n;
-  rise.even = rise.steady && n >= 2 * scene.policy.many_floor &&
+  rise.even = rise.steady && end - start >= scene.policy.long_rise_floor() && n >= 2 * scene.policy.many_floor &&
               rise.windows_hit * 8 >= rise.windows * 7 && most <= 0.4 * n;
   const auto cohorts = cohorts_of(item);
   const auto floors = quarter_floors(item, cohorts);
@@ -179,8 +180,12 @@ Rise measure(const Case& item) {
     rise.steady = rise.even = false;
     return rise;
   }
-  rise.first_floor = (*floors)[0].unused;
-  rise.last_floor = (*floors)[3].unused;
+  // Told of the members' own cohorts: those from before the attach only where some are members.
+  const bool older = std::any_of(item.members.begin(), item.members.end(),
+                                 [](const Member* one) { return one->facts->before_attach; });
+  const auto told = older ? floors : quarter_floors(item, cohorts_of(item, Older::kLeftOut));
+  rise.first_floor = (*told)[0].unused;
+  rise.last_floor = (*told)[3].unused;
   const auto grown = [&](size_t from) {
     return std::max(int64_t{(*floors)[3].open} - (*floors)[from].open,
                     int64_t{(*floors)[3].unused} - (*floors)[from].unused);

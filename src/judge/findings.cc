@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace unclosed {
 namespace {
@@ -82,12 +83,22 @@ std::optional<Site> held_by(const Holder& holder) {
   return site_of(*frame);
 }
 
+// Where listeners listen, if that is one address.
+static std::string listens_at(const Case& item) {
+  std::set<std::string> addresses;
+  for (const auto* member : item.members) {
+    const auto& facts = *member->facts;
+    addresses.insert(facts.local.known() ? facts.local.to_string() : facts.name);
+  }
+  return addresses.size() == 1 ? *addresses.begin() : "";
+}
+
 Finding describe(const Case& item, size_t most_listed) {
   const Scene& scene = *item.scene;
   Finding finding;
   finding.kind = item.kind;
   finding.role = item.role;
-  finding.peer = item.peer;
+  finding.peer = item.role == Role::kListener ? listens_at(item) : item.peer;
   finding.healed = item.healed;
   SiteTally opened;
   SiteTally used;
@@ -170,6 +181,16 @@ SiteTally returns_of(const Case& item) {
 
 }  // namespace
 
+// What closes: not a destructor, which runs where its owner was let go.
+static const OwnFrame& closing_frame(const StackView& view) {
+  size_t place = view.own.size() - 1;
+  const auto destroys = [](const std::string& function) {
+    return function.find("::~") != std::string::npos || function.ends_with("Drop>::drop");
+  };
+  while (place > 0 && destroys(view.own[place].frame->function)) --place;
+  return view.own[place];
+}
+
 std::optional<NormallyClosed> normally_closed(const Case& item, const std::optional<Blame>& blame) {
   constexpr double kMost = 0.3;
   const Scene& scene = *item.scene;
@@ -179,7 +200,7 @@ std::optional<NormallyClosed> normally_closed(const Case& item, const std::optio
       for (const auto& closer : cohort->closers) {
         const auto* view = scene.stacks.own_view(closer.stack);
         if (view == nullptr || view->collector) continue;
-        const auto* frame = view->own.back().frame;
+        const auto* frame = closing_frame(*view).frame;
         for (const auto& own : view->own) {
           if (blame && own.frame->function == blame->site.function) frame = own.frame;
         }

@@ -261,6 +261,7 @@ void Bench::rest() {
         if (auto text = against(item)) finding.evidence.push_back(*std::move(text));
       }
     }
+    if (auto text = awaiting_answer(item)) finding.evidence.push_back(*std::move(text));
     if (auto text = used_again(item)) finding.evidence.push_back(*std::move(text));
     if (auto text = in_free_list(item)) finding.evidence.push_back(*std::move(text));
     if (item.role == Role::kListener) {

@@ -18,6 +18,11 @@ struct Policy {
 
   // Idle for this long at least before a connection counts as left alone.
   Duration settled_floor() const { return long_floor / 6; }
+  // A rise is seen over this long at least: shorter, whatever a service opens at its start looks
+  // like one.
+  Duration rise_floor() const { return long_floor / 3; }
+  // Nothing but a rise over this long is enough by itself.
+  Duration long_rise_floor() const { return long_floor / 2; }
   // A dial that began sooner after a return may not have known of the returned connection.
   Duration dial_race() const { return long_floor / 300; }
 

@@ -239,7 +239,9 @@ void Scene::read(const History& history) {
   const auto owner = histories.owners.find(facts.id);
   if (owner != histories.owners.end()) member.owner = owner->second;
   member.given_back = x_given_back.contains(facts.id);
-  member.tracked = is_socket(facts.kind);
+  // A listener is used by those who come: only that there are more and more of them tells.
+  member.tracked = is_socket(facts.kind) && facts.role != Role::kListener &&
+                   facts.state != TcpState::kListen;
   member.waiting = outstanding(facts, group.answers) && !group.one_way && !handed_back(facts);
   member.idle_since = last_activity(facts).value_or(history.first_seen);
   // A library that pings by itself uses nothing, where those who use one are seen doing so.
@@ -293,8 +295,7 @@ static bool standard_stream(const Member& member) {
 // Left alone, passed over, or its peer gone.
 void Scene::choose_candidate(Member& member) const {
   const auto& facts = *member.facts;
-  if (facts.role == Role::kListener || facts.state == TcpState::kListen ||
-      facts.state == TcpState::kSynSent || standard_stream(member)) {
+  if (facts.state == TcpState::kSynSent || standard_stream(member)) {
     return;
   }
   const auto& group = siblings_of(member);

@@ -119,7 +119,7 @@ class Street {
   };
   static CohortKey key(const ConnectionFacts& facts) {
     return {facts.before_attach ? kNoStack : facts.opened.stack, facts.kind, facts.role,
-            facts.kind == Kind::kTcp ? "10.0.0.3:5432" : ""};
+            facts.kind == Kind::kTcp && facts.role != Role::kListener ? "10.0.0.3:5432" : ""};
   }
   void opening(const ConnectionFacts& facts) {
     auto& cohort = histories.cohorts[key(facts)];

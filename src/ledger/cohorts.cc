@@ -46,9 +46,11 @@ CohortIdentity cohort_identity(const ConnectionFacts& facts) {
                           .role = facts.role,
                           .endpoint = {},
                           .name = {}};
-  // Accepted: every client differs, and what they share is the port they came in by.
-  const bool accepted = facts.role == Role::kServer || facts.role == Role::kListener;
-  identity.endpoint = plain(accepted ? facts.local : facts.peer);
+  // Accepted: every client differs, and what they share is the port they came in by. Listeners that
+  // one site opens share nothing else: each has a port of its own.
+  if (facts.role != Role::kListener) {
+    identity.endpoint = plain(facts.role == Role::kServer ? facts.local : facts.peer);
+  }
   // A file's path is its own affair: the files that one site opens are siblings.
   if (facts.kind == Kind::kUnix) identity.name = facts.name;
   return identity;

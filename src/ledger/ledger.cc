@@ -183,7 +183,7 @@ void Ledger::State::update(Entry& entry, const ConnectionFacts& facts, Instant a
   }
   entry.idle_since = last.value_or(entry.first_seen);
   entry.waiting = outstanding(facts);
-  entry.use_tracked = is_socket(facts.kind);
+  entry.use_tracked = is_socket(facts.kind) && facts.role != Role::kListener;
   entry.request_count = facts.request_count;
   entry.longest_gap = facts.longest_idle_gap;
   const bool read_since = facts.bytes_received != entry.bytes_received;
@@ -289,7 +289,8 @@ void Ledger::State::take_points(Instant at) {
   for (uint32_t i = 0; i < cohorts.slots(); ++i) {
     if (!cohorts.used(i)) continue;
     const auto& cohort = cohorts.at(i);
-    const bool tracked = is_socket(cohort.identity.kind);
+    const bool tracked =
+        is_socket(cohort.identity.kind) && cohort.identity.role != Role::kListener;
     DurationHistogram spans = tracked ? cohort.closed_gaps : cohort.lifetimes;
     if (tracked) spans.merge(cohort.open_gaps);
     usual[i] = spans.quantile(0.99).value_or(kDialRace);

@@ -21,7 +21,7 @@ namespace unclosed {
 
 // What statistics and "siblings" refer to: connections opened by one stack (by its site), of one
 // kind, to one peer. For accepted connections the peer is the local endpoint (the port they were
-// accepted on): every client differs.
+// accepted on): every client differs. Listeners have none: each has a port of its own.
 struct CohortKey {
   StackId opened = kNoStack;  // kNoStack: opened before the attach, or the stack was not taken
   Kind kind = Kind::kOther;

@@ -138,9 +138,12 @@ void TextReport::headline(const Finding& finding) {
     if (state != TcpState::kNone)
       parts.push_back(fmt::format("{} {}", grouped(count), to_string(state)));
   }
-  if (finding.older_matched > 0) {
-    parts.push_back(
-        fmt::format("{} of them opened before the attach", grouped(finding.older_matched)));
+  const auto older = static_cast<uint64_t>(
+      std::count_if(finding.connections.begin(), finding.connections.end(),
+                    [](const FoundConnection& one) { return one.before_attach; }));
+  if (older > 0 || finding.older_matched > 0) {
+    parts.push_back(fmt::format("{} of them opened before the attach",
+                                grouped(std::max(older, finding.older_matched))));
   }
   if (finding.healed > 0) {
     parts.push_back(all_healed ? "each healed by the collector"
@@ -409,6 +412,10 @@ void TextReport::groups() {
         fmt::format("{:>6} {}", grouped(group.count), things(group.kind, group.count));
     if (!group.peer.empty()) text += " → " + printable(group.peer);
     if (group.opened) text += "  opened at " + name_and_place(*group.opened);
+    const auto waits = std::find_if(
+        group.evidence.begin(), group.evidence.end(),
+        [](const Evidence& one) { return one.kind == "awaiting-answer"; });
+    if (waits != group.evidence.end()) text += "; slow: " + printable(waits->text);
     x_page.bullet(2, fmt::format("{} {:<7}", look.glyph, look.word), look.ink, text);
   }
   if (all.size() > shown) x_page.line(2, fmt::format("and {} more groups", all.size() - shown));

@@ -37,6 +37,7 @@ std::optional<Evidence> bounded_count(const Case& item);
 std::optional<Evidence> peer_restarted(const Case& item);
 std::optional<Evidence> heartbeat(const Case& item);
 std::optional<Evidence> used_again(const Case& item);
+std::optional<Evidence> awaiting_answer(const Case& item);
 std::optional<Evidence> in_free_list(const Case& item);
 
 // Whether the peers of most members went within one short burst: a restart of the peer, not many

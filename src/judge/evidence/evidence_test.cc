@@ -14,13 +14,16 @@ constexpr Kind kTcp = Kind::kTcp;
 const std::string kDial = "main>serve>lib:connect";
 const std::string kAccept = "main>accept>lib:accept";
 
-const Evidence* find(const Judgement& judgement, std::string_view kind) {
-  for (const auto& finding : judgement.findings) {
+const Evidence* find(const std::vector<Finding>& findings, std::string_view kind) {
+  for (const auto& finding : findings) {
     for (const auto& evidence : finding.evidence) {
       if (evidence.kind == kind) return &evidence;
     }
   }
   return nullptr;
+}
+const Evidence* find(const Judgement& judgement, std::string_view kind) {
+  return find(judgement.findings, kind);
 }
 
 ConnectionFacts& client_left(Street& street, double gone) {
@@ -460,6 +463,67 @@ TEST(RisingFloor, standard_streams_are_never_among_those_that_grow) {
   ASSERT_EQ(judgement.findings.size(), 1U);
   EXPECT_LE(judgement.findings[0].count, 12U);
   for (const auto& one : judgement.findings[0].connections) EXPECT_FALSE(one.before_attach);
+}
+
+// Whatever a service opens at its start looks like a rise for some seconds.
+TEST(RisingFloor, some_seconds_after_a_start_are_too_few) {
+  for (const int long_floor : {30, 165}) {  // seconds; the look lasts 60
+    Street street;
+    street.policy.long_floor = std::chrono::seconds(long_floor);
+    for (int i = 0; i < 30; ++i) {
+      street.open(Kind::kFile, Role::kUnknown, 0.2 + 1.8 * i, "main>topics>lib:open");
+    }
+    for (int i = 0; i < 200; ++i) {
+      auto& facts = street.open(Kind::kFile, Role::kUnknown, 0.2 + 0.2 * i, "main>fill>lib:open");
+      facts.id.object += 10'000;
+      street.closed(facts, 0.21 + 0.2 * i, "main>fill>lib:close");
+    }
+    EXPECT_EQ(street.judge().findings.empty(), long_floor == 165);
+  }
+}
+
+// A server for each job, most of which are closed soon; each has a port of its own.
+TEST(RisingFloor, listeners_that_become_more_are_found_and_a_few_that_stay_are_not) {
+  for (const bool leaks : {false, true}) {
+    Street street;
+    const std::string site = "main>callback>lib:listen";
+    uint16_t port = 40'000;
+    for (int i = 0; i < 56; ++i) {
+      auto& facts = street.open(kTcp, Role::kListener, 1 + i, site);
+      facts.state = TcpState::kListen;
+      facts.local = {2, ++port, {127, 0, 0, 1}};
+      const bool kept = leaks ? i % 4 == 0 : i < 3;
+      if (kept) continue;
+      facts.id.object += 10'000;
+      street.closed(facts, 1.01 + i, "main>callback>lib:close");
+    }
+    const auto judgement = street.judge();
+    ASSERT_EQ(judgement.findings.size(), leaks ? 1U : 0U);
+    if (!leaks) continue;
+    EXPECT_EQ(judgement.findings[0].verdict, Verdict::kLeaking);
+    EXPECT_EQ(judgement.findings[0].blame->site.function, "callback");
+    EXPECT_EQ(judgement.findings[0].role, Role::kListener);
+    EXPECT_EQ(judgement.findings[0].peer, "");
+  }
+}
+
+// Nobody gives up on a peer that does not answer: slow, and said so.
+TEST(AwaitingAnswer, those_that_wait_are_told_and_are_not_in_use) {
+  Street street;
+  for (int i = 0; i < 12; ++i) {
+    auto& facts = street.open(kTcp, Role::kClient, 1 + 3 * i, kDial);
+    street.ask(facts, 1.1 + 3 * i, "main>approve>lib:write");
+    facts.last_receive.reset();
+    facts.bytes_received = 0;
+  }
+  auto& answered = street.open(kTcp, Role::kClient, 58, kDial);
+  street.ask(answered, 59.5, "main>approve>lib:write");
+  const auto judgement = street.judge();
+  EXPECT_TRUE(judgement.findings.empty());
+  const auto* waits = find(judgement.groups, "awaiting-answer");
+  ASSERT_TRUE(waits);
+  EXPECT_EQ(waits->text, "12 of 13 wait for an answer for over 5 s (longest 59 s)");
+  EXPECT_EQ(judgement.groups[0].diagnosis, Diagnosis::kSlow);
 }
 
 TEST(RisingFloor, a_filling_that_ends_is_none) {

@@ -10,8 +10,8 @@ std::optional<Evidence> never_closed_here(const Case& item) {
     return std::nullopt;
   }
   return Evidence{"never-closed-here", Family::kGrowth, true, false,
-                  fmt::format("{} opened here, none closed; {} of them unused", item.opened_here,
-                              item.members.size())};
+                  fmt::format("of {} opened by the same calls none was closed; {} of them are unused",
+                              item.opened_here, std::min<size_t>(item.opened_here, item.members.size()))};
 }
 
 }  // namespace unclosed

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 #include "judge/evidence/evidence.h"
 
@@ -53,14 +52,31 @@ std::optional<Evidence> bounded_count(const Case& item) {
 }
 
 std::optional<Evidence> used_again(const Case& item) {
-  std::map<bool, size_t> count;
-  for (const auto* member : item.members) ++count[member->candidate];
-  if (count[false] == 0 || !item.main_siblings().usual_idle) return std::nullopt;
+  size_t used = 0;
+  for (const auto* member : item.members) used += member->candidate || member->waiting ? 0 : 1;
+  if (used == 0 || !item.main_siblings().usual_idle) return std::nullopt;
   return Evidence{
       "used-again", Family::kAgainst, false, false,
       fmt::format("{} of {} are in use, or idle no longer than usual (99% are used again "
                   "within {})",
-                  count[false], item.members.size(), text_of(*item.main_siblings().usual_idle))};
+                  used, item.members.size(), text_of(*item.main_siblings().usual_idle))};
+}
+
+// No leak, and yet what a service dies of as well: a peer that does not answer, and nobody who gives
+// up on it.
+std::optional<Evidence> awaiting_answer(const Case& item) {
+  size_t waiting = 0;
+  Duration longest{};
+  for (const auto* member : item.members) {
+    if (!member->tracked || !member->waiting || member->idle <= item.settled) continue;
+    ++waiting;
+    longest = std::max(longest, member->idle);
+  }
+  if (waiting < item.many()) return std::nullopt;
+  return Evidence{"awaiting-answer", Family::kAgainst, false, false,
+                  fmt::format("{} of {} {} for over {} (longest {})", waiting, item.members.size(),
+                              item.role == Role::kServer ? "owe an answer" : "wait for an answer",
+                              text_of(item.settled), text_of(longest))};
 }
 
 }  // namespace unclosed
