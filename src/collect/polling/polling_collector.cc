@@ -98,19 +98,56 @@ void PollingCollector::learn(ConnectionFacts& facts, const SocketFact* fact,
   if (facts.state == TcpState::kCloseWait) facts.peer_closed_at = x_now;
 }
 
+bool PollingCollector::same_file(const Known& known, const ListedDescriptor& one,
+                                 const std::string& link) {
+  return known.facts.kind == one.kind && known.facts.inode == one.inode && known.link == link;
+}
+
+// What a fork left the process under the number of its parent's: the numbers are the same. The
+// kernel tells whether that is one file; where it does not, or the parent has closed it since, what
+// looks the same is.
+std::optional<PollingCollector::Key> PollingCollector::inherited(const Descriptor& place,
+                                                                 const ListedDescriptor& one,
+                                                                 const std::string& link) const {
+  if (!x_parent) return std::nullopt;
+  const auto at = x_places.find({*x_parent, place.fd});
+  if (at == x_places.end()) return std::nullopt;
+  const auto is = [&](const std::optional<Key>& key) {
+    const auto known = key ? x_known.find(*key) : x_known.end();
+    return known != x_known.end() && same_file(known->second, one, link);
+  };
+  const Place& parents = at->second;
+  const bool there = parents.scan == x_scans;
+  if (is(parents.key) && (!there || x_proc.same_file(at->first, place).value_or(true))) {
+    return parents.key;
+  }
+  return there && is(parents.before) ? parents.before : std::nullopt;
+}
+
+// By which key that is known which a number is open on, and is no socket.
+PollingCollector::Key PollingCollector::key_at(const Descriptor& place, const ListedDescriptor& one,
+                                               const std::string& link) {
+  const auto [at, fresh] = x_places.try_emplace(place);
+  Place& entry = at->second;
+  if (!fresh) {
+    const auto known = x_known.find(entry.key);
+    if (known != x_known.end() && same_file(known->second, one, link)) {
+      entry.scan = x_scans;
+      entry.before.reset();
+      return entry.key;
+    }
+    entry.before = entry.key;  // another file has the number now
+  }
+  const auto parents = inherited(place, one, link);
+  entry.key = parents.value_or(Key{static_cast<uint64_t>(place.fd), x_generation + 1});
+  entry.scan = x_scans;
+  return entry.key;
+}
+
 void PollingCollector::take(const ProcessId& process, const ListedDescriptor& one,
                             const std::string& link, const Sockets& sockets) {
-  const Key key = one.socket ? Key{one.inode, 0}
-                             : Key{static_cast<uint64_t>(one.fd),
-                                   process.start_ticks << 22 ^ static_cast<uint64_t>(process.pid)};
+  const Key key = one.socket ? Key{one.inode, 0} : key_at({process, one.fd}, one, link);
   Known& known = x_known[key];
-  const bool other_file =
-      known.scan != 0 && !one.socket &&
-      (known.facts.kind != one.kind || known.facts.inode != one.inode || known.link != link);
-  if (other_file) {  // another file has the number now
-    ++x_closed;
-    known = {};
-  }
   if (known.scan == 0) {
     known.facts.id = {key.object ^ key.place << 1, ++x_generation};
     known.facts.opener = process;
@@ -147,6 +184,10 @@ PollingCollector::Look PollingCollector::look(const ProcessId& process, RecordSi
   const auto part = table->read(0, DescriptorTable::kEnd, DescriptorTable::Names::kRead);
   if (!part || x_proc.first_thread_ending(process)) return without_table(process);
   const Sockets& sockets = sockets_of(process);
+  x_parent.reset();
+  if (x_looked_at.insert(process).second) {
+    if (const auto info = x_proc.info(process)) x_parent = info->parent;
+  }
   const std::string nothing;
   for (ListedDescriptor one : part->descriptors) {
     if (one.socket && !sockets.by_inode.contains(one.inode)) {
@@ -201,6 +242,10 @@ Status PollingCollector::scan(RecordSink& sink) {
   } else {
     follow_children(sink);
   }
+  // Parents first: what a child has inherited is known by what its parent has.
+  std::stable_sort(x_targets.begin(), x_targets.end(), [](const ProcessId& a, const ProcessId& b) {
+    return a.start_ticks < b.start_ticks;
+  });
   x_sockets.clear();
   x_descriptors = 0;
   sink.accept(ScanBegin{x_now});
@@ -211,8 +256,10 @@ Status PollingCollector::scan(RecordSink& sink) {
     if (found != Look::kEnded) return false;
     sink.accept(ProcessGone{x_now, target});
     x_ended[target] = x_now;
+    x_looked_at.erase(target);
     return true;
   });
+  std::erase_if(x_places, [&](const auto& entry) { return entry.second.scan != x_scans; });
   for (auto entry = x_known.begin(); entry != x_known.end();) {
     const Known& known = entry->second;
     if (known.scan == x_scans || fading(known)) {

@@ -1,10 +1,12 @@
 // The collector of the proc rung: targets in, records out, by looking again and again. It cannot
 // know who opened or used a connection (no stacks), what came and went between two looks, nor
-// whether two files of one name are one. Nothing is put into the kernel. One thread at a time.
+// whether two files of one name are one, but for what a child has from its parent. Nothing is put
+// into the kernel. One thread at a time.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -37,7 +39,7 @@ class PollingCollector {
   std::vector<std::string> notes() const;
 
  private:
-  // What is known of one connection; by socket inode, or by process and number.
+  // What is known of one connection; by socket inode, or for as long as a number is open on it.
   struct Known {
     ConnectionFacts facts;
     std::vector<Descriptor> descriptors;
@@ -47,6 +49,12 @@ class PollingCollector {
   struct Key {
     uint64_t object = 0, place = 0;
     auto operator<=>(const Key&) const = default;
+  };
+  // What a number that is no socket's was open on when last looked at.
+  struct Place {
+    Key key;
+    std::optional<Key> before;  // at the same look: what it was open on at the one before
+    uint64_t scan = 0;
   };
   // The sockets of one network namespace at this look.
   struct Sockets {
@@ -61,6 +69,10 @@ class PollingCollector {
   Look without_table(const ProcessId& process) const;
   bool fading(const Known& known) const;
   Sockets& sockets_of(const ProcessId& process);
+  static bool same_file(const Known& known, const ListedDescriptor& one, const std::string& link);
+  std::optional<Key> inherited(const Descriptor& place, const ListedDescriptor& one,
+                               const std::string& link) const;
+  Key key_at(const Descriptor& place, const ListedDescriptor& one, const std::string& link);
   void take(const ProcessId& process, const ListedDescriptor& one, const std::string& link,
             const Sockets& sockets);
   void learn(ConnectionFacts& facts, const SocketFact* fact, const Sockets& sockets) const;
@@ -70,6 +82,9 @@ class PollingCollector {
   ProcFs x_proc;
   std::vector<ProcessId> x_targets;
   std::map<Key, Known> x_known;
+  std::map<Descriptor, Place> x_places;
+  std::set<ProcessId> x_looked_at;    // before: what they get from now on is not inherited
+  std::optional<ProcessId> x_parent;  // of the process looked at, when that is for the first time
   std::map<uint64_t, Sockets> x_sockets;  // of this look, by namespace
   // Children of the targets from before the first of them was added. Later ones are known by not
   // being among these: the times at which processes start are told in ticks, too coarse for that.

@@ -5,12 +5,14 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 
 namespace unclosed {
 namespace {
@@ -28,6 +30,14 @@ class Look final : public RecordSink {
     for (const Seen& one : seen) {
       for (const Descriptor& it : one.descriptors) {
         if (it.fd == fd) return &one;
+      }
+    }
+    return nullptr;
+  }
+  const Seen* with(pid_t pid, int fd) const {
+    for (const Seen& one : seen) {
+      for (const Descriptor& it : one.descriptors) {
+        if (it.process.pid == pid && it.fd == fd) return &one;
       }
     }
     return nullptr;
@@ -148,6 +158,105 @@ TEST_F(Polling, children_that_come_later_are_followed_and_their_end_is_told) {
   const Look last = look();
   ASSERT_EQ(last.gone.size(), 1U);
   EXPECT_EQ(last.gone.front().pid, child);
+}
+
+// A child that does the first at once, and the second when told to; it ends with this.
+class Child {
+ public:
+  Child() {
+    EXPECT_EQ(::pipe2(x_done, O_CLOEXEC), 0);
+    EXPECT_EQ(::pipe2(x_go, O_CLOEXEC), 0);
+  }
+  void start(const std::function<void()>& first = {}, const std::function<void()>& second = {}) {
+    ::usleep(20'000);  // a start time has steps of 10 ms
+    x_pid = ::fork();
+    if (x_pid == 0) {
+      if (first) first();
+      char byte = 0;
+      (void)!::write(x_done[1], "1", 1);
+      (void)!::read(x_go[0], &byte, 1);
+      if (second) second();
+      (void)!::write(x_done[1], "2", 1);
+      ::pause();
+      ::_exit(0);
+    }
+    wait();
+  }
+  ~Child() {
+    ::kill(x_pid, SIGKILL);
+    ::waitpid(x_pid, nullptr, 0);
+    for (const int fd : {x_done[0], x_done[1], x_go[0], x_go[1]}) ::close(fd);
+  }
+  void go_on() {
+    (void)!::write(x_go[1], "1", 1);
+    wait();
+  }
+  pid_t pid() const { return x_pid; }
+
+ private:
+  void wait() {
+    char byte = 0;
+    EXPECT_EQ(::read(x_done[0], &byte, 1), 1);
+  }
+  int x_done[2], x_go[2];
+  pid_t x_pid = 0;
+};
+
+TEST_F(Polling, what_a_child_inherits_is_no_other_connection) {
+  const Fd file(::open("/dev/null", O_RDONLY)), event(::eventfd(0, 0));
+  Child child;
+  look();
+  const uint64_t opened = collector.opened();
+  child.start({}, [&] { ::close(file.get()); });
+  const Look first = look();
+  EXPECT_EQ(first.with(child.pid(), event.get())->descriptors.size(), 2U);
+  EXPECT_EQ(first.with(child.pid(), file.get())->facts.id, first.with(file.get())->facts.id);
+  EXPECT_TRUE(first.with(file.get())->facts.shared);
+  EXPECT_EQ(collector.opened(), opened);
+  child.go_on();
+  const Look second = look();
+  EXPECT_EQ(second.with(child.pid(), file.get()), nullptr);
+  EXPECT_EQ(second.with(file.get())->facts.id, first.with(file.get())->facts.id);
+  EXPECT_EQ(second.with(file.get())->descriptors.size(), 1U);
+  EXPECT_TRUE(second.vanished.empty());
+}
+
+TEST_F(Polling, what_the_parent_has_closed_since_the_fork_is_the_childs_under_the_same_identity) {
+  Fd early(::eventfd(0, 0)), late(::eventfd(0, 0)), replaced(::open("/dev/null", O_RDONLY));
+  Child child;
+  const Look before = look();
+  child.start();
+  const int early_number = early.get();
+  early.reset();
+  const Fd other(::open("/dev/zero", O_RDONLY | O_CLOEXEC));
+  const int number = replaced.get();
+  ::dup2(other.get(), number);
+  Look now = look();
+  EXPECT_EQ(now.with(child.pid(), early_number)->facts.id, before.with(early_number)->facts.id);
+  EXPECT_EQ(now.with(child.pid(), number)->facts.id, before.with(number)->facts.id);
+  EXPECT_NE(now.with(::getpid(), number)->facts.id, before.with(number)->facts.id);
+  const int late_number = late.get();
+  late.reset();
+  now = look();
+  EXPECT_EQ(now.with(child.pid(), late_number)->facts.id, before.with(late_number)->facts.id);
+  for (const Vanished& one : now.vanished) {
+    for (const int fd : {early_number, number, late_number}) {
+      EXPECT_NE(one.id, before.with(fd)->facts.id);
+    }
+  }
+}
+
+TEST_F(Polling, what_a_child_opens_itself_is_its_own_whatever_its_number) {
+  const Fd file(::open("/dev/null", O_RDONLY));
+  look();
+  Child child;
+  child.start([&] {
+    ::close(file.get());
+    ::open("/dev/null", O_RDONLY);
+  });
+  const Look now = look();
+  EXPECT_NE(now.with(child.pid(), file.get())->facts.id,
+            now.with(::getpid(), file.get())->facts.id);
 }
 
 }  // namespace

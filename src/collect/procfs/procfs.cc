@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/kcmp.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -242,6 +244,13 @@ Result<std::string> ProcFs::control_groups(const ProcessId& process) const {
   const auto place = open_process(x_root, process);
   if (!place) return place.error();
   return read_at(place->directory.get(), "cgroup", 1UL << 20);
+}
+
+std::optional<bool> ProcFs::same_file(const Descriptor& one, const Descriptor& other) const {
+  const long order = ::syscall(SYS_kcmp, one.process.pid, other.process.pid, KCMP_FILE,
+                               static_cast<unsigned long>(one.fd),
+                               static_cast<unsigned long>(other.fd));
+  return order < 0 ? std::nullopt : std::optional(order == 0);
 }
 
 Result<std::string> ProcFs::system_call(const ProcessId& process, pid_t thread) const {

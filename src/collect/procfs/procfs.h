@@ -62,6 +62,9 @@ class ProcFs {
   Result<std::vector<int>> descriptors(const ProcessId& process) const;
   // What the descriptor's link says, e.g. "socket:[123]" or a path. kGone: closed in between.
   Result<std::string> link(const ProcessId& process, int fd) const;
+  // Whether two numbers refer to one open file, as after a fork; nullopt: the kernel does not tell
+  // us, or one is closed.
+  std::optional<bool> same_file(const Descriptor& one, const Descriptor& other) const;
   // What /proc/PID/task/TID/syscall says: number and arguments, or "running".
   Result<std::string> system_call(const ProcessId& process, pid_t thread) const;
   // All processes that can be listed.
