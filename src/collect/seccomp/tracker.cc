@@ -98,6 +98,7 @@ Tracker::Key Tracker::key_of(const TracedCall& traced) {
 
 void Tracker::tell_opening(Story& story, const Opening& opening) {
   ConnectionFacts& facts = story.facts;
+  story.inherited = opening.inherited && !gives_socket(opening.number);
   if (copies(opening.number)) {
     facts.duplicated = opening.use;
     facts.kind = opening.kind;
@@ -294,14 +295,19 @@ void Tracker::doubt_opening(Story& story, const ConnectionFacts& facts, const Pr
 
 // A number that was closed and is named again is open on something else. What it was before is told
 // under an id of its own.
-bool Tracker::replaced(Story& story, bool socket) {
-  if (socket || !story.closed) return false;
-  end_story(story, *story.closed);
+bool Tracker::replaced(const Key& key, Story& story) {
+  if (key.inode != 0 || !story.closed) return false;
+  end_story(key, story, *story.closed);
   return true;
 }
 
-void Tracker::end_story(Story& story, const Use& closed) {
-  x_keys.erase(story.facts.id);
+void Tracker::end_story(const Key& key, Story& story, const Use& closed) {
+  const bool last = is_last(key, story);
+  drop_key(key, story);
+  if (!last) {
+    story = {};
+    return;
+  }
   story.facts.id.generation = kOwnGeneration | ++x_generation;
   x_gone.push_back({closed.at, story.facts, closed});
   story = {};
@@ -312,8 +318,8 @@ Tracker::Story& Tracker::story_of(const TracedCall& traced) {
   const auto known = x_stories.find(key);
   if (known != x_stories.end()) {
     if (another_file(known->second, traced.call.on)) {
-      end_story(known->second, {kNoStack, known->second.named_at, {}});
-    } else if (!replaced(known->second, traced.call.on.socket)) {
+      end_story(key, known->second, {kNoStack, known->second.named_at, {}});
+    } else if (!replaced(key, known->second)) {
       return known->second;
     }
   }
@@ -326,7 +332,7 @@ Tracker::Story& Tracker::story_of(const TracedCall& traced) {
   story.look = x_looks;
   if (const auto opening = opening_for(traced)) tell_opening(story, *opening);
   note_accept(story, {});
-  ++x_opened;
+  if (!story.inherited) ++x_opened;
   return story;
 }
 
@@ -402,31 +408,6 @@ void Tracker::note(const TracedCall& traced) {
   x_last[call.thread] = opening;
 }
 
-void Tracker::begin(const ProcessId& process, const std::optional<ProcessId>& parent) {
-  if (!x_begun.insert(process).second || !parent) return;
-  std::vector<std::pair<Key, Story>> inherited;
-  for (auto entry = x_stories.lower_bound({0, {*parent, 0}});
-       entry != x_stories.end() && entry->first.place.process == *parent; ++entry) {
-    if (entry->second.closed || entry->first.inode != 0) continue;
-    Story story = entry->second;
-    story.facts.id.generation = kOwnGeneration | ++x_generation;
-    inherited.push_back({{0, {process, entry->first.place.fd}}, std::move(story)});
-  }
-  for (auto& [key, story] : inherited) x_stories.try_emplace(key, std::move(story));
-  const auto loosen_copy = [&](Opening opening) {
-    opening.process = process;
-    loosen(opening);
-  };
-  for (const auto& [thread, opening] : x_last) {
-    if (opening.process == *parent) loosen_copy(opening);
-  }
-  const auto loose = x_loose.find(*parent);
-  if (loose == x_loose.end()) return;
-  for (const auto& [key, one] : std::map(loose->second)) {
-    for (uint32_t i = 0; i < one.count; ++i) loosen_copy(one.opening);
-  }
-}
-
 void Tracker::end(const ProcessId& process) {
   x_begun.erase(process);
   x_loose.erase(process);
@@ -436,7 +417,7 @@ void Tracker::end(const ProcessId& process) {
 void Tracker::forget_numbers(const ProcessId& process, int first, int last) {
   const auto from = x_stories.lower_bound({0, {process, first}});
   const auto to = x_stories.upper_bound({0, {process, last}});
-  for (auto entry = from; entry != to; ++entry) x_keys.erase(entry->second.facts.id);
+  for (auto entry = from; entry != to; ++entry) drop_key(entry->first, entry->second);
   x_stories.erase(from, to);
 }
 
@@ -466,15 +447,18 @@ void Tracker::complete(ConnectionFacts& facts, const std::vector<Descriptor>& de
   if (descriptors.empty()) return;
   const bool socket = is_socket(facts.kind);
   const Key key = socket ? Key{facts.inode, {}} : Key{0, descriptors.front()};
-  const auto known = x_stories.find(key);
-  Story& story = known != x_stories.end() ? known->second : x_stories[key];
-  if (story.closed && story.closed->at < began) replaced(story, socket);
+  if (const auto known = x_stories.find(key);
+      known != x_stories.end() && known->second.closed && known->second.closed->at < began) {
+    replaced(key, known->second);
+  }
+  Story& story = taken_over(key, facts);
   if (!socket && story.looked_at && story.facts.id != facts.id) story = {};  // it vanished
   doubt_opening(story, facts, descriptors.front().process);
   if (!story.opening_known && !story.looked_at) {
     const auto opening = opening_for(facts, descriptors.front(), began);
     if (opening && opening->use.at <= began) tell_opening(story, *opening);
-    if (known == x_stories.end()) ++x_opened;
+    story.inherited = false;
+    if (story.facts.id.generation == 0) ++x_opened;  // nothing was told of it
   }
   if (story.closed && story.closed->at < began) story.closed.reset();  // another refers to it still
   put_into(facts, story);
@@ -484,6 +468,7 @@ void Tracker::complete(ConnectionFacts& facts, const std::vector<Descriptor>& de
   story.looked_at = true;
   story.look = x_looks;
   x_keys[facts.id] = key;
+  if (!socket) share(story, descriptors, began);
 }
 
 std::optional<Closed> Tracker::closed(const ConnectionId& id) {
@@ -515,15 +500,16 @@ void Tracker::finish_look(Instant began, const std::function<void(const Closed&)
     const bool untold = x_told == ToldCalls::kOfGo && !story.closed && !story.looked_at && !later &&
                         entry->first.inode != 0;
     if (untold) story.closed = Use{kNoStack, story.named_at, {}};
-    if (story.closed && !later) {
+    if (story.closed && !later && is_last(entry->first, story)) {
       tell({story.closed->at, story.facts, *story.closed});
       ++x_closed_unseen;
     }
     const bool keep = later;
-    x_keys.erase(story.facts.id);
+    drop_key(entry->first, story);
     entry = keep ? std::next(entry) : x_stories.erase(entry);
   }
   ++x_looks;
+  x_taken_over.clear();
   for (auto& [process, loose] : x_loose) {
     std::erase_if(loose, [&](const auto& entry) { return entry.second.opening.use.at < began; });
   }

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "collect/seccomp/call.h"
@@ -66,6 +67,7 @@ class Tracker {
     // Of a copy: what it was made of.
     Kind kind = Kind::kOther;
     std::optional<Use> first;
+    bool inherited = false;  // made by the parent
   };
   // Openings of the same kind, by the same stack and thread: the last stands for all.
   struct LooseKey {
@@ -83,7 +85,8 @@ class Tracker {
   struct Story {
     ConnectionFacts facts;  // as of the last look; before that what the calls told
     bool opening_known = false, looked_at = false;
-    bool accepted = false;  // told so
+    bool accepted = false;   // told so
+    bool inherited = false;  // a child's number for what its parent has: neither opened nor closed
     std::optional<Use> closed;
     Instant named_at;  // by its last call
     uint64_t look = 0;
@@ -95,8 +98,12 @@ class Tracker {
     Instant at;
   };
 
-  bool replaced(Story& story, bool socket);
-  void end_story(Story& story, const Use& closed);
+  void drop_key(const Key& key, const Story& story);
+  bool is_last(const Key& key, const Story& story) const;
+  bool replaced(const Key& key, Story& story);
+  void end_story(const Key& key, Story& story, const Use& closed);
+  Story& taken_over(const Key& key, const ConnectionFacts& facts);
+  void share(const Story& story, const std::vector<Descriptor>& descriptors, Instant began);
   bool another_file(const Story& story, const OpenOn& on) const;
   void doubt_opening(Story& story, const ConnectionFacts& facts, const ProcessId& process);
   static bool fits(const Opening& opening, Kind kind, Role role, const std::string& name);
@@ -130,6 +137,8 @@ class Tracker {
   // of those whose address nobody looked at.
   std::map<ProcessId, std::map<std::string, std::set<StackId>>> x_accepts;
   std::vector<Closed> x_gone;
+  // Told of under a parent's number, which is closed, and seen at this look first, under a child's.
+  std::unordered_set<ConnectionId, ConnectionIdHash> x_taken_over;
   ToldCalls x_told;
   uint64_t x_looks = 1, x_generation = 0, x_opened = 0, x_closed_unseen = 0;
 };
