@@ -180,7 +180,8 @@ Json finding_json(const Finding& finding, StackTable& stacks, const JsonOptions&
   }
   json["evidence"] = evidence_json(finding.evidence);
   const size_t listed = std::min(finding.connections.size(), options.most_connections);
-  json["connections_omitted"] = finding.connections.size() - listed;
+  // Groups come cut already, and one connection may stand for several.
+  json["connections_omitted"] = std::max<size_t>(finding.count, listed) - listed;
   json["connections"] = Json::array();
   for (size_t i = 0; i < listed; ++i) {
     json["connections"].push_back(connection_json(finding.connections[i], stacks));

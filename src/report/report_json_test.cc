@@ -46,6 +46,14 @@ TEST(ReportJson, connections_are_cut_and_the_rest_is_counted) {
   EXPECT_EQ(whole["connections_omitted"], 0);
 }
 
+TEST(ReportJson, of_a_group_that_comes_cut_the_rest_is_counted) {
+  auto report = sample::two_findings();
+  report.judgement.groups[0].connections.resize(3);
+  const auto group = parsed(report)["groups"][0];
+  EXPECT_EQ(group["connections"].size(), 3U);
+  EXPECT_EQ(group["connections_omitted"], 9);
+}
+
 TEST(ReportJson, stacks_stand_once_and_are_referred_to_by_index) {
   const auto json = parsed(sample::two_findings());
   ASSERT_EQ(json["stacks"].size(), 2U);
