@@ -14,6 +14,7 @@
 #include "cli/launch.h"
 #include "cli/owners.h"
 #include "cli/port_watch.h"
+#include "cli/told_processes.h"
 #include "cli/watcher.h"
 #include "collect/procfs/procfs.h"
 #include "judge/judge.h"
@@ -92,6 +93,7 @@ class Session {
   std::optional<Launch> x_launch;
   std::shared_ptr<Watcher> x_collector;
   PortWatch x_ports;
+  std::vector<ProcessId> x_asked;
   Instant x_started;
   bool x_found = false;
   SaidLeaking x_said;
@@ -112,6 +114,7 @@ void Session::introduce(const ProcessId& process) {
 Status Session::start_command() {
   const auto process = x_proc.identify(x_launch->pid());
   if (!process) return process.error();
+  x_asked = {*process};
   if (auto added = x_collector->add_before_exec(*process); !added) return added;
   // At its entry the exec is known and its libraries are mapped: read them before it runs.
   const auto mapped = [&] { x_collector->poll(x_sink, std::chrono::milliseconds(50)); };
@@ -145,6 +148,7 @@ Status Session::start() {
   x_clock = WallClock::now();
   x_started = x_clock.monotonic;
   x_ledger = Ledger(x_started);
+  x_asked = x_settings.targets;
   if (x_launch) return start_command();
   for (const ProcessId& target : x_settings.targets) {
     if (auto added = x_collector->add_target(target); !added) return added;
@@ -401,14 +405,7 @@ SessionResult Session::conclude() {
   report.ended = ended;
   report.rung = x_collector->rung();
   report.interrupted = x_interrupts.load() > 0;
-  for (const auto& [id, info] : histories.processes) report.processes.push_back(info);
-  const auto is_target = [&](const ProcessInfo& info) {
-    return std::find(x_settings.targets.begin(), x_settings.targets.end(), info.id) ==
-           x_settings.targets.end();
-  };
-  std::stable_sort(
-      report.processes.begin(), report.processes.end(),
-      [&](const ProcessInfo& a, const ProcessInfo& b) { return is_target(a) < is_target(b); });
+  tell_processes(report, histories, x_asked);
   result.incomplete = is_incomplete(x_collector->coverage());
   if (x_launch) {
     result.child_status =

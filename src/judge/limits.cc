@@ -38,6 +38,10 @@ uint64_t failed_dials(const Scene& scene, const LimitUse& use) {
   return count;
 }
 
+bool of_the_ended(const Scene& scene, const LimitUse& use) {
+  return scene.histories.ended.contains(use.process);
+}
+
 // The ports of the whole host are read; only destinations that the targets dial are theirs.
 bool concerns(const Scene& scene, const LimitUse& use) {
   if (!is_ports(use)) return true;
@@ -188,8 +192,13 @@ std::optional<double> growing_slope(const UseCourse& course) {
 
 std::vector<Limit> weigh_limits(const Scene& scene, const std::vector<Finding>& findings) {
   std::vector<Limit> limits;
-  for (const auto& use : scene.histories.limits) {
-    if (!concerns(scene, use)) continue;
+  const auto& uses = scene.histories.limits;
+  // What a process had when it ended is nobody's limit any more; but when all have, that is told.
+  const bool any_left = std::any_of(uses.begin(), uses.end(), [&](const LimitUse& use) {
+    return use.name == "nofile" && !of_the_ended(scene, use);
+  });
+  for (const auto& use : uses) {
+    if (!concerns(scene, use) || (any_left && of_the_ended(scene, use))) continue;
     Limit limit;
     limit.use = use;
     const uint64_t failures = is_pool(use)    ? 0

@@ -40,6 +40,17 @@ Limit one_limit(Street& street, uint64_t used, uint64_t max) {
   return judgement.limits.at(0);
 }
 
+TEST(Limits, of_ended_processes_are_left_out_unless_all_have_ended) {
+  Street street;
+  street.histories.limits = {{"nofile", {99, 4}, 9, 180}, {"nofile", {100, 5}, 80, 180}};
+  street.histories.ended[{99, 4}] = Street::at(20);
+  auto limits = street.judge().limits;
+  ASSERT_EQ(limits.size(), 1U);
+  EXPECT_EQ(limits[0].use.process.pid, 100);
+  street.histories.ended[{100, 5}] = Street::at(50);
+  EXPECT_EQ(street.judge().limits.size(), 2U);
+}
+
 TEST(Limits, a_leak_counts_down) {
   Street street;
   for (int i = 0; i < 60; ++i) {

@@ -46,6 +46,7 @@ struct Cost {
 
 struct Report {
   std::vector<ProcessInfo> processes;
+  uint64_t ended_children = 0;  // that are not among them
   WallClock clock;
   Instant started, ended;  // the window
   std::string rung;        // "bpf"

@@ -281,6 +281,7 @@ void put_processes(Json& json, const Report& report) {
                                  {"command", process.command},
                                  {"runtime", text_or_null(process.runtime)}});
   }
+  json["ended_children"] = report.ended_children;
   json["process"] = nullptr;
   if (report.processes.empty()) return;
   const auto& first = report.processes.front();

@@ -88,6 +88,10 @@ void TextReport::header() {
     who += process_name(processes[i]);
   }
   if (processes.size() > 4) who += fmt::format(" and {} more", processes.size() - 4);
+  if (x_report.ended_children > 0) {
+    who += fmt::format(" and {}", counted(x_report.ended_children, "child that has ended",
+                                          "children that have ended"));
+  }
   if (who.empty()) who = "no process";
   std::string text = who;
   if (!processes.empty() && !processes.front().runtime.empty()) {

@@ -58,6 +58,14 @@ TEST(ReportText, colours_look_as_kept_and_take_no_columns) {
   EXPECT_EQ(plain, text_of(sample::two_findings(), {}));
 }
 
+TEST(ReportText, children_that_have_ended_are_counted_behind_the_processes) {
+  auto report = sample::nothing_found();
+  report.ended_children = 1;
+  EXPECT_THAT(text_of(report, {.width = 200}), HasSubstr("app[4242] and 1 child that has ended"));
+  report.ended_children = 172;
+  EXPECT_THAT(text_of(report, {.width = 200}), HasSubstr("and 172 children that have ended"));
+}
+
 TEST(ReportText, finding_nothing_is_said_with_its_limits) {
   const auto text = text_of(sample::nothing_found(), {});
   expect_golden("nothing.txt", text);
