@@ -130,7 +130,9 @@ Tracker::LooseKey Tracker::loose_key(const Opening& opening) {
           opening.use.stack, opening.use.by.thread, opening.path};
 }
 
-void Tracker::loosen(const Opening& opening) {
+void Tracker::loosen(const Opening& opening) { loosen(opening, gives_two(opening.number) ? 2 : 1); }
+
+void Tracker::loosen(const Opening& opening, uint32_t count) {
   auto& loose = x_loose[opening.process];
   if (loose.size() >= kMostLoose) {
     std::vector<Instant> times;
@@ -141,7 +143,7 @@ void Tracker::loosen(const Opening& opening) {
   }
   Loose& one = loose[loose_key(opening)];
   one.opening = opening;
-  one.count += gives_two(opening.number) ? 2 : 1;
+  one.count += count;
 }
 
 // The last call of that thread, if it can have given what is named now, and nothing else that the
@@ -164,6 +166,7 @@ std::optional<Tracker::Opening> Tracker::own_opening(const ProcessId& process, u
   if (doubt) return std::nullopt;
   const Opening opening = own->second;
   x_last.erase(own);
+  if (gives_two(opening.number)) loosen(opening, 1);  // the other end
   return opening;
 }
 
@@ -294,7 +297,7 @@ void Tracker::doubt_opening(Story& story, const ConnectionFacts& facts, const Pr
 }
 
 // A number that was closed and is named again is open on something else. What it was before is told
-// under an id of its own.
+// by the look that misses it; where that takes both for one, under an id of its own.
 bool Tracker::replaced(const Key& key, Story& story) {
   if (key.inode != 0 || !story.closed) return false;
   end_story(key, story, *story.closed);
@@ -308,8 +311,12 @@ void Tracker::end_story(const Key& key, Story& story, const Use& closed) {
     story = {};
     return;
   }
-  story.facts.id.generation = kOwnGeneration | ++x_generation;
-  x_gone.push_back({closed.at, story.facts, closed});
+  const Closed told{closed.at, story.facts, closed};
+  if (story.looked_at) {
+    x_replaced.try_emplace(story.facts.id, key, told);
+  } else {
+    x_gone.push_back(told);
+  }
   story = {};
 }
 
@@ -451,6 +458,8 @@ void Tracker::complete(ConnectionFacts& facts, const std::vector<Descriptor>& de
       known != x_stories.end() && known->second.closed && known->second.closed->at < began) {
     replaced(key, known->second);
   }
+  const auto gone = x_replaced.find(facts.id);
+  if (gone != x_replaced.end() && gone->second.first != key) x_replaced.erase(gone);
   Story& story = taken_over(key, facts);
   if (!socket && story.looked_at && story.facts.id != facts.id) story = {};  // it vanished
   doubt_opening(story, facts, descriptors.front().process);
@@ -472,6 +481,7 @@ void Tracker::complete(ConnectionFacts& facts, const std::vector<Descriptor>& de
 }
 
 std::optional<Closed> Tracker::closed(const ConnectionId& id) {
+  if (const auto replaced = x_replaced.extract(id)) return replaced.mapped().second;
   const auto key = x_keys.find(id);
   if (key == x_keys.end()) return std::nullopt;
   const auto story = x_stories.find(key->second);
@@ -487,8 +497,15 @@ std::optional<Closed> Tracker::closed(const ConnectionId& id) {
 }
 
 void Tracker::finish_look(Instant began, const std::function<void(const Closed&)>& tell) {
-  x_closed_unseen += x_gone.size();
-  for (const Closed& closed : std::exchange(x_gone, {})) tell(closed);
+  for (auto& [id, replaced] : std::exchange(x_replaced, {})) {
+    replaced.second.facts.id.generation = kOwnGeneration | ++x_generation;
+    x_gone.push_back(std::move(replaced.second));
+  }
+  for (const Closed& closed : std::exchange(x_gone, {})) {
+    if (x_taken_over.contains(closed.facts.id)) continue;
+    tell(closed);
+    ++x_closed_unseen;
+  }
   for (auto entry = x_stories.begin(); entry != x_stories.end();) {
     Story& story = entry->second;
     const bool later = story.closed ? story.closed->at >= began : story.facts.opened.at >= began;

@@ -112,6 +112,7 @@ class Tracker {
   void tell_opening(Story& story, const Opening& opening);
   static LooseKey loose_key(const Opening& opening);
   void loosen(const Opening& opening);
+  void loosen(const Opening& opening, uint32_t count);
   template <class Could>
   std::optional<Opening> own_opening(const ProcessId& process, uint32_t thread, Could could);
   template <class Could>
@@ -137,6 +138,8 @@ class Tracker {
   // of those whose address nobody looked at.
   std::map<ProcessId, std::map<std::string, std::set<StackId>>> x_accepts;
   std::vector<Closed> x_gone;
+  // Looked at, and closed since, under numbers that are named again.
+  std::unordered_map<ConnectionId, std::pair<Key, Closed>, ConnectionIdHash> x_replaced;
   // Told of under a parent's number, which is closed, and seen at this look first, under a child's.
   std::unordered_set<ConnectionId, ConnectionIdHash> x_taken_over;
   ToldCalls x_told;

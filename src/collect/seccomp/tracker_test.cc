@@ -129,6 +129,33 @@ TEST(Tracker, a_closed_number_that_is_named_again_is_another_file) {
   EXPECT_EQ(calls.gone[0].facts.opened.stack, 100U);
 }
 
+TEST(Tracker, a_closed_number_is_told_once_where_the_look_misses_it_too) {
+  Calls calls;
+  calls.opens(__NR_openat, 1, 100);
+  const ConnectionId id = calls.look(0, 5, Kind::kFile).id;
+  calls.names(CallKind::kCloses, 1, 0, 101);
+  calls.opens(__NR_openat, 1, 200);
+  calls.names(CallKind::kCloses, 1, 0, 201);
+  const auto closed = calls.tracker.closed(id);
+  ASSERT_TRUE(closed);
+  EXPECT_EQ(closed->closed_by.stack, 101U);
+  EXPECT_EQ(closed->facts.id, id);
+  calls.look(1);
+  ASSERT_EQ(calls.gone.size(), 1U);
+  EXPECT_EQ(calls.gone[0].closed_by.stack, 201U);
+  EXPECT_EQ(calls.tracker.closed_unseen(), 1U);
+}
+
+TEST(Tracker, both_ends_of_a_pipe_have_its_opening_also_when_one_is_named_at_once) {
+  Calls calls;
+  calls.opens(__NR_pipe2, 1, 100);
+  auto traced = calls.made(CallKind::kCloses, __NR_close, 1, 101);
+  traced.call.fd = 6;
+  traced.call.on = {true, false, 0, Kind::kPipe, {}};
+  calls.tracker.note(traced);
+  EXPECT_EQ(calls.look(0, 5, Kind::kPipe).opened.stack, 100U);
+}
+
 TEST(Tracker, a_number_is_matched_by_what_it_is_open_on) {
   Calls calls;
   calls.opens(__NR_openat, 1, 100);
@@ -310,6 +337,15 @@ TEST_F(Inherited, what_the_parent_has_closed_is_still_known_by_its_opening) {
   ASSERT_TRUE(closed);
   EXPECT_EQ(closed->closed_by.stack, 300U);
   EXPECT_EQ(closed->facts.opened.stack, 100U);
+}
+
+TEST_F(Inherited, a_number_that_the_parent_uses_again_leaves_the_child_what_it_was) {
+  look({{kService, kFd}, {kChild, kFd}});
+  closes(kService, 200);
+  closes(kService, 201);  // of another file
+  EXPECT_EQ(look({{kChild, kFd}}).opened.stack, 100U);
+  ASSERT_EQ(calls.gone.size(), 1U);
+  EXPECT_EQ(calls.gone[0].closed_by.stack, 201U);
 }
 
 TEST_F(Inherited, what_a_child_runs_does_not_make_the_parent_forget) {
