@@ -301,7 +301,8 @@ Dwarf_Line* shown_row(Dwarf_Lines* lines, size_t at) {
 }  // namespace
 
 // The row of the call: at the last address at or before it, the one that gdb shows. That may be a
-// row of a header whose inlined call left no instruction; the row of the function's own file is
+// row of an inlined call that left no instruction, of a header or of a function above. The last row
+// of the address is the instruction's own, as addr2line has it: in the function's own file it is
 // kept too.
 void DwarfNames::State::line_at(Unit& unit, Dwarf_Die* function, uint64_t address,
                                 DwarfFrame& frame) {
@@ -331,7 +332,7 @@ void DwarfNames::State::line_at(Unit& unit, Dwarf_Die* function, uint64_t addres
   if (dwarf_lineno(shown, &number) == 0 && number > 0) frame.line = static_cast<uint32_t>(number);
   if (!source_of(shown).empty()) frame.file = full_path(&unit.die, source_of(shown).data());
   const char* home = dwarf_decl_file(function);
-  if (home == nullptr || source_of(shown) == home || source_of(last) != home) return;
+  if (home == nullptr || shown == last || source_of(last) != home) return;
   if (dwarf_lineno(last, &number) != 0 || number <= 0) return;
   frame.home_line = static_cast<uint32_t>(number);
   frame.home_file = full_path(&unit.die, home);

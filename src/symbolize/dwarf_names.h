@@ -16,7 +16,8 @@ namespace unclosed {
 
 // One call at a pc, innermost first.
 struct DwarfFrame {
-  // The same call as a row of the function's own file has it, where `file` is another; else empty.
+  // The same call as the instruction's own row has it, where that one lies in the function's own
+  // file and is not the one of `file` and `line`; else empty.
   std::string home_file;
   uint32_t home_line = 0;
   std::string function;

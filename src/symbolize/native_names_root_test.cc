@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 
 #include "symbolize/plain_name.h"
@@ -196,6 +197,46 @@ TEST_P(NativeNames, a_stripped_program_is_named_by_what_it_exports_or_says_unkno
     }
   }
   EXPECT_GT(unknown, 0U);
+}
+
+// The end of an inlined function may leave a row and no instruction: gcc puts it before the row of
+// the call that follows, at one address, and says that a statement begins there.
+TEST(NativeLines, of_rows_that_share_an_address_the_instructions_own_counts) {
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("unclosed-rows-" + std::to_string(getpid()));
+  std::filesystem::create_directories(folder);
+  const std::string program = (folder / "program").string();
+  std::ofstream(folder / "program.c") << R"(
+int main(void)
+{
+  __asm__ volatile(
+      ".loc 1 20 0 is_stmt 1\n"
+      ".loc 1 20 0 is_stmt 0\n"
+      ".loc 1 30 0 is_stmt 0\n"
+      ".globl the_call\nthe_call: nop; nop; nop\n"
+      ".loc 1 40 0 is_stmt 1\nnop");
+  return 0;
+}
+)";
+  if (shell("command -v gcc && command -v nm && command -v addr2line").empty())
+    GTEST_SKIP() << "there is no gcc";
+  shell("gcc -O2 -g -o " + program + " " + program + ".c 2>&1");
+  const std::string symbol = shell("nm " + program + " | grep the_call");
+  ASSERT_FALSE(symbol.empty());
+  const uint64_t call = std::stoull(symbol, nullptr, 16);
+  ModuleStore modules;
+  const auto id = modules.open_file(program);
+  ASSERT_TRUE(id);
+  Symbolizer symbolizer(modules);
+  for (const uint64_t at : {call, call + 2}) {
+    const auto theirs = reference(program, {at});
+    const auto ours = symbolizer.name_address(*id, ElfAddr{at});
+    ASSERT_EQ(ours.size(), 1U);
+    EXPECT_EQ(ours[0].function, "main");
+    EXPECT_EQ(ours[0].line, 30U);
+    EXPECT_EQ(theirs.at(0).at(0).line, 30U);
+  }
+  std::filesystem::remove_all(folder);
 }
 
 INSTANTIATE_TEST_SUITE_P(Compilers, NativeNames,

@@ -100,8 +100,8 @@ void Symbolizer::name_native(Module& module, Names& names, uint64_t address,
     frame.file = call.file;
     frame.line = call.line;
     frame.inlined = call.inlined;
-    // Of the user's own function the line in its own file is of use; of others what a debugger
-    // shows.
+    // Of the user's own function the instruction's own line in its own file is of use; of others
+    // what a debugger shows.
     if (!call.home_file.empty()) {
       own.function = frame.function;
       own.file = call.home_file;
