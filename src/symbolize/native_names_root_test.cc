@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "symbolize/plain_name.h"
@@ -238,6 +239,60 @@ int main(void)
   }
   std::filesystem::remove_all(folder);
 }
+
+class RustNames : public testing::TestWithParam<const char*> {
+ protected:
+  // The frames of all calls in the program, built with `options`.
+  std::vector<NamedFrame> frames(const std::string& options) {
+    const auto folder =
+        std::filesystem::temp_directory_path() / ("unclosed-rust-" + std::to_string(getpid()));
+    std::filesystem::create_directories(folder);
+    const std::string program = (folder / "current").string();
+    shell("rustc --edition 2021 --crate-name rates -O " + options + " " + GetParam() +
+          " -o " + program + " " + UNCLOSED_SOURCE_DIR +
+          "/src/symbolize/testdata/rates/src/main.rs 2>&1");
+    ModuleStore modules;
+    const auto id = modules.open_file(program);
+    std::vector<NamedFrame> all;
+    if (!id) return all;
+    modules.find(*id)->executable = true;
+    Symbolizer symbolizer(modules);
+    std::istringstream calls(
+        shell("objdump -d --no-show-raw-insn " + program +
+              " | awk '/^ +[0-9a-f]+:/ && $2 ~ /call/ {sub(\":\", \"\", $1); print $1}'"));
+    for (std::string line; calls >> line;)
+      for (auto& frame : symbolizer.name_address(*id, ElfAddr{std::stoull(line, nullptr, 16)}))
+        all.push_back(std::move(frame));
+    std::filesystem::remove_all(folder);
+    return all;
+  }
+  void SetUp() override {
+    if (shell("command -v objdump && command -v rustc").empty())
+      GTEST_SKIP() << "there is no rustc";
+  }
+};
+
+TEST_P(RustNames, without_debug_information_the_crate_of_the_program_is_own) {
+  // The second keeps the debug information of std, which knows nothing of the program.
+  for (const char* options : {"-C strip=debuginfo", "-C strip=none"}) {
+    const auto all = frames(options);
+    ASSERT_GT(all.size(), 50U);
+    std::set<std::string> own;
+    size_t of_std = 0;
+    for (const NamedFrame& frame : all) {
+      EXPECT_FALSE(frame.function.starts_with("_R") || frame.function.starts_with("_ZN"))
+          << frame.function;
+      if (frame.own) own.insert(frame.function);
+      of_std += frame.function.starts_with("std::");
+    }
+    EXPECT_EQ(own, (std::set<std::string>{"rates::main", "rates::twice", "rates::desk::Desk::hedge",
+                                          "<rates::desk::Desk as rates::desk::Dial>::dial"}));
+    EXPECT_GT(of_std, 0U);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Manglings, RustNames,
+                         testing::Values("", "-C symbol-mangling-version=v0"));
 
 INSTANTIATE_TEST_SUITE_P(Compilers, NativeNames,
                          testing::Values("g++ -O2 -g", "g++ -O2 -g -gdwarf-4", "g++ -O3 -g -flto",

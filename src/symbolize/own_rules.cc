@@ -49,7 +49,7 @@ bool of_interpreter(std::string_view path) {
 }
 
 bool own_rust(std::string_view file) {
-  return !file.empty() && !file.starts_with("/rustc/") && !has(file, "/.cargo/registry/") &&
+  return !file.starts_with("/rustc/") && !has(file, "/.cargo/registry/") &&
          !has(file, "/.cargo/git/") && !has(file, "/cargo/registry/") &&
          !has(file, "/rustlib/src/") && !has(file, "library/std/src/") &&
          !has(file, "library/core/src/") && !has(file, "library/alloc/src/") &&
@@ -121,8 +121,13 @@ std::optional<bool> own_by_pattern(const OwnRules& rules, std::string_view funct
 
 bool own_native(const NativeFrame& frame) {
   if (start_code(frame.function) || of_interpreter(frame.module_path)) return false;
-  if (frame.language == Language::kRust && !own_rust(frame.file)) return false;
   if (!frame.executable && system_path(frame.module_path)) return false;
+  // Without files only the crate tells: of all that cargo links, one is surely the user's.
+  if (frame.language == Language::kRust && frame.file.empty())
+    return !frame.program_crate.empty() &&
+           std::find(frame.crates.begin(), frame.crates.end(), frame.program_crate) !=
+               frame.crates.end();
+  if (frame.language == Language::kRust && !own_rust(frame.file)) return false;
   // Where the user's code has DWARF, what has none was linked in: a static libc, start code.
   if (frame.file.empty())
     return !frame.has_debug && (frame.executable || !system_path(frame.module_path));
@@ -131,6 +136,18 @@ bool own_native(const NativeFrame& frame) {
   if (frame.file.starts_with("../sysdeps/") || frame.file.starts_with("./nptl/")) return false;
   if (frame.file.starts_with("/build/") && system_path(frame.module_path)) return false;
   return !frame.file.starts_with("./build/glibc") && !has(frame.file, "/libstdc++-v3/");
+}
+
+std::string rust_program(std::string_view path, std::span<const std::string> mains) {
+  std::string_view file = path.substr(path.rfind('/') + 1);
+  if (const size_t end = file.find(".so"); end != std::string_view::npos && end > 0) {
+    file = file.substr(0, end);
+    if (file.starts_with("lib")) file.remove_prefix(3);
+  }
+  std::string name(file);
+  std::replace(name.begin(), name.end(), '-', '_');
+  const bool named = std::find(mains.begin(), mains.end(), name) != mains.end();
+  return !named && mains.size() == 1 ? mains.front() : name;
 }
 
 const GoModule* go_dependency(const GoBuildInfo& build, std::string_view package) {

@@ -3,6 +3,7 @@
 // library whose sources were copied into the user's tree: a --not-own pattern says that. Pure.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,10 @@ struct NativeFrame {
   std::string_view function, file, module_path;
   bool executable = false;  // the program itself, not a library
   bool has_debug = false;   // the binary has DWARF
+  // Of a Rust function of which only the symbol is known: the crates that may hold it, and the one
+  // that the binary was built of.
+  std::span<const std::string> crates;
+  std::string_view program_crate;
   Language language = Language::kC;
 };
 
@@ -41,6 +46,9 @@ bool glob_matches(std::string_view pattern, std::string_view text);
 std::optional<bool> own_by_pattern(const OwnRules& rules, std::string_view function,
                                    std::string_view file, std::string_view module);
 bool own_native(const NativeFrame& frame);
+// The crate of a Rust binary, by the crates with a `main` and by the name of its file, which cargo
+// makes of the crate's.
+std::string rust_program(std::string_view path, std::span<const std::string> mains);
 bool own_go(const GoCall& call);
 // Whether a package belongs to Go's own library, by the first element of its path.
 bool go_standard(std::string_view package);

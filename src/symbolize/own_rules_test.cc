@@ -100,6 +100,35 @@ TEST(OwnRules, rust_registries_and_the_standard_library_are_not_own) {
   EXPECT_FALSE(own(""));
 }
 
+TEST(OwnRules, rust_without_files_is_own_in_the_crate_of_the_program) {
+  const auto own = [](std::vector<std::string> crates) {
+    NativeFrame frame = native("f", "", "/srv/app");
+    frame.language = Language::kRust;
+    frame.crates = crates;
+    frame.program_crate = "app";
+    const bool without = own_native(frame);
+    frame.has_debug = true;  // std's own alone
+    EXPECT_EQ(own_native(frame), without);
+    return without;
+  };
+  EXPECT_TRUE(own({"app"}));
+  EXPECT_TRUE(own({"app", "core"})) << "<app::Pool as core::ops::Drop>::drop";
+  EXPECT_FALSE(own({"hyper"}));
+  EXPECT_FALSE(own({"", "futures_core"})) << "<F as futures_core::TryFuture>::try_poll";
+  EXPECT_FALSE(own({})) << "the main before the user's";
+}
+
+TEST(OwnRules, a_rust_program_is_the_crate_with_a_main_or_bears_the_name_of_its_file) {
+  const auto of = [](const char* path, std::vector<std::string> mains) {
+    return rust_program(path, mains);
+  };
+  EXPECT_EQ(of("/srv/rate-feeds", {}), "rate_feeds");
+  EXPECT_EQ(of("/srv/current", {"rate_feeds"}), "rate_feeds");
+  EXPECT_EQ(of("/srv/rate-feeds", {"other", "rate_feeds"}), "rate_feeds");
+  EXPECT_EQ(of("/srv/current", {"other", "rate_feeds"}), "current") << "nobody knows";
+  EXPECT_EQ(of("/srv/librate_feeds.so.1", {}), "rate_feeds");
+}
+
 TEST(OwnRules, go_without_any_list_is_judged_by_the_folders_of_its_library) {
   const auto own = [](const char* function, const char* file) {
     return own_go({function, file, nullptr, ""});

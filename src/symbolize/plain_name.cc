@@ -6,6 +6,8 @@
 #include <memory>
 #include <utility>
 
+#include "symbolize/rust_name.h"
+
 namespace unclosed {
 namespace {
 
@@ -72,9 +74,7 @@ std::string rust_part(std::string_view part) {
   return text;
 }
 
-}  // namespace
-
-std::string plain_rust(std::string_view symbol) {
+std::string older_rust(std::string_view symbol) {
   constexpr size_t kHash = 17;  // "h" and 16 digits
   if (!symbol.starts_with("_ZN")) return {};
   std::string name;
@@ -93,6 +93,51 @@ std::string plain_rust(std::string_view symbol) {
                     last.find_first_not_of("0123456789abcdef", 1) == std::string_view::npos;
   if (!hash || at >= symbol.size()) return {};
   return name;
+}
+
+// The first part of a path: `&mut shop::Pool` → `shop`.
+std::string_view first_part(std::string_view path) {
+  for (bool again = true; again;) {
+    again = false;
+    for (const std::string_view mark : {"&", "*const ", "*mut ", "mut ", "dyn ", "[", "(", "<"}) {
+      if (!path.starts_with(mark)) continue;
+      path.remove_prefix(mark.size());
+      again = true;
+    }
+  }
+  size_t end = 0;
+  while (end < path.size() &&
+         (std::isalnum(static_cast<unsigned char>(path[end])) || path[end] == '_'))
+    ++end;
+  // A type parameter, as `T`, is no crate.
+  return path.substr(end).starts_with("::") ? path.substr(0, end) : std::string_view();
+}
+
+}  // namespace
+
+std::string plain_rust(std::string_view symbol) {
+  if (auto name = rust_v0(symbol)) return std::move(name->path);
+  return older_rust(symbol);
+}
+
+std::vector<std::string> rust_crates(std::string_view symbol) {
+  if (auto name = rust_v0(symbol)) return {std::move(name->crate)};
+  const std::string path = older_rust(symbol);
+  if (path.empty()) return {};
+  std::vector<std::string> crates = {std::string(first_part(path))};
+  // `<A as B>::f`: of the brackets of A none is open.
+  int depth = 0;
+  for (size_t i = 0; i < path.size() && path[0] == '<'; ++i) {
+    if (path[i] == '<' || path[i] == '(' || path[i] == '[') ++depth;
+    const bool arrow = i > 0 && path[i - 1] == '-';
+    if ((path[i] == '>' && !arrow) || path[i] == ')' || path[i] == ']') --depth;
+    if (depth == 0) break;
+    if (depth == 1 && path.compare(i, 4, " as ") == 0) {
+      crates.emplace_back(first_part(std::string_view(path).substr(i + 4)));
+      break;
+    }
+  }
+  return crates;
 }
 
 std::string without_template(std::string_view name) {
@@ -164,7 +209,8 @@ std::string plain_demangled(std::string_view text) {
 
 std::string plain_symbol(std::string_view symbol) {
   symbol = symbol.substr(0, symbol.find('@', 1));
-  if (symbol.size() > kNameCap || !symbol.starts_with("_Z")) return std::string(symbol);
+  if (symbol.size() > kNameCap || !(symbol.starts_with("_Z") || symbol.starts_with("_R")))
+    return std::string(symbol);
   if (std::string rust = plain_rust(symbol); !rust.empty()) return rust;
   const std::string text(symbol.substr(0, symbol.find('.', 1)));  // .isra.0, .cold, .constprop.0
   int status = 0;

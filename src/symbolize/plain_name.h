@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace unclosed {
 
@@ -14,7 +15,11 @@ std::string plain_symbol(std::string_view symbol);
 std::string plain_demangled(std::string_view text);
 // One name of DWARF: `vector<int, std::allocator<int> >` → `vector`; operators are kept.
 std::string without_template(std::string_view name);
-// `_ZN6victim4pool4hold17h0123456789abcdefE` → `victim::pool::hold`; "" for what is not Rust's.
+// `_ZN6victim4pool4hold17h0123456789abcdefE`, `_RNvNtCs1_6victim4pool4hold` → `victim::pool::hold`;
+// "" for what is not Rust's.
 std::string plain_rust(std::string_view symbol);
+// The crates of which one holds the code of a Rust function: of a trait's method, where the symbol
+// does not say more, those of the type and of the trait. Empty for what is not Rust's.
+std::vector<std::string> rust_crates(std::string_view symbol);
 
 }  // namespace unclosed

@@ -8,5 +8,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static_cast<void>(unclosed::plain_demangled(text));
   static_cast<void>(unclosed::without_template(text));
   static_cast<void>(unclosed::plain_rust(text));
+  static_cast<void>(unclosed::rust_crates(text));
   return 0;
 }

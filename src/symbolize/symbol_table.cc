@@ -68,7 +68,7 @@ void SymbolTable::add(const ElfFile& elf) {
   }
 }
 
-std::optional<std::string> SymbolTable::name_at(uint64_t address) const {
+std::optional<std::string_view> SymbolTable::symbol_at(uint64_t address) const {
   auto at = std::upper_bound(
       x_symbols.begin(), x_symbols.end(), address,
       [](uint64_t value, const ElfSymbol& symbol) { return value < symbol.address; });
@@ -77,9 +77,26 @@ std::optional<std::string> SymbolTable::name_at(uint64_t address) const {
     --at;
     const uint64_t distance = address - at->address;
     const uint64_t reach = at->size != 0 ? at->size : tries == 0 ? kSizelessCap : 0;
-    if (distance < reach) return plain_symbol(at->name);
+    if (distance < reach) return at->name;
   }
   return std::nullopt;
+}
+
+std::optional<std::string> SymbolTable::name_at(uint64_t address) const {
+  const auto symbol = symbol_at(address);
+  return symbol ? std::optional(plain_symbol(*symbol)) : std::nullopt;
+}
+
+std::vector<std::string> SymbolTable::rust_mains() const {
+  std::vector<std::string> mains;
+  for (const ElfSymbol& symbol : x_symbols) {
+    if (symbol.name.find("4main") == std::string_view::npos) continue;
+    const auto crates = rust_crates(symbol.name);
+    if (crates.size() != 1 || plain_rust(symbol.name) != crates.front() + "::main") continue;
+    if (std::find(mains.begin(), mains.end(), crates.front()) == mains.end())
+      mains.push_back(crates.front());
+  }
+  return mains;
 }
 
 }  // namespace unclosed

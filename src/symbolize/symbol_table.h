@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "symbolize/elf_file.h"
@@ -16,8 +17,11 @@ class SymbolTable {
   // `debug`: a separate debug file of the same binary, or empty.
   SymbolTable(const ElfFile& elf, Bytes debug);
 
-  // The plain name of the function at `address`; nullopt: none covers it.
+  // The symbol of the function at `address`, and its plain name; nullopt: none covers it.
+  std::optional<std::string_view> symbol_at(uint64_t address) const;
   std::optional<std::string> name_at(uint64_t address) const;
+  // The crates that have a `main`: that of a Rust program. Reads all symbols.
+  std::vector<std::string> rust_mains() const;
 
  private:
   void add(const ElfFile& elf);

@@ -6,6 +6,7 @@
 
 #include "symbolize/debug_file.h"
 #include "symbolize/dwarf_names.h"
+#include "symbolize/plain_name.h"
 #include "symbolize/symbol_table.h"
 
 namespace unclosed {
@@ -26,6 +27,11 @@ bool shows_wrappers(std::string_view callee) {
          callee == "runtime.panicwrap";
 }
 
+// What std has in a Rust program without mangling: `main`, which calls the user's, among it.
+bool of_rust_std(std::string_view function) {
+  return function == "main" || function.starts_with("rust_") || function.starts_with("__rust");
+}
+
 }  // namespace
 
 struct Symbolizer::Names {
@@ -33,6 +39,29 @@ struct Symbolizer::Names {
   std::unique_ptr<DwarfNames> dwarf;
   std::unique_ptr<SymbolTable> symbols;
   std::string go_root;  // where Go's standard library lay
+  // Of Rust's, looked for when a frame needs them.
+  bool looked_for_crate = false;
+  std::string crate;
+  bool rust_main = false;  // a Rust program, and not a library that another one holds
+
+  void look(Module& module) {
+    if (looked) return;
+    looked = true;
+    dwarf = DwarfNames::open(module.mapped.bytes());
+    if (!dwarf && !module.go) {
+      if (module.debug.bytes().empty()) module.debug = fetch_debug_file(module.build_id);
+      dwarf = DwarfNames::open(module.debug.bytes());
+    }
+    symbols = std::make_unique<SymbolTable>(module.elf, module.debug.bytes());
+  }
+
+  void look_for_crate(const Module& module) {
+    if (looked_for_crate) return;
+    looked_for_crate = true;
+    const auto mains = symbols->rust_mains();
+    crate = rust_program(module.path, mains);
+    rust_main = !mains.empty();
+  }
 };
 
 Symbolizer::Symbolizer(ModuleStore& modules, OwnRules rules)
@@ -70,15 +99,7 @@ void Symbolizer::name_go(Module& module, Names& names, uint64_t address, std::st
 
 void Symbolizer::name_native(Module& module, Names& names, uint64_t address,
                              std::vector<NamedFrame>& frames) {
-  if (!names.looked) {
-    names.looked = true;
-    names.dwarf = DwarfNames::open(module.mapped.bytes());
-    if (!names.dwarf && !module.go) {
-      if (module.debug.bytes().empty()) module.debug = fetch_debug_file(module.build_id);
-      names.dwarf = DwarfNames::open(module.debug.bytes());
-    }
-    names.symbols = std::make_unique<SymbolTable>(module.elf, module.debug.bytes());
-  }
+  names.look(module);
   NativeFrame own;
   own.module_path = module.path;
   own.executable = module.executable;
@@ -115,11 +136,17 @@ void Symbolizer::name_native(Module& module, Names& names, uint64_t address,
   }
   if (!frames.empty()) return;
   NamedFrame frame;
-  if (auto name = names.symbols->name_at(address))
-    frame.function = std::move(*name);
-  else
-    frame.function = fmt::format("[unknown]+0x{:x}", address);
-  add(std::move(frame), Language::kOther);
+  const auto symbol = names.symbols->symbol_at(address);
+  frame.function = symbol ? plain_symbol(*symbol) : fmt::format("[unknown]+0x{:x}", address);
+  const auto crates = symbol ? rust_crates(*symbol) : std::vector<std::string>();
+  bool rust = !crates.empty();
+  if (rust || of_rust_std(frame.function)) {
+    names.look_for_crate(module);
+    rust = rust || names.rust_main;
+    own.crates = crates;
+    own.program_crate = names.crate;
+  }
+  add(std::move(frame), rust ? Language::kRust : Language::kOther);
   // With the build id the address can be named elsewhere.
   if (frames.back().function.starts_with("[unknown]") && !module.build_id.empty())
     frames.back().module += fmt::format(" [build id {}]", module.build_id);
