@@ -291,6 +291,20 @@ TEST_P(RustNames, without_debug_information_the_crate_of_the_program_is_own) {
   }
 }
 
+TEST_P(RustNames, with_line_tables_alone_names_are_whole) {
+  const auto all = frames("-C debuginfo=line-tables-only");
+  ASSERT_GT(all.size(), 50U);
+  std::set<std::string> own;
+  for (const NamedFrame& frame : all) {
+    EXPECT_FALSE(frame.function.starts_with('{')) << frame.function;
+    if (frame.own) own.insert(frame.function);
+  }
+  for (const char* function :
+       {"rates::main", "rates::{closure#0}", "rates::twice", "rates::desk::Desk::hedge",
+        "rates::desk::{closure#0}", "<rates::desk::Desk as rates::desk::Dial>::dial"})
+    EXPECT_TRUE(own.contains(function)) << function;
+}
+
 INSTANTIATE_TEST_SUITE_P(Manglings, RustNames,
                          testing::Values("", "-C symbol-mangling-version=v0"));
 

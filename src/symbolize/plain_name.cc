@@ -2,6 +2,7 @@
 
 #include <cxxabi.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <utility>
@@ -118,6 +119,33 @@ std::string_view first_part(std::string_view path) {
 std::string plain_rust(std::string_view symbol) {
   if (auto name = rust_v0(symbol)) return std::move(name->path);
   return older_rust(symbol);
+}
+
+std::string rust_module(std::string_view file) {
+  constexpr std::string_view kSources = "/src/", kEnd = ".rs";
+  if (!file.ends_with(kEnd)) return {};
+  file.remove_suffix(kEnd.size());
+  const size_t sources = file.rfind(kSources);
+  if (sources == std::string_view::npos) return std::string(file.substr(file.rfind('/') + 1));
+  std::string_view crate = file.substr(0, sources);
+  crate.remove_prefix(crate.rfind('/') + 1);
+  for (size_t i = 0; i + 1 < crate.size(); ++i)  // the release, in cargo's folder of sources
+    if (crate[i] == '-' && std::isdigit(static_cast<unsigned char>(crate[i + 1])))
+      crate = crate.substr(0, i);
+  std::string_view inner = file.substr(sources + kSources.size());
+  for (const std::string_view root : {"main", "lib", "mod"}) {
+    const size_t start = inner.rfind('/') + 1;
+    if (inner.substr(start) == root) inner = inner.substr(0, start == 0 ? 0 : start - 1);
+  }
+  if (inner.starts_with("bin/")) {  // a crate of its own
+    inner.remove_prefix(4);
+    crate = {};
+  }
+  std::string path(crate);
+  std::replace(path.begin(), path.end(), '-', '_');
+  if (!path.empty() && !inner.empty()) path += "::";
+  for (const char c : inner) path += c == '/' ? "::" : std::string(1, c);
+  return path;
 }
 
 std::vector<std::string> rust_crates(std::string_view symbol) {

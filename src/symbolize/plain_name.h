@@ -18,6 +18,10 @@ std::string without_template(std::string_view name);
 // `_ZN6victim4pool4hold17h0123456789abcdefE`, `_RNvNtCs1_6victim4pool4hold` → `victim::pool::hold`;
 // "" for what is not Rust's.
 std::string plain_rust(std::string_view symbol);
+// The module that a Rust source is, by the folders of cargo: `/app/shop/src/desk/line.rs` →
+// `shop::desk::line`, `….cargo/registry/src/index-1/tokio-1.54.1/src/net/mod.rs` → `tokio::net`; ""
+// for what is no Rust source.
+std::string rust_module(std::string_view file);
 // The crates of which one holds the code of a Rust function: of a trait's method, where the symbol
 // does not say more, those of the type and of the trait. Empty for what is not Rust's.
 std::vector<std::string> rust_crates(std::string_view symbol);

@@ -121,6 +121,19 @@ TEST(PlainName, the_crate_of_a_rust_function_is_the_one_that_may_hold_its_code) 
   EXPECT_EQ(rust_crates("main"), Crates{});
 }
 
+TEST(PlainName, a_rust_source_is_a_module_of_its_crate) {
+  EXPECT_EQ(rust_module("/app/rate-feeds/src/main.rs"), "rate_feeds");
+  EXPECT_EQ(rust_module("/app/rate-feeds/src/desk/line.rs"), "rate_feeds::desk::line");
+  EXPECT_EQ(rust_module("/app/rate-feeds/src/bin/probe.rs"), "probe");
+  EXPECT_EQ(rust_module("/x/.cargo/registry/src/index-1/http-body-1.0.1/src/lib.rs"), "http_body");
+  EXPECT_EQ(rust_module("/x/.cargo/registry/src/index-1/tokio-1.54.1/src/net/tcp/mod.rs"),
+            "tokio::net::tcp");
+  EXPECT_EQ(rust_module("/rustc/59807616/library/std/src/net/tcp.rs"), "std::net::tcp");
+  EXPECT_EQ(rust_module("/tmp/probe.rs"), "probe");
+  EXPECT_EQ(rust_module("/app/main.cc"), "");
+  EXPECT_EQ(rust_module(""), "");
+}
+
 TEST(PlainName, damaged_names_stay_as_they_are) {
   EXPECT_EQ(plain_demangled("f(((("), "f((((");
   EXPECT_EQ(without_template("a<b<c"), "a<b<c");

@@ -27,6 +27,20 @@ bool shows_wrappers(std::string_view callee) {
          callee == "runtime.panicwrap";
 }
 
+// With `debug = "line-tables-only"` rustc leaves a function the last part of its name alone, and
+// every async function is `{async_fn#0}`. The symbol has the whole, but of an inlined call there is
+// none: of that the file tells the module.
+std::string whole_rust(const DwarfFrame& call, std::optional<std::string_view> symbol) {
+  const std::string& name = call.function;
+  if (call.language != Language::kRust || name.empty() || name.find("::") != std::string::npos)
+    return name;
+  std::string whole = call.inlined || !symbol ? "" : plain_rust(*symbol);
+  // Functions of the same code may share one address, and a symbol.
+  if (whole.ends_with("::" + name) || (name.starts_with('{') && whole.ends_with('}'))) return whole;
+  const std::string module = rust_module(call.file);
+  return module.empty() ? name : module + "::" + name;
+}
+
 // What std has in a Rust program without mangling: `main`, which calls the user's, among it.
 bool of_rust_std(std::string_view function) {
   return function == "main" || function.starts_with("rust_") || function.starts_with("__rust");
@@ -115,7 +129,7 @@ void Symbolizer::name_native(Module& module, Names& names, uint64_t address,
   const auto calls = names.dwarf ? names.dwarf->frames_at(address) : std::vector<DwarfFrame>();
   for (const DwarfFrame& call : calls) {
     NamedFrame frame;
-    frame.function = call.function;
+    frame.function = whole_rust(call, names.symbols->symbol_at(address));
     if (frame.function.empty())
       frame.function = names.symbols->name_at(address).value_or("[unknown]");
     frame.file = call.file;
