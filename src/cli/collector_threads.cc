@@ -6,8 +6,8 @@
 namespace unclosed {
 namespace {
 
-// HotSpot's threads since JDK 9 and before it, .NET's, and those of MySQL Connector/J and PostgreSQL
-// JDBC, which close connections that the service forgot.
+// HotSpot's threads since JDK 9 and before it, .NET's, and those of MySQL Connector/J and
+// PostgreSQL JDBC, which close connections that the service forgot.
 constexpr std::array<std::string_view, 6> kNames = {"Common-Cleaner", "Finalizer",
                                                     "Reference Handl", ".NET Finalizer",
                                                     "mysql-cj-abando", "PostgreSQL-JDBC"};

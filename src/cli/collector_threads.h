@@ -1,7 +1,7 @@
-// Which closes a virtual machine's collector of garbage made: Java and .NET run finalizers on threads
-// that have a name for it, and of their stacks only the native part can be read. Stands between a
-// collector of records and the ledger. It cannot know the name of a thread that is gone by the time
-// its close is read: such a close is taken for the service's own. One thread at a time.
+// Which closes a virtual machine's collector of garbage made: Java and .NET run finalizers on
+// threads that have a name for it, and of their stacks only the native part can be read. Stands
+// between a collector of records and the ledger. It cannot know the name of a thread that is gone
+// by the time its close is read: such a close is taken for the service's own. One thread at a time.
 #pragma once
 
 #include <unordered_map>

@@ -1,5 +1,6 @@
-// Which processes and limits a report tells of: those that are alive, those that were asked for, and
-// those that have something that is listed. Children that have ended are counted. Pure; any thread.
+// Which processes and limits a report tells of: those that are alive, those that were asked for,
+// and those that have something that is listed. Children that have ended are counted. Pure; any
+// thread.
 #pragma once
 
 #include <vector>
