@@ -22,7 +22,7 @@ struct Policy {
   // like one.
   Duration rise_floor() const { return long_floor / 3; }
   // Nothing but a rise over this long is enough by itself.
-  Duration long_rise_floor() const { return long_floor / 2; }
+  Duration long_rise_floor() const { return long_floor * 3 / 2; }
   // A dial that began sooner after a return may not have known of the returned connection.
   Duration dial_race() const { return long_floor / 300; }
 
