@@ -238,6 +238,16 @@ TEST(Blame, opened_before_the_attach_and_not_used_since_is_nobody_with_the_reaso
   EXPECT_NE(finding.no_blame_reason.find("before the attach"), std::string::npos);
 }
 
+TEST(Blame, older_ones_that_are_left_one_after_the_other_are_no_growth) {
+  Street street;
+  for (int i = 0; i < 12; ++i) {
+    auto& facts = street.open(kTcp, kClient, -1, "");
+    street.ask(facts, 2 + 4 * i, "main>quote>lib:write", 7 + static_cast<uint64_t>(i));
+    facts.recv_queue = 100;
+  }
+  EXPECT_EQ(only_finding(street).growth_per_minute, 0);
+}
+
 TEST(Blame, older_ones_join_a_finding_that_looks_like_them) {
   Street street;
   for (int i = 0; i < 6; ++i) {

@@ -139,7 +139,8 @@ Finding describe(const Case& item, size_t most_listed) {
   std::stable_sort(finding.states.begin(), finding.states.end(),
                    [](const auto& a, const auto& b) { return a.second > b.second; });
   const double minutes = seconds(scene.now() - scene.histories.attached) / 60;
-  if (minutes > 0) {
+  // Those from before the attach may be left alone one after the other: they are no more for that.
+  if (minutes > 0 && came > 0) {
     finding.growth_per_minute =
         static_cast<double>(std::max<uint64_t>(came, item.rise.arrivals)) / minutes;
   }
