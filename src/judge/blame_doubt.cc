@@ -6,6 +6,24 @@
 #include "judge/blame.h"
 
 namespace unclosed {
+namespace {
+
+// What a language's own tools tell of what this cannot name.
+std::string_view further_help(std::string_view runtime) {
+  if (runtime.starts_with("python")) {
+    return "; `python3 -X tracemalloc=10 -W default::ResourceWarning` prints where one that nobody "
+           "refers to any more was made";
+  }
+  if (runtime == "java") {
+    return "; a heap dump (`jcmd PID GC.heap_dump FILE`) shows who refers to it";
+  }
+  if (runtime.starts_with("node")) {
+    return "; a heap snapshot (`node --heapsnapshot-signal=SIGUSR2`) shows who refers to it";
+  }
+  return "";
+}
+
+}  // namespace
 
 bool same_tenure(const ConnectionFacts& facts, const std::optional<Use>& use) {
   if (!use) return false;
@@ -89,8 +107,10 @@ std::string Blamer::why_not(const Member& member) const {
   const auto process = x_scene.histories.processes.find(facts.opener);
   if (any && process != x_scene.histories.processes.end() &&
       is_interpreter(process->second.exe) && !process->second.runtime.starts_with("go")) {
-    return "its stacks hold the interpreter's own frames alone: which line of the program that it "
-           "runs stood behind them is not read";
+    return fmt::format(
+        "its stacks hold the interpreter's own frames alone: which line of the program that it "
+        "runs stood behind them is not read{}",
+        further_help(process->second.runtime));
   }
   if (any) {
     return fmt::format(
