@@ -86,7 +86,8 @@ class Blamer {
     size_t place = 0;  // in the view of the last use
     std::string rule;
     double confidence = 0;
-    bool talks = false;  // one function made the last request and awaited its answer: no more is known
+    // One function made the last request and awaited its answer, and no more is known.
+    bool talks = false;
   };
 
   static constexpr uint64_t kFewHealthy = 3;  // healthy uses needed to tell leaked ones apart

@@ -172,7 +172,8 @@ Rise measure(const Case& item) {
   const uint32_t most = *std::max_element(counts.begin(), counts.end());
   rise.steady = rise.windows_hit >= std::min(scene.policy.rising_windows, n) && still &&
                 !stopped(last_quarter, 0.25) && !stopped(last_half, 0.5) && most <= 0.7 * n;
-  rise.even = rise.steady && end - start >= scene.policy.long_rise_floor() && n >= 2 * scene.policy.many_floor &&
+  rise.even = rise.steady && end - start >= scene.policy.long_rise_floor() &&
+              n >= 2 * scene.policy.many_floor &&
               rise.windows_hit * 8 >= rise.windows * 7 && most <= 0.4 * n;
   const auto cohorts = cohorts_of(item);
   const auto floors = quarter_floors(item, cohorts);

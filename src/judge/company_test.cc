@@ -10,15 +10,6 @@ namespace {
 const char* const kAccept = "main>accept>lib:accept";
 constexpr auto kTcp = Kind::kTcp;
 
-const Evidence* find(const Judgement& judgement, const std::string& kind) {
-  for (const auto& finding : judgement.findings) {
-    for (const auto& one : finding.evidence) {
-      if (one.kind == kind && one.in_favour) return &one;
-    }
-  }
-  return nullptr;
-}
-
 // A client that asks every half second, four times.
 ConnectionFacts& visitor(Street& street, double when, const std::string& answer) {
   auto& facts = street.open(kTcp, Role::kServer, when, kAccept);

@@ -11,15 +11,6 @@ namespace {
 
 const std::string kDial = "main>serve>lib:connect";
 
-const Evidence* find(const std::vector<Finding>& findings, std::string_view kind) {
-  for (const auto& finding : findings) {
-    for (const auto& evidence : finding.evidence) {
-      if (evidence.kind == kind) return &evidence;
-    }
-  }
-  return nullptr;
-}
-
 NamedFrame frame(const char* function, bool own) { return {function, "app.go", 12, "app", own}; }
 
 Held held(HolderKind kind, bool own) {

@@ -56,7 +56,8 @@ void mark_paired(Scene& scene) {
     const auto& facts = *member.facts;
     if (facts.before_attach || !member.tracked) continue;
     const std::string& peer = scene.siblings_of(member).peer;
-    if (facts.role == Role::kServer && !member.gone_at && !ours.contains({facts.opener, facts.peer})) {
+    if (facts.role == Role::kServer && !member.gone_at &&
+        !ours.contains({facts.opener, facts.peer})) {
       accepted[{facts.opener, peer}].push_back(&member);
     } else if (facts.role == Role::kClient) {
       dialled[{facts.opener, facts.kind, peer}].push_back(&member);

@@ -166,4 +166,17 @@ class Street {
   std::vector<Gone> x_closed;
 };
 
+// The evidence of this kind, of some finding; nullptr: none has it.
+inline const Evidence* find(const std::vector<Finding>& findings, std::string_view kind) {
+  for (const auto& finding : findings) {
+    for (const auto& evidence : finding.evidence) {
+      if (evidence.kind == kind) return &evidence;
+    }
+  }
+  return nullptr;
+}
+inline const Evidence* find(const Judgement& judgement, std::string_view kind) {
+  return find(judgement.findings, kind);
+}
+
 }  // namespace unclosed

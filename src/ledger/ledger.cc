@@ -322,9 +322,8 @@ void Ledger::State::operator()(const Closed& record) {
     return (*this)(known);
   }
   if (closed_now.contains(facts.id) || closed_before.contains(facts.id)) return;
-  const auto known = open.find(facts.id);
   uint32_t index = 0;
-  if (known != open.end()) {
+  if (const auto known = open.find(facts.id); known != open.end()) {
     move_to(known->second, facts);
     if (facts.last_send) note_reuse(known->second, facts);
     index = known->second.cohort;
@@ -337,9 +336,8 @@ void Ledger::State::operator()(const Closed& record) {
       ++opened_total;
     }
   }
-  auto& cohort = cohorts.at(index);
-  cohort.touched = scan;
-  cohort.add_closed(record, attached, next_random());
+  cohorts.at(index).touched = scan;
+  cohorts.at(index).add_closed(record, attached, next_random());
   ++closed_total;
   if (closed_now.size() < kMostTombstones) closed_now.insert(facts.id);
 }

@@ -38,10 +38,13 @@ StackId Tracker::accepted_like(const ConnectionFacts& facts) const {
   if (process == x_accepts.end()) return kNoStack;
   const auto here =
       process->second.find(facts.local.known() ? facts.local.to_string() : facts.name);
+  const auto only = [](const std::set<StackId>& stacks) {
+    return stacks.size() == 1 ? *stacks.begin() : kNoStack;
+  };
+  if (here != process->second.end()) return only(here->second);
   std::set<StackId> stacks;
   for (const auto& [address, some] : process->second) stacks.insert(some.begin(), some.end());
-  if (here != process->second.end()) stacks = here->second;
-  return stacks.size() == 1 ? *stacks.begin() : kNoStack;
+  return only(stacks);
 }
 
 // Where not every close is told, a number may be open on another file than it was.

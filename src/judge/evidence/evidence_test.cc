@@ -14,18 +14,6 @@ constexpr Kind kTcp = Kind::kTcp;
 const std::string kDial = "main>serve>lib:connect";
 const std::string kAccept = "main>accept>lib:accept";
 
-const Evidence* find(const std::vector<Finding>& findings, std::string_view kind) {
-  for (const auto& finding : findings) {
-    for (const auto& evidence : finding.evidence) {
-      if (evidence.kind == kind) return &evidence;
-    }
-  }
-  return nullptr;
-}
-const Evidence* find(const Judgement& judgement, std::string_view kind) {
-  return find(judgement.findings, kind);
-}
-
 ConnectionFacts& client_left(Street& street, double gone) {
   auto& facts = street.open(kTcp, Role::kServer, 1, kAccept);
   street.ask(facts, 2, "main>answer>lib:write");
@@ -104,7 +92,8 @@ TEST(PeerClosed, one_end_of_a_pair_whose_other_is_closed_is_evidence_without_dia
   for (const bool closed : {true, false}) {
     Street street;
     for (int i = 0; i < 8; ++i) {
-      auto& facts = street.open(Kind::kUnix, Role::kUnknown, 1 + 3 * i, "main>watch>lib:socketpair");
+      auto& facts =
+          street.open(Kind::kUnix, Role::kUnknown, 1 + 3 * i, "main>watch>lib:socketpair");
       facts.state = TcpState::kEstablished;
       if (closed) facts.peer_closed_at = Street::at(2 + 3 * i);
     }
@@ -505,6 +494,19 @@ TEST(RisingFloor, listeners_that_become_more_are_found_and_a_few_that_stay_are_n
     EXPECT_EQ(judgement.findings[0].role, Role::kListener);
     EXPECT_EQ(judgement.findings[0].peer, "");
   }
+}
+
+// Clients that come and go say nothing of listeners, though both are TCP.
+TEST(RisingFloor, listeners_are_not_compared_with_connections) {
+  Street street;
+  for (int i = 0; i < 14; ++i) {
+    auto& facts = street.open(kTcp, Role::kListener, 1 + 4 * i, "main>plug_in>lib:listen");
+    facts.state = TcpState::kListen;
+  }
+  dials(street, 1, 58);
+  const auto judgement = street.judge();
+  ASSERT_EQ(judgement.findings.size(), 1U);
+  EXPECT_EQ(judgement.findings[0].verdict, Verdict::kSuspect);
 }
 
 // Nobody gives up on a peer that does not answer: slow, and said so.

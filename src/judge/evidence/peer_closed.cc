@@ -1,8 +1,8 @@
 // CLOSE_WAIT for long: the peer has gone and we still hold our end. On an accepted connection
 // nobody reads any more, else the end would have been noticed at once; on a dialled one a pool may
 // simply not have looked yet, so it counts only where dials have passed it over since, and not when
-// all peers went in one burst (a restart). One end of a pair (socketpair) is in no pool: nobody dials
-// it again.
+// all peers went in one burst (a restart). One end of a pair (socketpair) is in no pool: nobody
+// dials it again.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -10,13 +10,14 @@
 namespace unclosed {
 namespace {
 
-// Other sites of the same process and kind close what they open, and soon: the process as a whole
-// does not keep such things.
+// Other sites of the same process close what they open of this kind and role, and soon: the process
+// as a whole does not keep such things.
 uint64_t closed_elsewhere(const Case& item) {
   uint64_t closed = 0;
   for (size_t i = 0; i < item.scene->siblings.size(); ++i) {
     const auto& other = item.scene->siblings[i];
-    if (other.kind != item.kind || !other.usual_life || *other.usual_life > item.settled) continue;
+    if (other.kind != item.kind || other.role != item.role) continue;
+    if (!other.usual_life || *other.usual_life > item.settled) continue;
     closed += other.closed;
   }
   return closed;
@@ -62,8 +63,8 @@ std::optional<Evidence> used_again(const Case& item) {
                   used, item.members.size(), text_of(*item.main_siblings().usual_idle))};
 }
 
-// No leak, and yet what a service dies of as well: a peer that does not answer, and nobody who gives
-// up on it.
+// No leak, and yet what a service dies of as well: a peer that does not answer, and nobody who
+// gives up on it.
 std::optional<Evidence> awaiting_answer(const Case& item) {
   size_t waiting = 0;
   Duration longest{};
