@@ -78,6 +78,7 @@ class Telling {
   const HolderPaths& paths() const { return *x_paths; }
 
  private:
+  Status leave_processors();
   Result<bool> check(const std::vector<uint32_t>& objects);
   bool points_at(uint64_t value, uint32_t object) const;
   std::optional<uint64_t> first_word(uint32_t object);
@@ -110,6 +111,36 @@ Status Telling::prepare() {
     costs.push_back(said ? *cost : kScheduler);
   }
   x_paths->find(std::move(costs));
+  return leave_processors();
+}
+
+// Each timer and ticker leads to a processor, and a processor to the timers of all, and to what the
+// collector looked at last. Its timers are reached from the runtime's own list of processors.
+Status Telling::leave_processors() {
+  std::vector<uint32_t> processors, lists, lost;
+  for (uint32_t i = 0; i < x_graph.objects().size(); ++i) {
+    if (x_types->is_processor(i)) processors.push_back(i);
+  }
+  if (processors.empty()) return {};
+  for (const auto& root : x_graph.roots()) {
+    const auto of_runtime = x_roots.of_runtime(root.place);
+    if (!of_runtime) return of_runtime.error();
+    if (*of_runtime) lists.push_back(root.target);
+  }
+  std::sort(lists.begin(), lists.end());
+  const auto is_in = [](const std::vector<uint32_t>& list, uint32_t one) {
+    return std::binary_search(list.begin(), list.end(), one);
+  };
+  for (uint32_t i = 0; i < x_graph.links().size(); ++i) {
+    const auto& link = x_graph.links()[i];
+    bool says = !is_in(processors, link.target) || is_in(lists, link.holder);
+    if (says && is_in(processors, link.holder)) {
+      const auto field = x_types->field_of(i);
+      says = !field || field->path.starts_with("timers");
+    }
+    if (!says) lost.push_back(i);
+  }
+  x_paths->drop(lost, {});
   return {};
 }
 

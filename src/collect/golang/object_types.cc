@@ -152,19 +152,25 @@ std::optional<ObjectTypes::Known> ObjectTypes::static_at(uint64_t address) const
   return address - start < type->size ? std::optional(Known{type, start, false}) : std::nullopt;
 }
 
-// Processors and threads, as the runtime keeps them: every stack may have a word that leads there.
-bool ObjectTypes::of_scheduler(uint32_t object) {
-  const auto known = of(object);
-  if (known.type != nullptr)
-    return known.type->name == "runtime.p" || known.type->name == "runtime.m" ||
-           known.type->name == "runtime.g";
-  // Where objects carry no types: a processor begins with its number and its state.
+bool ObjectTypes::is_processor(uint32_t object) {
   const auto& at = x_graph.objects()[object];
   constexpr uint64_t kLeast = 8192, kMost = 20480;
   constexpr uint32_t kMostProcessors = 4096, kMostStates = 4;
-  if (x_process.layout().span_large_type != 0 || at.size < kLeast || at.size > kMost) return false;
+  if (at.size < kLeast || at.size > kMost) return false;
+  const auto known = of(object);
+  if (known.type != nullptr) return known.type->name == "runtime.p";
+  // Where objects carry no types: a processor begins with its number and its state.
+  if (x_process.layout().span_large_type != 0) return false;
   const auto words = x_process.memory().load<std::array<uint32_t, 2>>(at.address);
   return words && *words && (**words)[0] < kMostProcessors && (**words)[1] <= kMostStates;
+}
+
+// Every stack may have a word that leads there.
+bool ObjectTypes::of_scheduler(uint32_t object) {
+  if (is_processor(object)) return true;
+  const auto known = of(object);
+  return known.type != nullptr &&
+         (known.type->name == "runtime.m" || known.type->name == "runtime.g");
 }
 
 std::optional<TypePlace> ObjectTypes::field_of(uint32_t index) {

@@ -41,7 +41,9 @@ class ObjectTypes {
   // The value among the variables, without a name of its own, that a typed object points to and
   // that holds `address`; nullopt: not known.
   std::optional<Known> static_at(uint64_t address) const;
+  // Processors, threads and goroutines, as the runtime keeps them.
   bool of_scheduler(uint32_t object);
+  bool is_processor(uint32_t object);
   // An object of the graph; nullopt: none is there.
   std::optional<uint32_t> object_at(uint64_t address) const;
 

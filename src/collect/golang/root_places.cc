@@ -9,7 +9,7 @@ namespace unclosed {
 namespace {
 
 constexpr uint32_t kOwnVariable = 0, kOwnStack = 6, kLibraryVariable = 5, kLibraryStack = 12,
-                   kRunning = 25, kTimers = 50, kOfTheRuntime = 60;
+                   kPerhapsUnused = 6, kRunning = 25, kTimers = 50, kOfTheRuntime = 60;
 constexpr int kMostHops = 3;
 constexpr uint64_t kLargestStatic = 1024;  // bytes of an object without a name
 constexpr size_t kMostUsers = 64, kShownUsers = 3;
@@ -17,7 +17,7 @@ constexpr size_t kMostPointers = 8 << 20;  // between variables
 constexpr uint64_t kMostCopy = 1 << 20;
 constexpr std::string_view kRuntime = "runtime.";
 
-bool of_runtime(std::string_view name) {
+bool is_of_runtime(std::string_view name) {
   return name.starts_with(kRuntime) || name.starts_with("internal/runtime/");
 }
 
@@ -91,7 +91,7 @@ Result<const RootPlaces::Variable*> RootPlaces::variable(uint64_t word) {
   if (!symbol) return symbol.error();
   if (*symbol) {
     variable.named = std::move(**symbol);
-    if (of_runtime(variable.named.name)) variable.kind = HolderKind::kRuntime;
+    if (is_of_runtime(variable.named.name)) variable.kind = HolderKind::kRuntime;
     return &x_variables.emplace(word, std::move(variable)).first->second;
   }
   const auto read = read_users();
@@ -102,7 +102,7 @@ Result<const RootPlaces::Variable*> RootPlaces::variable(uint64_t word) {
     const auto frames = x_names.frames_at(x_process.to_file(pc));
     if (frames.empty()) continue;
     const NamedFrame& frame = frames.back();
-    runtime = runtime && of_runtime(frame.function);
+    runtime = runtime && is_of_runtime(frame.function);
     variable.named.own = variable.named.own || frame.own;
     auto& list = frame.own ? variable.used_by : others;
     if (list.size() < kShownUsers &&
@@ -141,7 +141,16 @@ Result<uint32_t> RootPlaces::cost(const RootPlace& place) {
   }
   const LiveGoroutine& goroutine = x_list.goroutines[place.goroutine];
   if (goroutine.stack == kNoGoroutineStack) return kRunning;
-  return own_stack(goroutine.stack) ? kOwnStack : kLibraryStack;
+  const uint32_t cost = own_stack(goroutine.stack) ? kOwnStack : kLibraryStack;
+  // What a call left behind leads there on a shorter way than what the function still has in use.
+  return use(place) == Use::kUsed ? cost : cost + kPerhapsUnused;
+}
+
+Result<bool> RootPlaces::of_runtime(const RootPlace& place) {
+  if (place.kind != RootPlace::Kind::kVariable) return false;
+  const auto known = variable(place.word);
+  if (!known) return known.error();
+  return (*known)->kind == HolderKind::kRuntime;
 }
 
 Result<bool> RootPlaces::still(const RootPlace& place) {
@@ -241,7 +250,7 @@ void RootPlaces::place_on_stack(uint32_t goroutine, uint64_t word, Holder& holde
         std::find_if(frames.begin(), frames.end(), [](const auto& one) { return one.own; });
     // The poller's frames under a read are of no interest.
     const bool of_program = std::any_of(frames.begin(), frames.end(), [](const auto& one) {
-      return !of_runtime(one.function) && !one.function.starts_with("internal/poll.");
+      return !is_of_runtime(one.function) && !one.function.starts_with("internal/poll.");
     });
     if (!holder.frame && i >= frame && of_program)
       holder.frame = own != frames.end() ? *own : frames.front();

@@ -25,6 +25,8 @@ class RootPlaces {
   Use use(const RootPlace& place);
   // The less, the more it says; against links, of which each costs one.
   Result<uint32_t> cost(const RootPlace& place);
+  // Whether it is a variable of the runtime itself.
+  Result<bool> of_runtime(const RootPlace& place);
   // Whether a goroutine is parked as it was; of variables always.
   Result<bool> still(const RootPlace& place);
   // What an object is that begins with this address of code; "": no closure.

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -136,6 +137,50 @@ func deferForever(never chan int) {
 	<-never
 }
 
+type box struct {
+	label string
+	s     *session
+}
+
+type receipt struct {
+	numbers [3]int
+	of      *box
+}
+
+//go:noinline
+func put(near *[2]net.Conn, c net.Conn) { near[1] = c }
+
+// Its frame has a copy of the connection that it does not use any more.
+//
+//go:noinline
+func stayInside(c net.Conn, never chan int) {
+	var near [2]net.Conn
+	put(&near, c)
+	<-never
+}
+
+//go:noinline
+func lend(s *session) *receipt { return &receipt{of: &box{label: "receipt", s: s}} }
+
+//go:noinline
+func keepReceipt(never chan int) {
+	r := lend(open("receipt"))
+	stayInside(r.of.s.conn, never)
+	fmt.Println(r)
+}
+
+//go:noinline
+func tick(never chan int) {
+	ticker := time.NewTicker(5 * time.Millisecond)
+	for {
+		select {
+		case <-ticker.C:
+		case <-never:
+			return
+		}
+	}
+}
+
 type link struct{ c net.Conn }
 
 func (l *link) Prepare(string) (driver.Stmt, error) { return nil, errors.New("no") }
@@ -238,9 +283,15 @@ func main() {
 	go func() { waitForever(open("local"), never) }()
 	go func() { readForever(dial("reading")) }()
 	go deferForever(never)
+	go keepReceipt(never)
 	fill()
 	fillPools()
 	time.Sleep(100 * time.Millisecond)
+	// The collector leaves behind where it was, and tickers lead there.
+	for i := 0; i < 3 && len(os.Args) > 1; i++ {
+		go tick(never)
+		runtime.GC()
+	}
 	fmt.Println("ready", os.Getpid())
 	<-never
 }
