@@ -63,7 +63,8 @@ class HoldersOf : public testing::TestWithParam<Build> {
     if (x_child == 0) {
       ::dup2(out[1], 1);
       const std::string program = x_folder / "holders";
-      ::execl(program.c_str(), program.c_str(), GetParam().collected ? "collect" : nullptr, nullptr);
+      ::execl(program.c_str(), program.c_str(), GetParam().collected ? "collect" : nullptr,
+              nullptr);
       ::_exit(127);
     }
     ::close(out[1]);
