@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "symbolize/cursor.h"
+#include "symbolize/encoded_pointer.h"
 
 namespace unclosed {
 namespace {
@@ -45,52 +46,6 @@ struct Fde {
   Bytes program;
   uint64_t program_address = 0;
 };
-
-// Pointer encodings (DW_EH_PE_*): the low four bits are the format, the next three what it counts
-// from.
-std::optional<uint64_t> encoded(Cursor& in, uint8_t encoding, uint64_t section_address,
-                                uint64_t cursor_base) {
-  const uint64_t at = section_address + cursor_base + in.position();
-  uint64_t value = 0;
-  switch (encoding & 0x0f) {
-    case 0x00:
-    case 0x04:
-    case 0x0c:
-      value = in.u64();
-      break;
-    case 0x01:
-      value = in.uleb();
-      break;
-    case 0x02:
-      value = in.u16();
-      break;
-    case 0x03:
-      value = in.u32();
-      break;
-    case 0x09:
-      value = static_cast<uint64_t>(in.sleb());
-      break;
-    case 0x0a:
-      value = static_cast<uint64_t>(int64_t{static_cast<int16_t>(in.u16())});
-      break;
-    case 0x0b:
-      value = static_cast<uint64_t>(int64_t{static_cast<int32_t>(in.u32())});
-      break;
-    default:
-      return std::nullopt;
-  }
-  switch (encoding & 0xf0) {
-    case 0x00:
-      break;
-    case 0x10:
-      value += at;
-      break;
-    default:
-      return std::nullopt;  // relative to text, data or a function: not made for x86-64
-  }
-  if (!in.ok()) return std::nullopt;
-  return value;
-}
 
 // Runs the programs of one table and collects its rows.
 class RowMaker {
@@ -175,8 +130,8 @@ void RowMaker::read_fde(uint64_t, uint64_t cie_offset, Bytes body, uint64_t body
   if (!index) return;
   const Cie& cie = x_cies[*index];
   Cursor in(body);
-  const auto start = encoded(in, cie.pointer_encoding, x_frame.address, body_at);
-  const auto length = encoded(in, cie.pointer_encoding & 0x0f, x_frame.address, body_at);
+  const auto start = encoded_pointer(in, cie.pointer_encoding, x_frame.address, body_at);
+  const auto length = encoded_pointer(in, cie.pointer_encoding & 0x0f, x_frame.address, body_at);
   if (cie.augmented) in.skip(in.uleb());
   if (!start || !length || !in.ok() || *length == 0) return;
   if (*start < x_base || *start >= x_end || *length > x_end - *start) return;
@@ -211,7 +166,7 @@ std::optional<uint32_t> RowMaker::cie_at(uint64_t offset) {
       if (letter == 'R') cie.pointer_encoding = in.u8();
       if (letter == 'L') in.skip(1);
       if (letter == 'S') cie.signal = true;
-      if (letter == 'P' && !encoded(in, in.u8() & 0x0f, 0, 0)) return std::nullopt;
+      if (letter == 'P' && !encoded_pointer(in, in.u8() & 0x0f, 0, 0)) return std::nullopt;
     }
     if (!in.ok() || end < in.position()) return std::nullopt;
     in.skip(end - in.position());
@@ -269,7 +224,7 @@ bool RowMaker::execute(Bytes program, uint64_t program_address, const Cie& cie,
         break;
       default:
         if (op == 0x01) {  // set_loc
-          const auto to = encoded(in, cie.pointer_encoding, program_address, 0);
+          const auto to = encoded_pointer(in, cie.pointer_encoding, program_address, 0);
           if (!to) return false;
           advance(*to);
         } else if (!execute_extended(op, in, cie, initial)) {
