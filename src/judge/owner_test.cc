@@ -9,7 +9,6 @@
 namespace unclosed {
 namespace {
 
-const std::string kDial = "main>serve>lib:connect";
 
 NamedFrame frame(const char* function, bool own) { return {function, "app.go", 12, "app", own}; }
 

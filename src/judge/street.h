@@ -179,4 +179,16 @@ inline const Evidence* find(const Judgement& judgement, std::string_view kind) {
   return find(judgement.findings, kind);
 }
 
+inline const std::string kDial = "main>serve>lib:connect";
+
+// Dials of the same site, used and closed at once.
+inline void dials(Street& street, double from, int count) {
+  for (int i = 0; i < count; ++i) {
+    auto& facts = street.open(Kind::kTcp, Role::kClient, from + i, kDial);
+    facts.id.object += 10'000;
+    street.ask(facts, from + i + 0.1, "main>serve>lib:write");
+    street.closed(facts, from + i + 0.3, "main>serve>lib:close");
+  }
+}
+
 }  // namespace unclosed

@@ -61,18 +61,6 @@ void each_used_every_20_s(Scenario& s) {
   }
 }
 
-void long_polls_at_server(Scenario& s) {
-  s.at_random(3, -30, s.window(), [&s] {
-    const Link link =
-        s.open({.role = Role::kServer, .stack = "main>accept>lib:accept", .port = 80});
-    s.receive(link, "main>poll>lib:read");
-    s.at(s.now() + s.random(5, 40), [&s, link] {
-      s.send(link, "main>poll>lib:write");
-      s.close(link, "main>poll>lib:close");
-    });
-  });
-}
-
 void long_polls_at_client(Scenario& s) {
   for (int i = 0; i < 6; ++i) {
     s.at(s.random(0, 30), [&s] {
@@ -85,26 +73,6 @@ void long_polls_at_client(Scenario& s) {
       }
     });
   }
-}
-
-// More and more of them, quiet, none leaves; among short requests on the same port.
-void websockets(Scenario& s) {
-  s.at_random(2, -10, s.window(), [&s] {
-    const Link link =
-        s.open({.role = Role::kServer, .stack = "main>accept>lib:accept", .port = 80});
-    s.receive(link, "main>upgrade>lib:read");
-    s.send(link, "main>upgrade>lib:write");
-  });
-  s.at_random(10, -10, s.window(), [&s] {
-    const Link link =
-        s.open({.role = Role::kServer, .stack = "main>accept>lib:accept", .port = 80});
-    s.receive(link, "main>answer>lib:read");
-    s.send(link, "main>answer>lib:write");
-    s.at(s.now() + 0.02, [&s, link] {
-      s.peer_closes(link);
-      s.close(link, "main>answer>lib:close");
-    });
-  });
 }
 
 void subscriptions(Scenario& s) {
@@ -234,59 +202,6 @@ void idle_timeout_of_peer(Scenario& s) {
   }
 }
 
-void web_server(Scenario& s) {
-  for (int i = 0; i < 4; ++i)
-    s.open({.kind = Kind::kEpoll, .role = Role::kUnknown, .stack = "main>loop"});
-  s.open({.role = Role::kListener, .stack = "main>listen", .port = 80});
-  // A load generator opens its connections at once and keeps them.
-  s.at(s.random(5, 15), [&s] {
-    for (int i = 0; i < 60; ++i) {
-      const Link link = s.open({.role = Role::kServer, .stack = "cycle>accept", .port = 80});
-      s.at_random(4, s.now(), s.window(), [&s, link] {
-        s.receive(link, "cycle>read");
-        s.send(link, "cycle>write");
-      });
-    }
-  });
-  s.at_random(20, 0, s.window(), [&s] {
-    const Link link = s.open({.role = Role::kServer, .stack = "cycle>accept", .port = 80});
-    s.receive(link, "cycle>read");
-    s.send(link, "cycle>write");
-    s.at(s.now() + s.random(0.01, 12), [&s, link] { s.close(link, "cycle>close"); });
-    const Link file = s.open({.kind = Kind::kFile, .role = Role::kUnknown, .stack = "cycle>open"});
-    s.at(s.now() + 0.005, [&s, file] { s.close(file, "cycle>close"); });
-  });
-}
-
-// A process for each client; each opens its files, and all go with it.
-void database_server(Scenario& s) {
-  const auto backend = [&s](double life) {
-    std::vector<Link> mine;
-    const int process = static_cast<int>(s.random(1, 30));
-    mine.push_back(s.open(
-        {.role = Role::kServer, .stack = "postmaster>accept", .port = 5432, .process = process}));
-    mine.push_back(s.open({.kind = Kind::kEpoll,
-                           .role = Role::kUnknown,
-                           .stack = "backend>latch",
-                           .process = process}));
-    for (int i = 0; i < 8; ++i) {
-      mine.push_back(s.open({.kind = Kind::kFile,
-                             .role = Role::kUnknown,
-                             .stack = "backend>md.open",
-                             .process = process}));
-    }
-    s.receive(mine[0], "backend>read");
-    s.send(mine[0], "backend>write");
-    s.at(s.now() + life, [&s, mine] {
-      for (const Link link : mine) s.vanish(link);
-    });
-  };
-  s.at_random(4, -5, s.window(), [backend, &s] { backend(s.random(0.02, 0.2)); });
-  s.at(s.random(2, 10), [backend] {
-    for (int i = 0; i < 10; ++i) backend(1e6);
-  });
-}
-
 void rotated_pool(Scenario& s) {
   auto* pool = s.own(new Pool(s, {.most_idle = 20}));
   fill(s, *pool, -50, 16, "serve>list");
@@ -334,16 +249,6 @@ void limit_too_small(Scenario& s) {
   }
   s.at_random(5, 0, s.window(),
               [&s] { s.fail(Attempt::kSocket, EMFILE, "serve>list>lib:connect"); });
-}
-
-void clients_vanish(Scenario& s) {
-  s.at_random(2, -30, s.window(), [&s] {
-    const Link link = s.open({.role = Role::kServer, .stack = "main>accept", .port = 80});
-    s.facts(link).keepalive = true;
-    s.receive(link, "main>read");
-    s.send(link, "main>write");
-    s.at(s.now() + 20, [&s, link] { s.close(link, "main>gone>lib:close"); });
-  });
 }
 
 void dial_use_close(Scenario& s) {
@@ -435,22 +340,6 @@ void thread_each(Scenario& s) {
   }
 }
 
-// Requests answered by more and more keep-alive clients that stay a while.
-void keep_alive_clients(Scenario& s) {
-  s.open({.role = Role::kListener, .stack = "main>listen", .port = 80});
-  s.at_random(3, -30, s.window(), [&s] {
-    const Link link =
-        s.open({.role = Role::kServer, .stack = "main>accept>lib:accept", .port = 80});
-    s.receive(link, "main>answer>lib:read");
-    s.send(link, "main>answer>lib:write");
-    s.at(s.now() + s.random(5, 75), [&s, link] {
-      s.peer_closes(link);
-      s.told_of_end(link);
-      s.close(link, "main>answer>lib:close");
-    });
-  });
-}
-
 // A slow consumer: the answer waits while each piece is worked on.
 void slow_consumer(Scenario& s) {
   for (int i = 0; i < 4; ++i) {
@@ -461,20 +350,6 @@ void slow_consumer(Scenario& s) {
       s.every(s.now() + 4, 4, [&s, link] { s.receive(link, "main>export>lib:read"); });
     });
   }
-}
-
-// A handler that works for long; its client gives up meanwhile.
-void clients_give_up(Scenario& s) {
-  s.at_random(0.5, -20, s.window(), [&s] {
-    const Link link =
-        s.open({.role = Role::kServer, .stack = "main>accept>lib:accept", .port = 80});
-    s.receive(link, "main>compute>lib:read");
-    s.at(s.now() + 2, [&s, link] { s.peer_closes(link); });
-    s.at(s.now() + s.random(20, 38), [&s, link] {
-      s.send(link, "main>compute>lib:write");
-      s.close(link, "main>compute>lib:close");
-    });
-  });
 }
 
 // A pool from before the attach, on a port like any other; the database restarts under it, and a
@@ -565,9 +440,7 @@ const std::vector<Service>& healthy_services() {
       {"two_pools_one_site", two_pools_one_site},
       {"little_traffic", little_traffic},
       {"each_used_every_20_s", each_used_every_20_s},
-      {.name = "long_polls_at_server", .build = long_polls_at_server, .waits = true},
       {.name = "long_polls_at_client", .build = long_polls_at_client, .waits = true},
-      {"websockets", websockets},
       {"subscriptions", subscriptions},
       {"notices_unread", notices_unread},
       {"warm_up", warm_up},
@@ -579,13 +452,10 @@ const std::vector<Service>& healthy_services() {
       {"surplus_dies_young", surplus_dies_young},
       {"peer_restart", peer_restart},
       {"idle_timeout_of_peer", idle_timeout_of_peer},
-      {"web_server", web_server},
-      {"database_server", database_server},
       {"rotated_pool", rotated_pool},
       {"thoughtful_transactions", thoughtful_transactions},
       {"slow_peer", slow_peer, {}, {}, {}, Diagnosis::kSlow},
       {"limit_too_small", limit_too_small, {}, {}, {}, Diagnosis::kLimitTooSmall},
-      {"clients_vanish", clients_vanish},
       {"dial_use_close", dial_use_close},
       {"workers_with_a_pool_each", workers_with_a_pool_each},
       {"streams", streams},
@@ -597,9 +467,7 @@ const std::vector<Service>& healthy_services() {
       {"longer_tasks_than_the_window", longer_tasks_than_the_window},
       {"one_thread", one_thread},
       {"thread_each", thread_each},
-      {"keep_alive_clients", keep_alive_clients},
       {"slow_consumer", slow_consumer},
-      {.name = "clients_give_up", .build = clients_give_up, .waits = true},
       {"crawler", crawler},
       {"library_flushes", library_flushes},
       {"restart_under_idle_pool", restart_under_idle_pool},

@@ -26,6 +26,8 @@ inline void PrintTo(const Service& service, std::ostream* out) { *out << service
 
 const std::vector<Service>& leaking_services();
 const std::vector<Service>& healthy_services();
+// Of connections that others made to them.
+const std::vector<Service>& healthy_servers();
 // Of kinds that the judge was not written beside.
 const std::vector<Service>& unseen_leaking_services();
 const std::vector<Service>& unseen_healthy_services();

@@ -167,6 +167,7 @@ std::string name_of(const testing::TestParamInfo<Service>& info) { return info.p
 
 INSTANTIATE_TEST_SUITE_P(Services, LeakingService, testing::ValuesIn(leaking_services()), name_of);
 INSTANTIATE_TEST_SUITE_P(Services, HealthyService, testing::ValuesIn(healthy_services()), name_of);
+INSTANTIATE_TEST_SUITE_P(Servers, HealthyService, testing::ValuesIn(healthy_servers()), name_of);
 INSTANTIATE_TEST_SUITE_P(Unseen, LeakingService, testing::ValuesIn(unseen_leaking_services()),
                          name_of);
 INSTANTIATE_TEST_SUITE_P(Unseen, HealthyService, testing::ValuesIn(unseen_healthy_services()),

@@ -14,120 +14,21 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <functional>
-#include <map>
-#include <set>
 #include <thread>
 
-#include "collect/bpf/collector.h"
-#include "collect/bpf/no_code.h"
+#include "collect/bpf/collector_fixture.h"
 
 namespace unclosed {
 namespace {
 
-// Folds records as the simplest of all ledgers.
-class Book final : public RecordSink {
- public:
-  void accept(const Record& record) override {
-    if (std::holds_alternative<ScanBegin>(record)) open.clear(), failed.clear();
-    if (const auto* seen = std::get_if<Seen>(&record)) open[seen->facts.id] = *seen;
-    if (const auto* end = std::get_if<Closed>(&record)) closed.push_back(*end);
-    if (const auto* failure = std::get_if<Failed>(&record)) {
-      auto& known = failed[failure->errno_value];
-      const uint64_t sum = known.count + failure->count;
-      known = *failure;
-      known.count = sum;
-    }
-    if (const auto* process = std::get_if<ProcessSeen>(&record))
-      processes.insert(process->info.id.pid);
-    if (std::holds_alternative<Lost>(record)) ++losses;
-  }
-  const Seen* at(pid_t pid, int fd) const {
-    for (const auto& [id, seen] : open) {
-      for (const Descriptor& descriptor : seen.descriptors) {
-        if (descriptor.process.pid == pid && descriptor.fd == fd) return &seen;
-      }
-    }
-    return nullptr;
-  }
-  std::map<ConnectionId, Seen> open;
-  std::vector<Closed> closed;
-  std::map<int, Failed> failed;
-  std::set<pid_t> processes;
-  int losses = 0;
-};
-
-// A child that runs `steps` one after the other, each when told to.
-class Child {
- public:
-  explicit Child(std::vector<std::function<void()>> steps) {
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, x_ends), 0);
-    x_pid = ::fork();
-    if (x_pid == 0) {
-      ::close(x_ends[0]);
-      char byte = 0;
-      ::send(x_ends[1], &byte, 1, 0);
-      for (const auto& step : steps) {
-        if (::recv(x_ends[1], &byte, 1, 0) != 1) _exit(1);
-        step();
-        ::send(x_ends[1], &byte, 1, 0);
-      }
-      ::recv(x_ends[1], &byte, 1, 0);
-      _exit(0);
-    }
-    ::close(x_ends[1]);
-    char byte = 0;
-    EXPECT_EQ(::recv(x_ends[0], &byte, 1, 0), 1);  // its own table is settled
-  }
-  ~Child() {
-    ::close(x_ends[0]);
-    ::waitpid(x_pid, nullptr, 0);
-  }
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-
-  void step() {
-    char byte = 0;
-    ASSERT_EQ(::send(x_ends[0], &byte, 1, 0), 1);
-    ASSERT_EQ(::recv(x_ends[0], &byte, 1, 0), 1);
-  }
-  void tell() { EXPECT_EQ(::send(x_ends[0], "", 1, 0), 1); }
-  pid_t pid() const { return x_pid; }
-
- private:
-  int x_ends[2] = {-1, -1};
-  pid_t x_pid = -1;
-};
-
-class BpfCollectorTest : public ::testing::Test {
+class CollectorTest : public BpfCollectorTest {
  protected:
-  void SetUp() override {
-    auto opened = BpfCollector::open(settings, code, ProcFs());
-    ASSERT_TRUE(opened) << opened.error().context;
-    collector.emplace(*std::move(opened));
-  }
-  void attach(const Child& child) {
-    const auto process = ProcFs().identify(child.pid());
-    ASSERT_TRUE(process);
-    ASSERT_TRUE(collector->add_target(*process));
-    scan();
-  }
-  void scan() {
-    const auto done = collector->scan(book);
-    ASSERT_TRUE(done) << done.error().context;
-    EXPECT_EQ(collector->coverage().drift, 0);
-  }
   void closes_are_seen();
   void requests_are_seen();
-  BpfSettings settings;
-  NoCode code;
-  std::optional<BpfCollector> collector;
-  Book book;
 };
 
 // What older kernels offer, on this one.
-class OlderKernelTest : public BpfCollectorTest {
+class OlderKernelTest : public CollectorTest {
  protected:
   OlderKernelTest() { settings.newer = {Offer::kNever, Offer::kNever}; }
 };
@@ -159,7 +60,7 @@ struct Listener {
   uint16_t port = 0;
 };
 
-TEST_F(BpfCollectorTest, what_was_open_before_the_attach_is_labelled) {
+TEST_F(CollectorTest, what_was_open_before_the_attach_is_labelled) {
   Child child({});
   attach(child);
   ASSERT_FALSE(book.open.empty());
@@ -169,7 +70,7 @@ TEST_F(BpfCollectorTest, what_was_open_before_the_attach_is_labelled) {
   }
 }
 
-TEST_F(BpfCollectorTest, an_opened_descriptor_has_the_stack_thread_and_time_of_its_opening) {
+TEST_F(CollectorTest, an_opened_descriptor_has_the_stack_thread_and_time_of_its_opening) {
   Child child({[] { ::dup2(::eventfd(0, 0), 100), ::close(100), ::eventfd(0, 0); }});
   attach(child);
   const Instant before = monotonic_now();
@@ -188,10 +89,10 @@ TEST_F(BpfCollectorTest, an_opened_descriptor_has_the_stack_thread_and_time_of_i
   EXPECT_EQ(traced, 2);
 }
 
-TEST_F(BpfCollectorTest, a_close_is_reported_once_with_its_time) { closes_are_seen(); }
+TEST_F(CollectorTest, a_close_is_reported_once_with_its_time) { closes_are_seen(); }
 TEST_F(OlderKernelTest, a_close_is_reported_once_with_its_time) { closes_are_seen(); }
 
-void BpfCollectorTest::closes_are_seen() {
+void CollectorTest::closes_are_seen() {
   Child child({[] { ::close(::eventfd(0, 0)); }});
   attach(child);
   child.step();
@@ -202,7 +103,7 @@ void BpfCollectorTest::closes_are_seen() {
   EXPECT_GT(book.closed[0].at, book.closed[0].facts.opened.at);
 }
 
-TEST_F(BpfCollectorTest, a_connection_lives_until_its_last_descriptor_is_closed) {
+TEST_F(CollectorTest, a_connection_lives_until_its_last_descriptor_is_closed) {
   static int first, second;
   Child child({[] { second = ::dup(first = ::eventfd(0, 0)); }, [] { ::close(first); },
                [] { ::close(second); }});
@@ -221,7 +122,7 @@ TEST_F(BpfCollectorTest, a_connection_lives_until_its_last_descriptor_is_closed)
   EXPECT_EQ(book.closed.size(), 1U);
 }
 
-TEST_F(BpfCollectorTest, dup2_onto_an_open_number_closes_what_was_there) {
+TEST_F(CollectorTest, dup2_onto_an_open_number_closes_what_was_there) {
   Child child({[] {
     const int a = ::eventfd(0, 0);
     int ends[2];
@@ -235,7 +136,7 @@ TEST_F(BpfCollectorTest, dup2_onto_an_open_number_closes_what_was_there) {
   EXPECT_EQ(book.closed[0].facts.kind, Kind::kPipe);
 }
 
-TEST_F(BpfCollectorTest, close_range_and_exec_take_descriptors_away) {
+TEST_F(CollectorTest, close_range_and_exec_take_descriptors_away) {
   Child child({[] {
                  for (int i = 0; i < 10; ++i) ::dup2(::eventfd(0, 0), 500 + i);
                },
@@ -249,7 +150,7 @@ TEST_F(BpfCollectorTest, close_range_and_exec_take_descriptors_away) {
   for (int fd = 500; fd < 510; ++fd) EXPECT_EQ(book.at(child.pid(), fd), nullptr);
 }
 
-TEST_F(BpfCollectorTest, a_forked_child_is_followed_and_shares_what_it_inherited) {
+TEST_F(CollectorTest, a_forked_child_is_followed_and_shares_what_it_inherited) {
   Child child({[] {
     ::eventfd(0, 0);
     if (::fork() == 0) {
@@ -273,10 +174,10 @@ TEST_F(BpfCollectorTest, a_forked_child_is_followed_and_shares_what_it_inherited
   EXPECT_EQ(own, 1);
 }
 
-TEST_F(BpfCollectorTest, a_request_is_a_send_that_follows_a_receive) { requests_are_seen(); }
+TEST_F(CollectorTest, a_request_is_a_send_that_follows_a_receive) { requests_are_seen(); }
 TEST_F(OlderKernelTest, a_request_is_a_send_that_follows_a_receive) { requests_are_seen(); }
 
-void BpfCollectorTest::requests_are_seen() {
+void CollectorTest::requests_are_seen() {
   Listener listener;
   static uint16_t port;
   static int fd;
@@ -325,7 +226,7 @@ void BpfCollectorTest::requests_are_seen() {
   EXPECT_TRUE(book.open.at(id).facts.end_seen_at);
 }
 
-TEST_F(BpfCollectorTest, a_socket_from_before_the_attach_knows_when_it_was_last_used) {
+TEST_F(CollectorTest, a_socket_from_before_the_attach_knows_when_it_was_last_used) {
   Listener listener;
   static uint16_t port;
   port = listener.port;
@@ -348,7 +249,7 @@ TEST_F(BpfCollectorTest, a_socket_from_before_the_attach_knows_when_it_was_last_
   ::close(server);
 }
 
-TEST_F(BpfCollectorTest, unread_bytes_are_counted) {
+TEST_F(CollectorTest, unread_bytes_are_counted) {
   Listener listener;
   static uint16_t port;
   port = listener.port;
@@ -372,7 +273,7 @@ TEST_F(BpfCollectorTest, unread_bytes_are_counted) {
   EXPECT_EQ(unread, 5U) << "the peer's FIN is not a byte";
 }
 
-TEST_F(BpfCollectorTest, refused_connects_and_exhausted_tables_are_counted_by_stack) {
+TEST_F(CollectorTest, refused_connects_and_exhausted_tables_are_counted_by_stack) {
   Child child({[] { ::close(connect_to(1)); },
                [] {
                  rlimit few{16, 16};
@@ -391,7 +292,7 @@ TEST_F(BpfCollectorTest, refused_connects_and_exhausted_tables_are_counted_by_st
   EXPECT_GT(book.failed[EMFILE].count, 50U);
 }
 
-TEST_F(BpfCollectorTest, what_a_process_had_open_when_it_ended_is_still_told) {
+TEST_F(CollectorTest, what_a_process_had_open_when_it_ended_is_still_told) {
   pid_t pid = 0;
   {
     Child child({[] { ::eventfd(0, 0), ::close(::eventfd(0, 0)); }});
@@ -409,7 +310,7 @@ TEST_F(BpfCollectorTest, what_a_process_had_open_when_it_ended_is_still_told) {
 }
 
 // An exit takes milliseconds, during which the process is alive and its table empties.
-TEST_F(BpfCollectorTest, a_scan_during_an_exit_loses_nothing) {
+TEST_F(CollectorTest, a_scan_during_an_exit_loses_nothing) {
   constexpr int kOpen = 4000;
   for (int round = 0; round < 8; ++round) {
     Child child({[] {
@@ -430,7 +331,7 @@ TEST_F(BpfCollectorTest, a_scan_during_an_exit_loses_nothing) {
   }
 }
 
-TEST_F(BpfCollectorTest, every_event_of_a_storm_is_counted) {
+TEST_F(CollectorTest, every_event_of_a_storm_is_counted) {
   Child child({[] {
     for (int i = 0; i < 200'000; ++i) ::close(::eventfd(0, 0));
   }});
@@ -450,7 +351,7 @@ TEST_F(BpfCollectorTest, every_event_of_a_storm_is_counted) {
   EXPECT_EQ(book.closed.size() + coverage.events_lost, 200'000U);
 }
 
-TEST_F(BpfCollectorTest, a_unix_socket_knows_the_path_of_its_peer) {
+TEST_F(CollectorTest, a_unix_socket_knows_the_path_of_its_peer) {
   static const char* path = "/tmp/unclosed-collector-test.sock";
   ::unlink(path);
   const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -479,114 +380,6 @@ TEST_F(BpfCollectorTest, a_unix_socket_knows_the_path_of_its_peer) {
   EXPECT_EQ(found, 1);
   ::close(listener);
   ::unlink(path);
-}
-
-// ---- the stack budget ------------------------------------------------------------------------
-
-class BudgetTest : public BpfCollectorTest {
- protected:
-  BudgetTest() { settings.stack_budget = 0.001; }
-  // A step of the child, while events are read as they come.
-  void step_and_poll(Child& child) {
-    std::atomic<bool> done = false;
-    std::thread stepper([&] {
-      child.step();
-      done = true;
-    });
-    while (!done) collector->poll(book, std::chrono::milliseconds(5));
-    stepper.join();
-  }
-};
-
-std::chrono::steady_clock::time_point in(std::chrono::milliseconds time) {
-  return std::chrono::steady_clock::now() + time;
-}
-
-// Keeps a frame pointer in the function that calls it: without tables the walker has nothing else.
-const void* volatile frame_of_caller;
-[[gnu::always_inline]] inline void keep_frame_pointer() {
-  frame_of_caller = __builtin_frame_address(0);
-}
-
-[[gnu::noinline]] int open_rarely() {
-  keep_frame_pointer();
-  volatile char room[512];  // another depth than the busy path's
-  room[0] = 1;
-  return ::eventfd(0, EFD_CLOEXEC) + room[0] - 1;
-}
-
-// Opens and closes sockets as fast as it can, and in between, five times a second, an eventfd that
-// it keeps.
-[[gnu::noinline]] void rush(int seconds) {
-  keep_frame_pointer();
-  for (int fifth = 0; fifth < 5 * seconds; ++fifth) {
-    open_rarely();
-    for (const auto end = in(std::chrono::milliseconds(200));
-         std::chrono::steady_clock::now() < end;)
-      ::close(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  }
-}
-
-TEST_F(BudgetTest, a_busy_path_is_sampled_and_a_rare_one_is_not) {
-  Child child({[] { rush(3); }});
-  attach(child);
-  step_and_poll(child);
-  scan();
-  const auto coverage = collector->coverage();
-  EXPECT_GT(coverage.stacks_sampled_out, 10'000U);
-  // Three seconds' worth of a thousandth, one that was saved up, one of debt, and the way to the
-  // right pressure.
-  EXPECT_LT(seconds(coverage.stack_time), 0.005 + 0.05);
-  EXPECT_GE(coverage.opened, coverage.stacks_sampled_out / 2);  // what is sampled is still counted
-  int rare = 0, with_stack = 0;
-  for (const auto& [id, seen] : book.open) {
-    if (seen.facts.kind != Kind::kEventfd || seen.facts.before_attach) continue;
-    ++rare;
-    if (seen.facts.opened.stack != kNoStack) ++with_stack;
-  }
-  EXPECT_EQ(rare, 15);
-  EXPECT_GE(with_stack, 3);  // at least one in each second, also while the budget is in debt
-}
-
-class NoBudgetTest : public BpfCollectorTest {
- protected:
-  NoBudgetTest() { settings.stack_budget = 0; }
-};
-
-TEST_F(NoBudgetTest, every_stack_is_taken) {
-  Child child({[] { rush(1); }});
-  attach(child);
-  child.step();
-  scan();
-  EXPECT_EQ(collector->coverage().stacks_sampled_out, 0U);
-  EXPECT_GE(collector->coverage().stacks_taken, collector->coverage().opened);
-}
-
-// Keeps one socket in so many, and leaves it alone.
-[[gnu::noinline]] void rush_and_leak(int seconds, uint64_t keep_one_in) {
-  keep_frame_pointer();
-  uint64_t count = 0;
-  for (const auto end = in(std::chrono::seconds(seconds));
-       std::chrono::steady_clock::now() < end;) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (++count % keep_one_in != 0) ::close(fd);
-  }
-}
-
-TEST_F(BudgetTest, a_site_that_begins_to_look_leaky_has_all_its_stacks_again) {
-  const auto leak = [] { rush_and_leak(1, 2'000); };
-  Child child({leak, leak, leak, leak, leak, leak});
-  attach(child);
-  for (int i = 0; i < 5; ++i) {
-    step_and_poll(child);
-    scan();
-  }
-  const uint64_t before = collector->coverage().stacks_sampled_out;
-  const uint64_t opened_before = collector->coverage().opened;
-  step_and_poll(child);
-  const uint64_t opened = collector->coverage().opened - opened_before;
-  EXPECT_GT(before, 10'000U);
-  EXPECT_LT(collector->coverage().stacks_sampled_out - before, opened / 2);
 }
 
 }  // namespace
