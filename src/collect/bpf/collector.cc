@@ -49,6 +49,13 @@ struct BpfCollector::State {
   std::map<uint32_t, ProcessId> process_of;  // every tgid that ever was a target
   std::unordered_set<uint32_t> scanned_once;
   std::set<ProcessId> of_32_bits;
+  // What processes had open when they ended, since the scan before last; by the address of the file.
+  struct Left {
+    uint64_t generation = 0;
+    Instant at;
+    std::vector<Descriptor> descriptors;  // of the last one that ended with it
+  };
+  std::unordered_map<uint64_t, Left> left;
   static constexpr size_t kMostOthers = 1024;
   std::vector<Descriptor> others;             // of no kind that is told apart, at the last scan
   std::unordered_map<uint64_t, Known> known;  // records seen, by the address of their file
@@ -66,6 +73,7 @@ struct BpfCollector::State {
   void on_event(std::span<const std::byte> bytes, RecordSink& sink);
   void on_closed(const uc_event_closed& event, const uc_handed* handed, RecordSink& sink);
   void on_stack(const uc_event_stack& event);
+  void on_left(const uc_event_left& event);
   ConnectionFacts facts(const uc_record& record, const uc_handed* handed, const uc_row* row) const;
   void sweep(RecordSink& sink);
   void tell_failures(RecordSink& sink);
@@ -199,6 +207,17 @@ void BpfCollector::State::on_closed(const uc_event_closed& event, const uc_hande
   }
 }
 
+void BpfCollector::State::on_left(const uc_event_left& event) {
+  const auto found = process_of.find(event.tgid);
+  const ProcessId process =
+      found != process_of.end() ? found->second : ProcessId{static_cast<pid_t>(event.tgid), 0};
+  Left& entry = left[event.file];
+  if (entry.generation != event.generation || entry.descriptors.front().process != process)
+    entry = {event.generation, {}, {}};
+  entry.at = {static_cast<int64_t>(event.at)};
+  entry.descriptors.push_back({process, static_cast<int>(event.fd)});
+}
+
 void BpfCollector::State::on_event(std::span<const std::byte> bytes, RecordSink& sink) {
   uint32_t type = 0;
   if (bytes.size() < sizeof type) return;
@@ -210,6 +229,8 @@ void BpfCollector::State::on_event(std::span<const std::byte> bytes, RecordSink&
     on_closed(*reinterpret_cast<const uc_event_closed*>(bytes.data()), nullptr, sink);
   } else if (type == UC_EVENT_STACK && bytes.size() >= sizeof(uc_event_stack)) {
     on_stack(*reinterpret_cast<const uc_event_stack*>(bytes.data()));
+  } else if (type == UC_EVENT_LEFT && bytes.size() >= sizeof(uc_event_left)) {
+    on_left(*reinterpret_cast<const uc_event_left*>(bytes.data()));
   } else if (bytes.size() >= sizeof(uc_event_process)) {
     const auto& event = *reinterpret_cast<const uc_event_process*>(bytes.data());
     if (type == UC_EVENT_FORK) {
@@ -334,19 +355,26 @@ void BpfCollector::State::reap_unseen(Instant began) {
   for (const auto& [file, generation] : strays) kernel.reap(file, generation, began);
 }
 
-// When nobody is left: the kernel closed what they had open without a system call, so the records
-// still stand, and tell what was open at the end.
+// What ended processes had open: the kernel closed it without a system call, so the records still
+// stand, and tell what was open at the end. All others are gone where nobody is left.
 void BpfCollector::State::tell_the_dead(RecordSink& sink) {
   const Instant now = monotonic_now();
+  ended = targets.empty();
+  std::vector<std::pair<uint64_t, uint64_t>> gone;
   kernel.each_record([&](const uc_record& record, const uc_handed* handed) {
     const auto seen = known.find(record.file);
     if (seen != known.end() && seen->second.scan == scans) return;
-    // A descriptor closed while others referred to the connection may have been the last one.
-    if (record.partly_closed != 0 || !process_of.contains(record.tgid)) return;
+    const auto held = left.find(record.file);
+    if (held == left.end() || held->second.generation != record.generation) {
+      gone.emplace_back(record.file, record.generation);
+      return;
+    }
     stacks.keep(record, handed);
-    sink.accept(Seen{now, facts(record, handed, nullptr), {{opener_of(record), record.fd}}});
+    sink.accept(Seen{now, facts(record, handed, nullptr), held->second.descriptors});
   });
-  ended = targets.empty();
+  for (const auto& [file, generation] : gone) {
+    if (ended) kernel.reap(file, generation, now);
+  }
 }
 
 void BpfCollector::State::note_unused(const uc_record& record) {
@@ -438,7 +466,10 @@ Status BpfCollector::scan(RecordSink& sink) {
   const Instant now = monotonic_now();
   state.tell_losses(sink, now);
   sink.accept(ScanEnd{now, state.kernel.counter(UC_OPENED), state.kernel.counter(UC_DELETED)});
-  if (!state.ended && !ending) state.reap_unseen(began);
+  if (!state.ended && !ending) {
+    state.reap_unseen(began);
+    std::erase_if(state.left, [&](const auto& one) { return one.second.at < began; });
+  }
   state.make_room_for_stacks();
   for (const auto& change : state.watch.end_scan())
     state.kernel.watch_site(change.site, change.watched ? Watch::kYes : Watch::kNo);

@@ -6,14 +6,17 @@
 #include <gtest/gtest.h>
 #include <linux/close_range.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <thread>
 
 #include "collect/bpf/collector_fixture.h"
@@ -307,6 +310,37 @@ TEST_F(CollectorTest, what_a_process_had_open_when_it_ended_is_still_told) {
   EXPECT_EQ(traced, 1);
   EXPECT_EQ(book.closed.size(), 1U);
   EXPECT_NE(pid, 0);
+}
+
+// What went without a call on its number just before the end is not told, and what had gone from
+// one table but not from all is.
+TEST_F(CollectorTest, what_is_open_at_the_end_is_what_the_tables_held) {
+  {
+    Child child({[] {
+      std::array<int, 20> gone{};
+      for (int& fd : gone) fd = ::eventfd(0, 0);
+      for (const int fd : gone) ::syscall(SYS_close_range, fd, fd, 0);
+      const int first = ::memfd_create("copied", 0);
+      ::dup(first);
+      ::close(first);
+      ::timerfd_create(CLOCK_MONOTONIC, 0);
+      const pid_t pid = ::fork();
+      if (pid == 0) {
+        ::syscall(SYS_close_range, 3, ~0U, 0);
+        _exit(0);
+      }
+      ::waitpid(pid, nullptr, 0);
+    }});
+    attach(child);
+    child.step();
+  }
+  while (!collector->ended()) ASSERT_TRUE(collector->scan(book));
+  std::map<Kind, size_t> open;
+  for (const auto& [id, seen] : book.open) {
+    if (!seen.facts.before_attach) open[seen.facts.kind] += seen.descriptors.size();
+  }
+  EXPECT_EQ(open, (std::map<Kind, size_t>{{Kind::kMemfd, 1}, {Kind::kTimerfd, 1}}));
+  EXPECT_EQ(collector->coverage().opened, 22U);
 }
 
 // An exit takes milliseconds, during which the process is alive and its table empties.

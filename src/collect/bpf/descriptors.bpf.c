@@ -9,6 +9,7 @@
 // It cannot see: opens of 32-bit programs and of accepts by io_uring that answer more than once (the iterator finds them,
 // without a stack), and closes by io_uring, exec and exit (likewise).
 #include "collect/bpf/handouts.bpf.h"
+#include "collect/bpf/processes.bpf.h"
 #include "collect/bpf/states.bpf.h"
 #include "collect/bpf/uring.bpf.h"
 
@@ -384,49 +385,6 @@ int BPF_PROG(on_error, const struct sock *reported) {
   if (!record->connect_started) record->connect_started = now;
   record->connect_errno = error;
   note_failure(UC_TRY_CONNECT, error, record->opened.stack, record);
-  return 0;
-}
-
-// ---- processes ------------------------------------------------------------------------------------------------------
-
-// In the context of whoever makes the thread.
-static __always_inline void note_thread(struct task_struct *child, struct uc_target *target) {
-  struct walk *walk = walk_of_cpu();
-  __u64 *made = bpf_task_storage_get(&thread_starts, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-  if (!walk || !made) return;
-  walk->alone = 1;
-  struct uc_caller caller = {};
-  // libc's clone has pushed nothing at its system call, and no unwinding rows there: as at a function's entry.
-  *made = take_stack(target, bpf_ktime_get_ns(), 1, &caller);
-  walk->alone = 0;
-}
-
-// A child of a target is a target before it runs its first instruction.
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child) {
-  __u32 old = parent->tgid, new = child->tgid;
-  struct uc_target *target = bpf_map_lookup_elem(&targets, &old);
-  if (!target) return 0;
-  if (old == new) {
-    if (!(target->flags & UC_TARGET_GO)) note_thread(child, target);
-    return 0;
-  }
-  struct uc_target copy = *target;
-  if (bpf_map_update_elem(&targets, &new, &copy, BPF_ANY)) {
-    count(UC_LOST_TARGETS, 1);
-    return 0;
-  }
-  tell_process(UC_EVENT_FORK, new, old);
-  return 0;
-}
-
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *task, int old_pid) {
-  struct uc_target *target = target_of_current();
-  if (!target) return 0;
-  // Until the user side has read the new mappings, stacks are sent as copies.
-  target->flags = UC_TARGET_UNMAPPED;
-  tell_process(UC_EVENT_EXEC, bpf_get_current_pid_tgid() >> 32, old_pid);
   return 0;
 }
 

@@ -132,6 +132,7 @@ enum uc_event_type {
   UC_EVENT_RESCAN,
   UC_EVENT_STACK,
   UC_EVENT_FAULT,  // parent: the signal
+  UC_EVENT_LEFT,
 };
 
 struct uc_event_closed {
@@ -146,6 +147,13 @@ struct uc_event_closed_handed {
 };
 struct uc_event_process {
   __u32 type, tgid, parent, reserved;
+};
+// A descriptor that a process had open when it ended.
+struct uc_event_left {
+  __u32 type, tgid;
+  __u64 file, generation;  // of its record
+  __u64 at;
+  __u32 fd, reserved;
 };
 // A stack that the walker could not step because it lies in code that it has no table for yet.
 enum { UC_STACK_COPY = 6144 };

@@ -192,8 +192,8 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   }
   for (bpf_program* program :
        {skeleton->progs.on_send, skeleton->progs.on_receive, skeleton->progs.on_error,
-        skeleton->progs.on_fork, skeleton->progs.on_exec, skeleton->progs.on_uring_submit,
-        skeleton->progs.on_uring_complete}) {
+        skeleton->progs.on_fork, skeleton->progs.on_exec, skeleton->progs.on_exit,
+        skeleton->progs.on_uring_submit, skeleton->progs.on_uring_complete}) {
     if (!bpf_program__autoload(program)) continue;
     if (auto done = state->attach_trace(program); !done) return done.error();
   }

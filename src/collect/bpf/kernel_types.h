@@ -84,12 +84,14 @@ struct file___ref {
 struct fdtable {
   unsigned int max_fds;
   struct file** fd;
+  unsigned long* open_fds;
 };
 struct files_struct {
   atomic_t count;
   struct fdtable* fdt;
 };
 struct signal_struct {
+  atomic_t live;
   int nr_threads;
 };
 struct thread_struct {
