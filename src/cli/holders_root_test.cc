@@ -168,6 +168,9 @@ TEST_P(HoldersOf, each_way_to_keep_a_connection_names_its_holder) {
   expect_goroutine(only("local"), "main.waitForever");
   expect_goroutine(only("reading"), "main.readForever");
   expect_goroutine(only("deferred"), "main.deferForever");
+  // Those who wait for the pool reach what it has lent, and have nothing of it.
+  ASSERT_EQ(x_kept["lent"].size(), 2U);
+  for (const int fd : x_kept["lent"]) expect_goroutine(held(fd), "main.keepLent");
   // What its function still uses tells more than a copy nearby that it may use no more.
   expect_goroutine(only("receipt"), "main.keepReceipt");
   EXPECT_EQ(only("receipt").holder.certainty, HolderCertainty::kCertain);

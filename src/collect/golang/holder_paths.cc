@@ -32,12 +32,18 @@ HolderPaths::HolderPaths(const HolderGraph& graph) : x_graph(graph) {
   for (uint32_t i = 0; i < graph.roots().size(); ++i)
     x_roots_of.emplace_back(graph.roots()[i].target, i);
   std::sort(x_roots_of.begin(), x_roots_of.end());
+  x_through.resize(objects);
   x_lost_links.resize(links.size());
   x_lost_roots.resize(graph.roots().size());
 }
 
 void HolderPaths::find(std::vector<uint32_t> costs) {
   x_costs = std::move(costs);
+  find();
+}
+
+void HolderPaths::burden(const std::vector<uint32_t>& objects, uint32_t cost) {
+  for (const uint32_t object : objects) x_through[object] = cost;
   find();
 }
 
@@ -78,9 +84,10 @@ void HolderPaths::find() {
     if (cost != x_best[object].cost) continue;
     for (uint32_t i = x_from[object]; i < x_from[object + 1]; ++i) {
       const auto& link = x_graph.links()[i];
-      if (x_lost_links[i] || cost + 1 >= x_best[link.target].cost) continue;
-      x_best[link.target] = {cost + 1, i, kNone};
-      todo.emplace(cost + 1, link.target);
+      const uint32_t further = cost + 1 + x_through[object];
+      if (x_lost_links[i] || further >= x_best[link.target].cost) continue;
+      x_best[link.target] = {further, i, kNone};
+      todo.emplace(further, link.target);
     }
   }
 }
@@ -122,9 +129,11 @@ std::vector<HolderPath> HolderPaths::others(uint32_t object, const HolderPath& b
       if (root == best.root || x_lost_roots[root]) continue;
       HolderPath path;
       path.root = root;
-      for (uint32_t i = n; near[i].link != kNone; i = near[i].before)
+      path.cost = x_costs[path.root];
+      for (uint32_t i = n; near[i].link != kNone; i = near[i].before) {
         path.links.push_back(near[i].link);
-      path.cost = x_costs[path.root] + static_cast<uint32_t>(path.links.size());
+        path.cost += 1 + x_through[near[i].object];
+      }
       found.push_back(std::move(path));
     }
   }

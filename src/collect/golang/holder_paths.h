@@ -25,6 +25,8 @@ class HolderPaths {
 
   // Finds the best ways. `costs`: of each root, what keeps it from being told of; a link costs one.
   void find(std::vector<uint32_t> costs);
+  // Lets ways through these objects cost so much more, and finds the best ways anew.
+  void burden(const std::vector<uint32_t>& objects, uint32_t cost);
   // The best way to an object; nullopt: no root leads there.
   std::optional<HolderPath> to(uint32_t object) const;
   // Ways from further roots near the object, best first; without that of `best`.
@@ -48,6 +50,7 @@ class HolderPaths {
 
   const HolderGraph& x_graph;
   std::vector<uint32_t> x_costs;
+  std::vector<uint32_t> x_through;  // of each object, what a way out of it costs beside the link
   std::vector<bool> x_lost_links, x_lost_roots;
   std::vector<Best> x_best;
   std::vector<uint32_t> x_into, x_into_from;  // links by target, and where those of each begin

@@ -17,6 +17,7 @@ namespace unclosed {
 namespace {
 
 constexpr uint32_t kScheduler = 500;  // cost of a stack's word that leads to a processor
+constexpr uint32_t kThroughPool = 12;  // cost of a way through a pool that lends what it has
 constexpr int kAttempts = 4;          // at ways that hold when they are read again
 constexpr size_t kMostLevels = 12;    // from a descriptor, whose types are learnt
 constexpr size_t kMostNear = 96;      // objects on the way
@@ -42,6 +43,11 @@ bool is_pool(const ObjectTypes::Known& known) {
                   (known.type->name.size() == layout.pool.size() ||
                    known.type->name[layout.pool.size()] == '[');
          });
+}
+
+// Whether who can reach the pool has nothing in hand by that: not of connections that several share.
+bool lends(const ObjectTypes::Known& known) {
+  return is_pool(known) && !known.type->name.starts_with("net/http.");
 }
 
 bool keeps_books(const Holder& holder) {
@@ -70,21 +76,22 @@ class Telling {
           TypeBook& book)
       : x_process(process), x_graph(graph), x_roots(roots), x_map(map), x_book(&book) {}
 
-  Status prepare();
+  // `count`: of the first objects, which are the descriptors.
+  Status prepare(uint32_t count);
   Status tell(uint32_t descriptor, size_t most_others, Held& held);
-  // Ways that hold still, one for each of the first `count` objects.
+  // Ways that hold still, one for each of the descriptors.
   Status settle(size_t count);
   uint64_t changed() const { return x_changed; }
   const HolderPaths& paths() const { return *x_paths; }
 
  private:
   Status leave_processors();
-  Result<bool> check(const std::vector<uint32_t>& objects);
+  Result<std::vector<uint32_t>> check(const std::vector<uint32_t>& objects);
   bool points_at(uint64_t value, uint32_t object) const;
   std::optional<uint64_t> first_word(uint32_t object);
   Holder holder_of(const HolderPath& path);
   std::vector<HeldStep> chain_of(const HolderPath& path);
-  void learn_around(uint32_t descriptor);
+  void learn_around(uint32_t descriptor, std::vector<uint32_t>& pools);
 
   GoProcess& x_process;
   const HolderGraph& x_graph;
@@ -98,7 +105,7 @@ class Telling {
   uint64_t x_changed = 0;
 };
 
-Status Telling::prepare() {
+Status Telling::prepare(uint32_t count) {
   x_paths = std::make_unique<HolderPaths>(x_graph);
   x_types = std::make_unique<ObjectTypes>(x_process, x_map, x_graph, *x_paths, *x_book);
   std::vector<uint32_t> costs;
@@ -111,6 +118,9 @@ Status Telling::prepare() {
     costs.push_back(said ? *cost : kScheduler);
   }
   x_paths->find(std::move(costs));
+  std::vector<uint32_t> pools;
+  for (uint32_t descriptor = 0; descriptor < count; ++descriptor) learn_around(descriptor, pools);
+  x_paths->burden(pools, kThroughPool);
   return leave_processors();
 }
 
@@ -149,8 +159,9 @@ bool Telling::points_at(uint64_t value, uint32_t object) const {
   return value >= at.address && value - at.address < at.size;
 }
 
-// Reads every link of the best ways of these again; false: some had changed and were dropped.
-Result<bool> Telling::check(const std::vector<uint32_t>& objects) {
+// Reads every link of the best ways of these again. Drops those that had changed, and answers whose
+// ways they were on.
+Result<std::vector<uint32_t>> Telling::check(const std::vector<uint32_t>& objects) {
   std::vector<uint32_t> links, roots;
   for (const uint32_t object : objects) {
     if (!x_best[object]) continue;
@@ -187,28 +198,40 @@ Result<bool> Telling::check(const std::vector<uint32_t>& objects) {
     else
       lost_roots.push_back(roots[i - links.size()]);
   }
+  std::vector<uint32_t> changed;
+  if (lost_links.empty() && lost_roots.empty()) return changed;
   x_changed += lost_links.size() + lost_roots.size();
-  if (lost_links.empty() && lost_roots.empty()) return true;
   x_paths->drop(lost_links, lost_roots);
-  return false;
+  // Both lists are in order.
+  const auto lost = [](const std::vector<uint32_t>& list, uint32_t one) {
+    return std::binary_search(list.begin(), list.end(), one);
+  };
+  for (const uint32_t object : objects) {
+    const auto& way = x_best[object];
+    if (way && (lost(lost_roots, way->root) ||
+                std::any_of(way->links.begin(), way->links.end(),
+                            [&](uint32_t link) { return lost(lost_links, link); })))
+      changed.push_back(object);
+  }
+  return changed;
 }
 
 Status Telling::settle(size_t count) {
   std::vector<uint32_t> objects(count);
   for (uint32_t i = 0; i < count; ++i) objects[i] = i;
   x_reached.assign(count, false);
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    x_best.assign(count, std::nullopt);
+  x_best.assign(count, std::nullopt);
+  for (int attempt = 0; attempt < kAttempts && !objects.empty(); ++attempt) {
     for (const uint32_t object : objects) {
       x_best[object] = x_paths->to(object);
       if (x_best[object]) x_reached[object] = true;
     }
-    const auto held = check(objects);
-    if (!held) return held.error();
-    if (*held) return {};
+    auto changed = check(objects);
+    if (!changed) return changed.error();
+    objects = *std::move(changed);
   }
   // What never stands still is not told as fact.
-  x_best.assign(count, std::nullopt);
+  for (const uint32_t object : objects) x_best[object].reset();
   return {};
 }
 
@@ -277,9 +300,9 @@ Holder Telling::holder_of(const HolderPath& path) {
   return holder;
 }
 
-// Learns types upwards from the descriptor, also beside the way that is told of: one object's type
-// tells that of the next.
-void Telling::learn_around(uint32_t descriptor) {
+// Learns types upwards from the descriptor, also beside the way that will be told of: one object's
+// type tells that of the next. Adds pools that lend to `pools`.
+void Telling::learn_around(uint32_t descriptor, std::vector<uint32_t>& pools) {
   std::vector<std::pair<uint32_t, uint32_t>> near = {{descriptor, 0}};  // object and level
   std::vector<uint32_t> seen = {descriptor};
   for (size_t i = 0; i < near.size() && near.size() < kMostNear; ++i) {
@@ -290,10 +313,10 @@ void Telling::learn_around(uint32_t descriptor) {
       const uint32_t holder = x_graph.links()[link].holder;
       if (level == 0) x_types->assume(holder, kFiles);
       x_types->learn(link);
+      const auto known = x_types->of(holder);
+      if (lends(known)) pools.push_back(holder);
       // Beyond a pool are the others of its connections.
-      if (is_pool(x_types->of(holder)) ||
-          std::find(seen.begin(), seen.end(), holder) != seen.end())
-        continue;
+      if (is_pool(known) || std::find(seen.begin(), seen.end(), holder) != seen.end()) continue;
       seen.push_back(holder);
       near.emplace_back(holder, level + 1);
     }
@@ -301,7 +324,6 @@ void Telling::learn_around(uint32_t descriptor) {
 }
 
 Status Telling::tell(uint32_t descriptor, size_t most_others, Held& held) {
-  learn_around(descriptor);
   if (x_best[descriptor]) {
     held.holder = holder_of(*x_best[descriptor]);
     for (const HolderPath& path : x_paths->others(descriptor, *x_best[descriptor], most_others)) {
@@ -352,7 +374,7 @@ Result<HeldReport> holders_of(GoProcess& process, const GoroutineList& list,
   auto done = graph.build(*polled);
   if (!done) return done.error();
   Telling telling(process, *map, graph, roots, book);
-  done = telling.prepare();
+  done = telling.prepare(static_cast<uint32_t>(polled->size()));
   if (done) done = telling.settle(polled->size());
   if (!done) return done.error();
   pools.read(graph, telling.paths(), static_cast<uint32_t>(polled->size()),

@@ -261,6 +261,42 @@ func fillPools() {
 	}
 }
 
+type lender struct{}
+
+func (lender) Connect(context.Context) (driver.Conn, error) { return &link{dial("lent")}, nil }
+func (lender) Driver() driver.Driver                        { return nil }
+
+//go:noinline
+func keepLent(pool *sql.DB, never chan int) {
+	c, err := pool.Conn(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+	<-never
+}
+
+//go:noinline
+func waitForPool(pool *sql.DB) {
+	c, err := pool.Conn(context.Background())
+	fmt.Println(c, err)
+}
+
+// A pool that has lent all that it may have, and some who wait for it.
+func fillTight(never chan int) {
+	tight := sql.OpenDB(lender{})
+	tight.SetMaxOpenConns(2)
+	for i := 0; i < 2; i++ {
+		go keepLent(tight, never)
+	}
+	for tight.Stats().InUse < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	for i := 0; i < 5; i++ {
+		go waitForPool(tight)
+	}
+}
+
 var leaked *sql.Conn
 var unread *http.Response
 
@@ -286,6 +322,7 @@ func main() {
 	go keepReceipt(never)
 	fill()
 	fillPools()
+	fillTight(never)
 	time.Sleep(100 * time.Millisecond)
 	// The collector leaves behind where it was, and tickers lead there.
 	for i := 0; i < 3 && len(os.Args) > 1; i++ {
