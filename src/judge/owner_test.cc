@@ -246,6 +246,38 @@ TEST(NestedBorrow, a_pool_that_is_lent_out_to_those_who_wait_for_it_is_evidence)
   EXPECT_FALSE(find_in(4, 4, true, false)) << "they wait for something else";
 }
 
+// All is lent to goroutines that wait for others: a leak where borrowers stand in line, and workers
+// that keep a connection each where nobody does.
+TEST(LentOut, a_pool_whose_borrowers_are_all_stuck_is_evidence_where_others_want_one) {
+  const auto found = [](uint64_t in_line, double for_seconds, const char* state) {
+    auto pool = std::make_shared<SqlPool>();
+    pool->max_open = pool->open = pool->in_use = 4;
+    pool->waiting = in_line;
+    Street street;
+    for (uint64_t i = 0; i < 4; ++i) {
+      auto& facts = street.open(Kind::kTcp, Role::kClient, 1, "main>total>lib:connect");
+      facts.id.object += i * 100;
+      street.ask(facts, 1.1, "main>total>lib:write");
+      Owner owner;
+      owner.pool = pool;
+      owner.lent = owner.in_hand = true;
+      owner.held = held(HolderKind::kGoroutine, true);
+      owner.held->holder.goroutine = 7 + i;
+      owner.holder_now = waits(state, for_seconds);
+      owner.holder_now->id = 7 + i;
+      street.histories.owners[facts.id] = std::make_shared<Owner>(owner);
+    }
+    const auto judgement = street.judge();
+    const auto* evidence = find(judgement.findings, "lent-out");
+    return evidence != nullptr && evidence->conclusive &&
+           judgement.findings[0].verdict == Verdict::kLeaking;
+  };
+  EXPECT_TRUE(found(3, 50, "chan send"));
+  EXPECT_FALSE(found(0, 50, "chan receive")) << "workers";
+  EXPECT_FALSE(found(3, 2, "chan send")) << "just now";
+  EXPECT_FALSE(found(3, 50, "IO wait")) << "in a query";
+}
+
 TEST(Held, where_no_stack_names_anybody_the_goroutine_that_holds_it_is_blamed) {
   Owner owner;
   owner.user = 7;

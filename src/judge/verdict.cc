@@ -12,7 +12,7 @@ std::vector<Evidence> weigh(const Case& item) {
   for (const auto weigh_one :
        {closed_by_collector, end_ignored, peer_closed, no_longer_connected, peer_vanished,
         unread_response, passed_over, outlives_siblings, never_closed_here, rising_floor,
-        closed_by_parent, owner_gone, holder_stuck, nested_borrow, bounded_count, peer_restarted,
+        closed_by_parent, owner_gone, holder_stuck, lent_out, bounded_count, peer_restarted,
         heartbeat, in_free_list}) {
     if (auto found = weigh_one(item)) evidence.push_back(*std::move(found));
   }

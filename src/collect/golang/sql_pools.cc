@@ -14,6 +14,7 @@ namespace unclosed {
 namespace {
 
 constexpr std::string_view kOpener = "database/sql.(*DB).connectionOpener";
+constexpr std::string_view kBorrow = "database/sql.(*DB).conn";
 constexpr size_t kPoolBytes = 256;      // more than any release's sql.DB has
 constexpr size_t kMostChannels = 8;     // that one select waits for
 constexpr size_t kMostWords = 8 << 20;  // of one map
@@ -39,6 +40,7 @@ class Pools {
   std::vector<uint64_t> words_of_groups(uint64_t map);
   std::vector<uint64_t> read_words(uint64_t address, uint64_t bytes);
   void add_connections(uint64_t dependents, SqlPool& pool);
+  Status count_waiting(std::vector<SqlPool>& pools);
   std::optional<SqlPool::Connection> connection(uint64_t address, uint64_t pool);
 
   GoProcess& x_process;
@@ -180,7 +182,20 @@ Result<std::vector<SqlPool>> Pools::find() {
   }
   std::sort(pools.begin(), pools.end(),
             [](const SqlPool& a, const SqlPool& b) { return a.address < b.address; });
+  if (auto counted = count_waiting(pools); !counted) return counted.error();
   return pools;
+}
+
+Status Pools::count_waiting(std::vector<SqlPool>& pools) {
+  if (pools.empty()) return {};
+  const auto frames = frames_of(x_process, x_list, kBorrow);
+  if (!frames) return frames.error();
+  for (const FrameWords& frame : *frames) {
+    for (SqlPool& pool : pools) {
+      pool.waiting += std::binary_search(frame.words.begin(), frame.words.end(), pool.address);
+    }
+  }
+  return {};
 }
 
 }  // namespace

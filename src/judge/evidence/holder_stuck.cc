@@ -9,10 +9,7 @@
 #include "judge/evidence/evidence.h"
 
 namespace unclosed {
-namespace {
 
-// States that only another goroutine ends. A select may have a timer among its cases, a read its
-// peer, and who sleeps goes on by itself.
 bool waits_for_others(std::string_view state) {
   for (const std::string_view word :
        {"chan receive", "chan send", "semacquire", "sync.Mutex.Lock", "sync.RWMutex",
@@ -21,6 +18,8 @@ bool waits_for_others(std::string_view state) {
   }
   return false;
 }
+
+namespace {
 
 const GoroutineNow* stuck_holder(const Member& member, Duration far) {
   const Owner* owner = member.owner.get();

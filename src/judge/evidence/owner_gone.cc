@@ -1,6 +1,7 @@
 // Whoever used the connection last has ended, no goroutine with own code reaches it, and no pool
 // has it to give. What a package variable holds may be in a pool that is not known here, and does
-// not count. Nor does anything that does not become more.
+// not count; nor does anything that does not become more. But where a pool that is known has lent
+// it, and nothing but that pool's own books leads to it, nobody is left who could give it back.
 #include <fmt/format.h>
 
 #include <algorithm>
