@@ -72,9 +72,14 @@ void prefer_users(Held& held) {
 // From the graph of holders to what is told of each descriptor.
 class Telling {
  public:
-  Telling(GoProcess& process, const HeapMap& map, const HolderGraph& graph, RootPlaces& roots,
-          TypeBook& book)
-      : x_process(process), x_graph(graph), x_roots(roots), x_map(map), x_book(&book) {}
+  Telling(GoProcess& process, const GoroutineList& list, const HeapMap& map,
+          const HolderGraph& graph, RootPlaces& roots, TypeBook& book)
+      : x_process(process),
+        x_list(list),
+        x_graph(graph),
+        x_roots(roots),
+        x_map(map),
+        x_book(&book) {}
 
   // `count`: of the first objects, which are the descriptors.
   Status prepare(uint32_t count);
@@ -85,7 +90,8 @@ class Telling {
   const HolderPaths& paths() const { return *x_paths; }
 
  private:
-  Status leave_processors();
+  Status leave_runtime();
+  Result<std::vector<uint32_t>> places_in_queues();
   Result<std::vector<uint32_t>> check(const std::vector<uint32_t>& objects);
   bool points_at(uint64_t value, uint32_t object) const;
   std::optional<uint64_t> first_word(uint32_t object);
@@ -94,6 +100,7 @@ class Telling {
   void learn_around(uint32_t descriptor, std::vector<uint32_t>& pools);
 
   GoProcess& x_process;
+  const GoroutineList& x_list;
   const HolderGraph& x_graph;
   RootPlaces& x_roots;
   const HeapMap& x_map;
@@ -121,17 +128,47 @@ Status Telling::prepare(uint32_t count) {
   std::vector<uint32_t> pools;
   for (uint32_t descriptor = 0; descriptor < count; ++descriptor) learn_around(descriptor, pools);
   x_paths->burden(pools, kThroughPool);
-  return leave_processors();
+  return leave_runtime();
 }
 
-// Each timer and ticker leads to a processor, and a processor to the timers of all, and to what the
-// collector looked at last. Its timers are reached from the runtime's own list of processors.
-Status Telling::leave_processors() {
+// The runtime's sudogs: a goroutine's place in the queue of what it waits for. Each begins with the
+// address of the goroutine.
+Result<std::vector<uint32_t>> Telling::places_in_queues() {
+  constexpr uint64_t kLeast = 80, kMost = 160;  // bytes of a sudog
+  std::vector<uint64_t> goroutines;
+  for (const LiveGoroutine& one : x_list.goroutines) goroutines.push_back(one.address);
+  std::sort(goroutines.begin(), goroutines.end());
+  std::vector<uint32_t> found;
+  const auto& objects = x_graph.objects();
+  for (uint32_t i = 0; i < objects.size(); ++i) {
+    if (objects[i].size >= kLeast && objects[i].size <= kMost) found.push_back(i);
+  }
+  std::vector<uint64_t> first(found.size());
+  std::vector<RemoteMemory::Piece> pieces;
+  for (size_t i = 0; i < found.size(); ++i) {
+    pieces.push_back({objects[found[i]].address,
+                      std::as_writable_bytes(std::span(first).subspan(i, 1))});
+  }
+  if (const auto read = x_process.memory().read(pieces); !read) return read.error();
+  size_t kept = 0;
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (std::binary_search(goroutines.begin(), goroutines.end(), first[i])) found[kept++] = found[i];
+  }
+  found.resize(kept);
+  return found;
+}
+
+// Ways through the runtime's own structures say nothing of who has what. Each timer and ticker
+// leads to a processor, and a processor to the timers of all, and to what the collector looked at
+// last; its timers are reached from the runtime's own list of processors. One who waits for a
+// channel leads to all who wait for it.
+Status Telling::leave_runtime() {
+  auto queues = places_in_queues();
+  if (!queues) return queues.error();
   std::vector<uint32_t> processors, lists, lost;
   for (uint32_t i = 0; i < x_graph.objects().size(); ++i) {
     if (x_types->is_processor(i)) processors.push_back(i);
   }
-  if (processors.empty()) return {};
   for (const auto& root : x_graph.roots()) {
     const auto of_runtime = x_roots.of_runtime(root.place);
     if (!of_runtime) return of_runtime.error();
@@ -143,7 +180,8 @@ Status Telling::leave_processors() {
   };
   for (uint32_t i = 0; i < x_graph.links().size(); ++i) {
     const auto& link = x_graph.links()[i];
-    bool says = !is_in(processors, link.target) || is_in(lists, link.holder);
+    bool says = !is_in(*queues, link.holder) &&
+                (!is_in(processors, link.target) || is_in(lists, link.holder));
     if (says && is_in(processors, link.holder)) {
       const auto field = x_types->field_of(i);
       says = !field || field->path.starts_with("timers");
@@ -373,7 +411,7 @@ Result<HeldReport> holders_of(GoProcess& process, const GoroutineList& list,
   HolderGraph graph(process, *map, list, counts, search);
   auto done = graph.build(*polled);
   if (!done) return done.error();
-  Telling telling(process, *map, graph, roots, book);
+  Telling telling(process, list, *map, graph, roots, book);
   done = telling.prepare(static_cast<uint32_t>(polled->size()));
   if (done) done = telling.settle(polled->size());
   if (!done) return done.error();

@@ -142,8 +142,18 @@ Result<uint32_t> RootPlaces::cost(const RootPlace& place) {
   const LiveGoroutine& goroutine = x_list.goroutines[place.goroutine];
   if (goroutine.stack == kNoGoroutineStack) return kRunning;
   const uint32_t cost = own_stack(goroutine.stack) ? kOwnStack : kLibraryStack;
-  // What a call left behind leads there on a shorter way than what the function still has in use.
-  return use(place) == Use::kUsed ? cost : cost + kPerhapsUnused;
+  // What a call left behind leads there on a shorter way than what the function still has in use;
+  // most of it lies in the frames of libraries.
+  if (use(place) == Use::kUsed) return cost;
+  return cost + (in_own_frame(place) ? kPerhapsUnused : 2 * kPerhapsUnused);
+}
+
+bool RootPlaces::in_own_frame(const RootPlace& place) {
+  const Stack& stack = stack_of(place.goroutine);
+  const size_t frame = frame_of(stack, place.word);
+  if (frame >= stack.pcs.size()) return false;
+  const auto frames = x_names.frames_at(x_process.to_file(stack.pcs[frame]));
+  return std::any_of(frames.begin(), frames.end(), [](const auto& one) { return one.own; });
 }
 
 Result<bool> RootPlaces::of_runtime(const RootPlace& place) {
@@ -174,12 +184,18 @@ Result<bool> RootPlaces::still(const RootPlace& place) {
 const RootPlaces::Stack& RootPlaces::stack_of(uint32_t index) {
   if (x_stack.goroutine == index) return x_stack;
   const LiveGoroutine& goroutine = x_list.goroutines[index];
-  x_stack = {index, goroutine.sp, {}, {}};
+  x_stack = {index, goroutine.sp, {}, {}, {}};
   if (goroutine.stack == kNoGoroutineStack) return x_stack;
   std::vector<std::byte> copy(std::min(goroutine.stack_high - goroutine.sp, kMostCopy));
   const auto got = x_process.memory().read(goroutine.sp, copy);
   if (!got || !*got) return x_stack;
   x_walk.walk(goroutine.pc, goroutine.sp, copy, x_stack.pcs, x_stack.slots);
+  for (uint64_t at = 0; at + 8 <= copy.size(); at += 8) {
+    const uint64_t value = load<uint64_t>(Bytes(copy), at).value_or(0);
+    if (value >= goroutine.sp && value < goroutine.stack_high)
+      x_stack.inner.emplace_back(value, goroutine.sp + at);
+  }
+  std::sort(x_stack.inner.begin(), x_stack.inner.end());
   // Addresses to return to lie behind their calls; so does where it was parked.
   for (uint64_t& pc : x_stack.pcs) {
     if (pc != goroutine.start_pc) --pc;
@@ -204,6 +220,17 @@ size_t RootPlaces::frame_of(const Stack& stack, uint64_t word) {
   return is ? frame - 1 : frame;
 }
 
+// An object whose address was taken lives while something on the stack points to it: the compiler's
+// map has it only while its function names it itself.
+RootPlaces::Use RootPlaces::use_in_object(const Stack& stack, uint64_t start, uint64_t size) {
+  auto pointer =
+      std::lower_bound(stack.inner.begin(), stack.inner.end(), std::pair(start, uint64_t{0}));
+  for (; pointer != stack.inner.end() && pointer->first - start < size; ++pointer) {
+    if (pointer->second < start || pointer->second - start >= size) return Use::kMaybe;
+  }
+  return Use::kUnused;
+}
+
 // Whether it is a live variable of the frame, or an argument of the call out of it.
 RootPlaces::Use RootPlaces::use_in_frame(const Stack& stack, size_t frame, uint64_t word) {
   const auto& map = map_at(stack.pcs[frame]);
@@ -214,12 +241,16 @@ RootPlaces::Use RootPlaces::use_in_frame(const Stack& stack, size_t frame, uint6
   const uint64_t end = slot > begin ? slot - 8 : slot;
   const uint64_t first = end - map->locals.size() * 8;
   if (word >= first && word < end && map->locals[(word - first) / 8]) return Use::kUsed;
+  const auto start_of = [](const GoFrameMap::Object& object, uint64_t base) {
+    return base + static_cast<uint64_t>(int64_t{object.offset});
+  };
   const auto in_object = [&](const GoFrameMap::Object& object, uint64_t base) {
-    const uint64_t start = base + static_cast<uint64_t>(int64_t{object.offset});
+    const uint64_t start = start_of(object, base);
     return word >= start && word - start < static_cast<uint64_t>(object.size);
   };
   for (const auto& object : map->objects)
-    if (object.offset < 0 && in_object(object, end)) return Use::kMaybe;
+    if (object.offset < 0 && in_object(object, end))
+      return use_in_object(stack, start_of(object, end), static_cast<uint64_t>(object.size));
   if (frame == 0) return Use::kUnused;
   const auto& called = map_at(stack.pcs[frame - 1]);
   // Assembly, above all that which stops a goroutine anywhere, says nothing of its caller either.
@@ -227,7 +258,8 @@ RootPlaces::Use RootPlaces::use_in_frame(const Stack& stack, size_t frame, uint6
   const uint64_t argument = (word - begin) / 8;
   if (argument < called->arguments.size() && called->arguments[argument]) return Use::kUsed;
   for (const auto& object : called->objects)
-    if (object.offset >= 0 && in_object(object, begin)) return Use::kMaybe;
+    if (object.offset >= 0 && in_object(object, begin))
+      return use_in_object(stack, start_of(object, begin), static_cast<uint64_t>(object.size));
   return Use::kUnused;
 }
 

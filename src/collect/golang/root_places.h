@@ -41,6 +41,8 @@ class RootPlaces {
     uint64_t sp = 0;
     std::vector<uint64_t> pcs;    // of the calls
     std::vector<uint32_t> slots;  // of their return addresses, from sp
+    // Words that point into the stack itself: where to, and where they lie; in order.
+    std::vector<std::pair<uint64_t, uint64_t>> inner;
   };
   struct Variable {
     HolderKind kind = HolderKind::kVariable;
@@ -53,10 +55,12 @@ class RootPlaces {
   Result<std::optional<Pointer>> pointer_to(uint64_t address);
   Result<std::optional<GoVariable>> named(uint64_t& address);
   bool own_stack(uint32_t stack);
+  bool in_own_frame(const RootPlace& place);
   void place_on_stack(uint32_t goroutine, uint64_t word, Holder& holder);
   const Stack& stack_of(uint32_t goroutine);
   size_t frame_of(const Stack& stack, uint64_t word);
   Use use_in_frame(const Stack& stack, size_t frame, uint64_t word);
+  static Use use_in_object(const Stack& stack, uint64_t start, uint64_t size);
   const std::optional<GoFrameMap>& map_at(uint64_t pc);
 
   GoProcess& x_process;
