@@ -148,6 +148,20 @@ std::optional<StackCopy> Onlooker::position(uint32_t id) {
   return StackCopy{where->second, where->first, {}};
 }
 
+bool Onlooker::changes_table(uint32_t id) {
+  const Thread* found = thread(id);
+  if (found == nullptr || !found->position.valid()) return false;
+  std::array<char, 16> text{};
+  const ssize_t size = ::pread(found->position.get(), text.data(), text.size(), 0);
+  if (size <= 0) return false;  // it has ended
+  int number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + size, number);
+  if (parsed.ec != std::errc()) return true;  // it runs
+  const CallKind kind = kind_of_call(number);
+  return number >= 0 && (kind == CallKind::kOpens || kind == CallKind::kCopies ||
+                         kind == CallKind::kCloses || kind == CallKind::kClears);
+}
+
 size_t Onlooker::copy(uint32_t process, uint64_t from, std::span<uint8_t> into) const {
   return read_memory(process, from, into.data(), into.size());
 }

@@ -28,6 +28,8 @@ class Onlooker {
   OpenOn listener(uint32_t process, int fd);
   // Where it stands: pc and sp; nullopt: it cannot be read.
   std::optional<StackCopy> position(uint32_t thread);
+  // Whether it may be in a call that opens or closes.
+  bool changes_table(uint32_t thread);
   // Copies of its memory as much as is there; answers how much that is.
   size_t copy(uint32_t process, uint64_t from, std::span<uint8_t> into) const;
   // The path that an open is given.

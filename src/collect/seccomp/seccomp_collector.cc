@@ -52,8 +52,9 @@ SeccompCollector::SeccompCollector(Supervisor supervisor, ToldCalls told, CodeSo
       x_last_look(monotonic_now()) {}
 
 Result<SeccompCollector> SeccompCollector::start(Confined confined,
-                                                 const SupervisorSettings& settings,
-                                                 CodeSource& code, ProcFs proc) {
+                                                 SupervisorSettings settings, CodeSource& code,
+                                                 ProcFs proc) {
+  settings.told = confined.told;
   auto supervisor = Supervisor::start(std::move(confined.listener), settings);
   if (!supervisor) return supervisor.error();
   return SeccompCollector(*std::move(supervisor), confined.told, code, proc);

@@ -25,7 +25,7 @@ namespace unclosed {
 class SeccompCollector {
  public:
   // Takes over the listener of a filter; calls are answered from now on. `code` must outlive it.
-  static Result<SeccompCollector> start(Confined confined, const SupervisorSettings& settings,
+  static Result<SeccompCollector> start(Confined confined, SupervisorSettings settings,
                                         CodeSource& code, ProcFs proc);
 
   Status add_target(const ProcessId& process) { return x_polling.add_target(process); }

@@ -13,10 +13,12 @@
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "base/short_turns.h"
 #include "collect/seccomp/keeper.h"
+#include "collect/seccomp/numbers.h"
 #include "collect/seccomp/onlooker.h"
 #include "collect/seccomp/shared_page.h"
 
@@ -58,6 +60,7 @@ bool names_descriptor(CallKind kind) {
     case CallKind::kClears:
     case CallKind::kExecutes:
     case CallKind::kEnds:
+    case CallKind::kGave:
       return false;
   }
   return false;
@@ -70,6 +73,7 @@ struct Supervisor::State {
   SharedPage* page = nullptr;
   SupervisorSettings settings;
   Onlooker onlooker;
+  std::optional<Numbers> numbers;
   Goroutines goroutines;
   std::thread thread;
   std::atomic<bool> stop{false}, stopped{false};
@@ -92,6 +96,7 @@ struct Supervisor::State {
   void copy_stack(Call& call);
   void take_stack(Call& call);
   void keep(Call&& call);
+  void keep_given(std::vector<Call>&& given);
   void end();
 };
 
@@ -152,6 +157,12 @@ void Supervisor::State::keep(Call&& call) {
   batch.calls.push_back(std::move(call));
 }
 
+void Supervisor::State::keep_given(std::vector<Call>&& given) {
+  for (Call& gave : given) {
+    if (batch.calls.size() < kMostCalls) batch.calls.push_back(std::move(gave));
+  }
+}
+
 void Supervisor::State::look(const seccomp_notif& told) {
   Call call;
   call.number = told.data.nr;
@@ -167,6 +178,8 @@ void Supervisor::State::look(const seccomp_notif& told) {
     if (looks) call.on = onlooker.open_on(call.process, call.fd);
     wanted = looks ? call.on.known && (call.kind != CallKind::kSends || call.on.socket) : wanted;
   }
+  std::vector<Call> given;
+  if (call.process != 0) given = numbers->note(call, told.data.args[2]);
   if (wanted && (call.number == __NR_openat || call.number == __NR_openat2)) {
     onlooker.read_path(told.data.args[1], call);
   }
@@ -187,13 +200,16 @@ void Supervisor::State::look(const seccomp_notif& told) {
   if (ends && wanted && page->held == 0) {
     page->held = told.id;
     held = call.process;
+    keep_given(std::move(given));
     keep(std::move(call));
     changed.notify_all();
     return;
   }
   // An answer that is taken shows that the thread was held the whole time: what was read is its
   // own.
-  if (let_go(listener.get(), told.id) && wanted && !ends) keep(std::move(call));
+  if (!let_go(listener.get(), told.id)) return;
+  keep_given(std::move(given));
+  if (wanted && !ends) keep(std::move(call));
 }
 
 void Supervisor::State::serve() {
@@ -234,6 +250,10 @@ Result<Supervisor> Supervisor::start(Fd listener, const SupervisorSettings& sett
   state->life = *std::move(life);
   state->listener = std::move(listener);
   state->settings = settings;
+  State* const self = state.get();
+  state->numbers.emplace(
+      [self](uint32_t process, int fd) { return self->onlooker.open_on(process, fd); },
+      [self](uint32_t thread) { return self->onlooker.changes_table(thread); }, settings.told);
   struct sigaction action {};
   action.sa_handler = wake;  // without SA_RESTART: the wait ends
   ::sigaction(wake_signal(), &action, nullptr);
@@ -242,7 +262,6 @@ Result<Supervisor> Supervisor::start(Fd listener, const SupervisorSettings& sett
   ::sigfillset(&most);
   ::sigdelset(&most, wake_signal());
   ::pthread_sigmask(SIG_SETMASK, &most, &before);
-  State* const self = state.get();
   state->thread = std::thread([self] { self->serve(); });
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return Supervisor(std::move(state));

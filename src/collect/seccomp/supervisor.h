@@ -17,6 +17,7 @@ namespace unclosed {
 
 struct SupervisorSettings {
   double stack_budget = 0.02;  // share of one core for stacks; 0: no bound
+  ToldCalls told = ToldCalls::kAll;
 };
 
 struct SupervisorCounts {

@@ -22,6 +22,7 @@ bool gives_socket(int number) {
 bool gives_two(int number) {
   return number == __NR_pipe || number == __NR_pipe2 || number == __NR_socketpair;
 }
+uint32_t numbers_of(int number) { return gives_two(number) ? 2 : 1; }
 bool accepts(int number) { return number == __NR_accept || number == __NR_accept4; }
 bool copies(int number) {
   return number == __NR_dup || number == __NR_dup2 || number == __NR_dup3 || number == __NR_fcntl;
@@ -130,7 +131,9 @@ Tracker::LooseKey Tracker::loose_key(const Opening& opening) {
           opening.use.stack, opening.use.by.thread, opening.path};
 }
 
-void Tracker::loosen(const Opening& opening) { loosen(opening, gives_two(opening.number) ? 2 : 1); }
+void Tracker::loosen(const Opening& opening) {
+  loosen(opening, numbers_of(opening.number) - opening.given);
+}
 
 void Tracker::loosen(const Opening& opening, uint32_t count) {
   auto& loose = x_loose[opening.process];
@@ -166,7 +169,9 @@ std::optional<Tracker::Opening> Tracker::own_opening(const ProcessId& process, u
   if (doubt) return std::nullopt;
   const Opening opening = own->second;
   x_last.erase(own);
-  if (gives_two(opening.number)) loosen(opening, 1);  // the other end
+  if (const uint32_t left = numbers_of(opening.number) - opening.given; left > 1) {
+    loosen(opening, left - 1);  // the other end
+  }
   return opening;
 }
 
@@ -264,6 +269,54 @@ void Tracker::end_story(const Key& key, Story& story, const Use& closed) {
   story = {};
 }
 
+Tracker::Story& Tracker::begin_story(const Key& key, const TracedCall& traced) {
+  Story& story = x_stories[key];
+  story.facts.inode = traced.call.on.inode;
+  story.facts.id = {traced.call.on.inode ^ static_cast<uint64_t>(traced.call.fd) << 48,
+                    kOwnGeneration | ++x_generation};
+  story.facts.opener = traced.process;
+  story.facts.opened.at = traced.use.at;
+  story.began = traced.use.at;
+  story.look = x_looks;
+  return story;
+}
+
+// Whether what a number is open on now can be what that opening gave.
+bool Tracker::gives(const Opening& opening, const OpenOn& on) {
+  if (copies(opening.number)) return !on.socket && on.kind == opening.kind;
+  const Kind given = kind_given(opening.number, opening.arguments);
+  if (on.socket) return gives_socket(opening.number);
+  if (given == Kind::kFile) return on.kind == Kind::kFile || on.kind == Kind::kOther;
+  return !gives_socket(opening.number) && given == on.kind;
+}
+
+// Of an opening by that thread it is known which number it gave: whatever that was open on before
+// is no more.
+void Tracker::note_given(const TracedCall& traced) {
+  const auto own = x_last.find(traced.call.thread);
+  if (own == x_last.end() || own->second.process != traced.process ||
+      own->second.use.at != traced.call.at || !gives(own->second, traced.call.on)) {
+    return;
+  }
+  const Opening opening = own->second;
+  if (++own->second.given == numbers_of(opening.number)) x_last.erase(own);
+  const Key key = key_of(traced);
+  auto known = x_stories.find(key);
+  if (known != x_stories.end() && known->second.began < traced.call.at) {
+    if (known->second.closed) {
+      end_story(key, known->second, *known->second.closed);
+    } else {
+      drop_key(key, known->second);
+    }
+    x_stories.erase(known);
+    known = x_stories.end();
+  }
+  const bool fresh = known == x_stories.end();
+  Story& story = fresh ? begin_story(key, traced) : known->second;
+  if (!story.opening_known) tell_opening(story, opening);
+  if (fresh) ++x_opened;
+}
+
 Tracker::Story& Tracker::story_of(const TracedCall& traced) {
   const Key key = key_of(traced);
   const auto known = x_stories.find(key);
@@ -274,13 +327,7 @@ Tracker::Story& Tracker::story_of(const TracedCall& traced) {
       return known->second;
     }
   }
-  Story& story = x_stories[key];
-  story.facts.inode = traced.call.on.inode;
-  story.facts.id = {traced.call.on.inode ^ static_cast<uint64_t>(traced.call.fd) << 48,
-                    kOwnGeneration | ++x_generation};
-  story.facts.opener = traced.process;
-  story.facts.opened.at = traced.use.at;
-  story.look = x_looks;
+  Story& story = begin_story(key, traced);
   if (const auto opening = opening_for(traced)) tell_opening(story, *opening);
   note_accept(story, {});
   if (!story.inherited) ++x_opened;
@@ -320,6 +367,7 @@ void Tracker::note_send(Story& story, const TracedCall& traced) {
 
 void Tracker::note(const TracedCall& traced) {
   const Call& call = traced.call;
+  if (call.kind == CallKind::kGave) return note_given(traced);
   if (call.kind == CallKind::kConnects || call.kind == CallKind::kNames ||
       call.kind == CallKind::kCopies || call.kind == CallKind::kSends ||
       call.kind == CallKind::kCloses) {
@@ -405,6 +453,7 @@ void Tracker::complete(ConnectionFacts& facts, const std::vector<Descriptor>& de
   const auto gone = x_replaced.find(facts.id);
   if (gone != x_replaced.end() && gone->second.first != key) x_replaced.erase(gone);
   Story& story = taken_over(key, facts);
+  if (story.began == Instant()) story.began = began;
   if (!socket && story.looked_at && story.facts.id != facts.id) story = {};  // it vanished
   doubt_opening(story, facts, descriptors.front().process);
   if (!story.opening_known && !story.looked_at) {
@@ -452,7 +501,7 @@ void Tracker::finish_look(Instant began, const std::function<void(const Closed&)
   }
   for (auto entry = x_stories.begin(); entry != x_stories.end();) {
     Story& story = entry->second;
-    const bool later = story.closed ? story.closed->at >= began : story.facts.opened.at >= began;
+    const bool later = story.closed ? story.closed->at >= began : story.began >= began;
     if (story.look == x_looks && (story.looked_at || later)) {
       ++entry;
       continue;

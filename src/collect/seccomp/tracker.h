@@ -68,6 +68,7 @@ class Tracker {
     Kind kind = Kind::kOther;
     std::optional<Use> first;
     bool inherited = false;  // made by the parent
+    uint32_t given = 0;      // so many of its numbers are known
   };
   // Openings of the same kind, by the same stack and thread: the last stands for all.
   struct LooseKey {
@@ -88,6 +89,7 @@ class Tracker {
     bool accepted = false;   // told so
     bool inherited = false;  // a child's number for what its parent has: neither opened nor closed
     std::optional<Use> closed;
+    Instant began;     // when its number was told of, or seen
     Instant named_at;  // by its last call
     uint64_t look = 0;
   };
@@ -108,7 +110,10 @@ class Tracker {
   void doubt_opening(Story& story, const ConnectionFacts& facts, const ProcessId& process);
   static bool fits(const Opening& opening, Kind kind, Role role, const std::string& name);
   static Key key_of(const TracedCall& traced);
+  Story& begin_story(const Key& key, const TracedCall& traced);
   Story& story_of(const TracedCall& traced);
+  static bool gives(const Opening& opening, const OpenOn& on);
+  void note_given(const TracedCall& traced);
   void tell_opening(Story& story, const Opening& opening);
   static LooseKey loose_key(const Opening& opening);
   void loosen(const Opening& opening);

@@ -22,9 +22,18 @@ class Calls {
     traced.use = {stack, traced.call.at, {thread, 0}};
     return traced;
   }
-  void opens(int number, uint32_t thread, StackId stack) {
+  Instant opens(int number, uint32_t thread, StackId stack) {
     auto traced = made(CallKind::kOpens, number, thread, stack);
     traced.call.arguments = {AF_INET, SOCK_STREAM};
+    tracker.note(traced);
+    return traced.call.at;
+  }
+  // What the opening of that moment gave.
+  void gave(uint32_t thread, Instant opened, int fd, Kind kind) {
+    auto traced = made(CallKind::kGave, 0, thread, kNoStack);
+    traced.call.at = traced.use.at = opened;
+    traced.call.fd = fd;
+    traced.call.on = {true, false, 0, kind, "/some/file"};
     tracker.note(traced);
   }
   void names(CallKind kind, uint32_t thread, uint64_t inode, StackId stack, int fd = 5) {
@@ -116,6 +125,55 @@ TEST(Tracker, one_that_came_and_went_between_two_looks_is_told) {
   EXPECT_EQ(calls.gone[0].facts.opened.stack, 100U);
   EXPECT_EQ(calls.gone[0].closed_by.stack, 102U);
   EXPECT_EQ(calls.gone[0].facts.kind, Kind::kTcp);
+}
+
+TEST(Tracker, openings_in_a_row_are_told_apart_by_the_numbers_that_they_gave) {
+  Calls calls;
+  const Instant first = calls.opens(__NR_openat, 1, 100);
+  calls.gave(1, first, 5, Kind::kFile);
+  const Instant second = calls.opens(__NR_openat, 1, 200);
+  calls.gave(1, second, 6, Kind::kFile);
+  EXPECT_EQ(calls.tracker.opened(), 2U);
+  const Instant began = calls.now();
+  for (const int fd : {5, 6}) {
+    ConnectionFacts facts;
+    facts.id = {static_cast<uint64_t>(fd), 1};
+    facts.kind = Kind::kFile;
+    calls.tracker.complete(facts, {{kService, fd}}, began);
+    EXPECT_EQ(facts.opened.stack, fd == 5 ? 100U : 200U);
+  }
+  EXPECT_EQ(calls.tracker.opened(), 2U);
+}
+
+TEST(Tracker, a_number_is_given_by_the_opening_of_that_moment_and_kind_alone) {
+  Calls calls;
+  const Instant first = calls.opens(__NR_openat, 1, 100);
+  calls.opens(__NR_eventfd2, 1, 200);
+  calls.gave(1, first, 5, Kind::kFile);  // too late: the thread has opened something else since
+  EXPECT_EQ(calls.tracker.opened(), 0U);
+  calls.gave(1, calls.opens(__NR_eventfd2, 2, 300), 6, Kind::kPipe);
+  EXPECT_EQ(calls.tracker.opened(), 0U);
+}
+
+TEST(Tracker, a_number_that_is_given_again_is_another_file) {
+  Calls calls;
+  calls.gave(1, calls.opens(__NR_openat, 1, 100), 5, Kind::kFile);
+  calls.names(CallKind::kCloses, 1, 0, 101);
+  calls.gave(1, calls.opens(__NR_openat, 1, 200), 5, Kind::kFile);
+  EXPECT_EQ(calls.look(0, 5, Kind::kFile).opened.stack, 200U);
+  ASSERT_EQ(calls.gone.size(), 1U);
+  EXPECT_EQ(calls.gone[0].facts.opened.stack, 100U);
+  EXPECT_EQ(calls.tracker.opened(), 2U);
+}
+
+TEST(Tracker, each_end_of_a_pipe_is_given) {
+  Calls calls;
+  const Instant at = calls.opens(__NR_pipe2, 1, 100);
+  calls.gave(1, at, 5, Kind::kPipe);
+  calls.gave(1, at, 6, Kind::kPipe);
+  calls.opens(__NR_pipe2, 2, 200);
+  EXPECT_EQ(calls.tracker.opened(), 2U);
+  EXPECT_EQ(calls.look(0, 6, Kind::kPipe).opened.stack, 100U);
 }
 
 TEST(Tracker, a_closed_number_that_is_named_again_is_another_file) {
