@@ -53,7 +53,9 @@ class SeccompWatcher : public Watcher {
 
   std::string rung() const override { return "seccomp"; }
   Status add_target(const ProcessId& process) override { return x_collector.add_target(process); }
-  Status add_before_exec(const ProcessId& process) override { return add_target(process); }
+  Status add_before_exec(const ProcessId& process) override {
+    return x_collector.add_before_exec(process);
+  }
   const std::vector<ProcessId>& targets() const override { return x_collector.targets(); }
   bool ended() const override { return x_collector.ended(); }
   void poll(RecordSink& sink, Duration wait) override { x_collector.poll(sink, wait); }
@@ -96,7 +98,9 @@ class ProcWatcher : public Watcher {
 
   std::string rung() const override { return "proc"; }
   Status add_target(const ProcessId& process) override { return x_collector.add_target(process); }
-  Status add_before_exec(const ProcessId& process) override { return add_target(process); }
+  Status add_before_exec(const ProcessId& process) override {
+    return x_collector.add_before_exec(process);
+  }
   const std::vector<ProcessId>& targets() const override { return x_collector.targets(); }
   bool ended() const override { return x_collector.ended(); }
   void poll(RecordSink&, Duration wait) override { std::this_thread::sleep_for(wait); }

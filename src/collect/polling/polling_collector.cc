@@ -47,6 +47,28 @@ Status PollingCollector::add_target(const ProcessId& process) {
   return {};
 }
 
+Status PollingCollector::add_before_exec(const ProcessId& process) {
+  if (auto added = add_target(process); !added) return added;
+  const auto table = DescriptorTable::open(process);
+  if (!table) return table.error();
+  auto part = table->read(0, DescriptorTable::kEnd, DescriptorTable::Names::kSkip);
+  if (!part) return part.error();
+  x_inherited = std::move(part->descriptors);
+  std::erase_if(x_inherited,
+                [&](const auto& one) { return table->closes_on_exec(one.fd).value_or(true); });
+  x_from_exec = true;
+  return {};
+}
+
+// Whether it was open when the look began.
+bool PollingCollector::from_before(const ListedDescriptor& one) const {
+  if (!x_from_exec) return x_scans == 1;
+  return std::any_of(x_inherited.begin(), x_inherited.end(), [&](const ListedDescriptor& older) {
+    return older.inode == one.inode && older.socket == one.socket &&
+           (one.socket || (older.fd == one.fd && older.kind == one.kind));
+  });
+}
+
 PollingCollector::Sockets& PollingCollector::sockets_of(const ProcessId& process) {
   struct stat status {};
   const bool seen = ::stat(fmt::format("/proc/{}/ns/net", process.pid).c_str(), &status) == 0;
@@ -153,11 +175,11 @@ void PollingCollector::take(const ProcessId& process, const ListedDescriptor& on
     known.facts.opener = process;
     known.facts.kind = one.kind;
     known.facts.inode = one.inode;
-    known.facts.before_attach = x_scans == 1;
+    known.facts.before_attach = from_before(one);
     known.facts.opened.at = x_now;
     known.link = link;
     if (!one.socket) known.facts.name = link;
-    if (x_scans > 1) ++x_opened;
+    if (!known.facts.before_attach) ++x_opened;
   }
   if (one.socket) {
     const auto found = sockets.by_inode.find(one.inode);

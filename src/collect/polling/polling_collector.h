@@ -26,6 +26,10 @@ class PollingCollector {
   // kDenied: its descriptors may not be read. What is open now comes with the first scan, as
   // before_attach. Its later children become targets by themselves.
   Status add_target(const ProcessId& process);
+  // A process that has not called exec yet: before_attach is what exec leaves it, and nothing else.
+  Status add_before_exec(const ProcessId& process);
+  // What that left; empty where none was added so.
+  const std::vector<ListedDescriptor>& inherited() const { return x_inherited; }
   const std::vector<ProcessId>& targets() const { return x_targets; }
   bool ended() const { return x_targets.empty(); }
 
@@ -69,6 +73,7 @@ class PollingCollector {
   Look without_table(const ProcessId& process) const;
   bool fading(const Known& known) const;
   Sockets& sockets_of(const ProcessId& process);
+  bool from_before(const ListedDescriptor& one) const;
   static bool same_file(const Known& known, const ListedDescriptor& one, const std::string& link);
   std::optional<Key> inherited(const Descriptor& place, const ListedDescriptor& one,
                                const std::string& link) const;
@@ -81,6 +86,8 @@ class PollingCollector {
 
   ProcFs x_proc;
   std::vector<ProcessId> x_targets;
+  std::vector<ListedDescriptor> x_inherited;
+  bool x_from_exec = false;  // x_inherited is known
   std::map<Key, Known> x_known;
   std::map<Descriptor, Place> x_places;
   std::set<ProcessId> x_looked_at;    // before: what they get from now on is not inherited

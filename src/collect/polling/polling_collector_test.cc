@@ -100,6 +100,25 @@ TEST_F(Polling, what_is_open_already_is_from_before_and_what_comes_later_is_not)
   EXPECT_GE(collector.opened(), 1U);
 }
 
+TEST(PollingBeforeExec, only_what_exec_leaves_is_from_before) {
+  const Fd kept(::open("/dev/null", O_RDONLY)), taken(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  Talk pair = talk();
+  ::fcntl(pair.client.get(), F_SETFD, 0);
+  PollingCollector collector{ProcFs()};
+  const auto self = ProcFs().identify(::getpid());
+  ASSERT_TRUE(self);
+  ASSERT_TRUE(collector.add_before_exec(*self));
+  const Fd fresh(::open("/dev/null", O_RDONLY));
+  Look sink;
+  ASSERT_TRUE(collector.scan(sink));
+  EXPECT_TRUE(sink.with(kept.get())->facts.before_attach);
+  EXPECT_TRUE(sink.with(pair.client.get())->facts.before_attach);
+  for (const int fd : {taken.get(), pair.server.get(), fresh.get()}) {
+    EXPECT_FALSE(sink.with(fd)->facts.before_attach) << fd;
+  }
+  EXPECT_GE(collector.opened(), 3U);
+}
+
 TEST_F(Polling, what_was_closed_has_vanished) {
   Talk pair = talk();
   const Look first = look();

@@ -222,6 +222,18 @@ Result<std::optional<std::string>> DescriptorTable::link(int fd) const {
   return text;
 }
 
+std::optional<bool> DescriptorTable::closes_on_exec(int fd) const {
+  const auto text = read_at(x_directory.get(), fmt::format("../fdinfo/{}", fd).c_str());
+  constexpr std::string_view kFlags = "flags:\t";
+  const auto at = text ? text->find(kFlags) : std::string::npos;
+  if (at == std::string::npos) return std::nullopt;
+  const auto from = at + kFlags.size();
+  const auto flags =
+      number<uint32_t>(std::string_view(*text).substr(from, text->find('\n', from) - from), 8);
+  if (!flags) return std::nullopt;
+  return (*flags & O_CLOEXEC) != 0;
+}
+
 std::optional<std::string> DescriptorTable::protocol(int fd) const {
   std::array<char, 64> text{};
   const auto got = ::getxattr(fmt::format("{}/{}", x_path, fd).c_str(), "system.sockprotoname",

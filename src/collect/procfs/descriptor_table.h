@@ -35,6 +35,8 @@ class DescriptorTable {
 
   // The link's text, e.g. "socket:[123]" or a path; nullopt: closed meanwhile.
   Result<std::optional<std::string>> link(int fd) const;
+  // Whether exec closes it; nullopt: closed meanwhile.
+  std::optional<bool> closes_on_exec(int fd) const;
   // The protocol of a socket ("TCP", "UNIX-STREAM", "NETLINK"), also of one in no list of the
   // kernel; nullopt: closed meanwhile, or a kernel that does not tell.
   std::optional<std::string> protocol(int fd) const;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -43,6 +44,7 @@ struct Call {
   Endpoint peer;                        // of connect
   std::string peer_name;                // of connect to a unix socket
   std::string path;                     // that open and its kin are given
+  std::optional<std::vector<int>> closing;  // of exec: the numbers that it closes; nullopt: unknown
   uint64_t goroutine = 0;               // 0: not one, or not known
   bool stack_left_out = false;
   StackCopy stack;

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "collect/procfs/descriptor_table.h"
+#include "collect/procfs/procfs.h"
 
 namespace unclosed {
 namespace {
@@ -136,6 +137,21 @@ OpenOn Onlooker::listener(uint32_t process, int fd) {
     x_listener_read = now;
   }
   return x_listener;
+}
+
+std::optional<std::vector<int>> Onlooker::closing_on_exec(uint32_t process) {
+  constexpr size_t kMost = 1024;
+  const auto identity = ProcFs().identify(static_cast<pid_t>(process));
+  const auto table = identity ? DescriptorTable::open(*identity) : identity.error();
+  if (!table || table->expected() > kMost) return std::nullopt;
+  const auto part = table->read(STDERR_FILENO + 1, DescriptorTable::kEnd,
+                                DescriptorTable::Names::kSkip);
+  if (!part || part->descriptors.size() > kMost) return std::nullopt;
+  std::vector<int> closing;
+  for (const ListedDescriptor& one : part->descriptors) {
+    if (table->closes_on_exec(one.fd).value_or(true)) closing.push_back(one.fd);
+  }
+  return closing;
 }
 
 std::optional<StackCopy> Onlooker::position(uint32_t id) {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <vector>
 
 #include "base/fd.h"
 #include "collect/seccomp/call.h"
@@ -26,6 +27,9 @@ class Onlooker {
   OpenOn open_on(uint32_t process, int fd);
   // The same for a listener, which stays open for long: as of the last tenth of a second.
   OpenOn listener(uint32_t process, int fd);
+  // The numbers above the standard streams that exec will close; nullopt: it cannot be read, or has
+  // too many to read while it waits.
+  static std::optional<std::vector<int>> closing_on_exec(uint32_t process);
   // Where it stands: pc and sp; nullopt: it cannot be read.
   std::optional<StackCopy> position(uint32_t thread);
   // Whether it may be in a call that opens or closes.

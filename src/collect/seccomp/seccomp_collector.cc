@@ -60,6 +60,14 @@ Result<SeccompCollector> SeccompCollector::start(Confined confined,
   return SeccompCollector(*std::move(supervisor), confined.told, code, proc);
 }
 
+Status SeccompCollector::add_before_exec(const ProcessId& process) {
+  if (auto added = x_polling.add_before_exec(process); !added) return added;
+  for (const ListedDescriptor& one : x_polling.inherited()) {
+    x_tracker.was_given({process, one.fd}, one.socket ? one.inode : 0);
+  }
+  return {};
+}
+
 std::optional<ProcessId> SeccompCollector::process_of(uint32_t pid, RecordSink& sink) {
   const auto known = x_processes.find(pid);
   if (known != x_processes.end()) return known->second;
@@ -92,7 +100,11 @@ void SeccompCollector::take_in(RecordSink& sink) {
     if (call.kind == CallKind::kExecutes) {
       x_unwinder.forget(*process);
       x_goroutines_told.erase(call.process);
-      x_tracker.forget_numbers(*process, STDERR_FILENO + 1, INT32_MAX);
+      if (call.closing) {
+        for (const int fd : *call.closing) x_tracker.forget_numbers(*process, fd, fd);
+      } else {
+        x_tracker.forget_numbers(*process, STDERR_FILENO + 1, INT32_MAX);
+      }
       continue;
     }
     if (call.kind == CallKind::kClears) {

@@ -29,6 +29,8 @@ class SeccompCollector {
                                         CodeSource& code, ProcFs proc);
 
   Status add_target(const ProcessId& process) { return x_polling.add_target(process); }
+  // A process that has not called exec yet: what it has then it was given, and did not open.
+  Status add_before_exec(const ProcessId& process);
   const std::vector<ProcessId>& targets() const { return x_polling.targets(); }
   bool ended() const { return x_polling.ended(); }
 

@@ -188,6 +188,9 @@ void Supervisor::State::look(const seccomp_notif& told) {
   const bool accepts = call.number == __NR_accept || call.number == __NR_accept4;
   if (accepts && wanted)
     call.on = onlooker.listener(call.process, static_cast<int>(told.data.args[0]));
+  if (call.kind == CallKind::kExecutes && wanted) {
+    call.closing = Onlooker::closing_on_exec(call.process);
+  }
   if (call.kind == CallKind::kConnects && wanted) {
     onlooker.read_address(told.data.args[1], told.data.args[2], call);
     wanted = call.on.socket;

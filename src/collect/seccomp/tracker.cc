@@ -456,7 +456,9 @@ void Tracker::complete(ConnectionFacts& facts, const std::vector<Descriptor>& de
   if (story.began == Instant()) story.began = began;
   if (!socket && story.looked_at && story.facts.id != facts.id) story = {};  // it vanished
   doubt_opening(story, facts, descriptors.front().process);
-  if (!story.opening_known && !story.looked_at) {
+  if (!story.opening_known && !story.looked_at && facts.before_attach) {
+    story.inherited = false;
+  } else if (!story.opening_known && !story.looked_at) {
     const auto opening = opening_for(facts, descriptors.front(), began);
     if (opening && opening->use.at <= began) tell_opening(story, *opening);
     story.inherited = false;

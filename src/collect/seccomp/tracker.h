@@ -38,6 +38,8 @@ class Tracker {
   // have inherited.
   void begin(const ProcessId& process, const std::optional<ProcessId>& parent);
   void end(const ProcessId& process);
+  // The process had it when it was started: nobody here has opened it. `inode`: of a socket, else 0.
+  void was_given(const Descriptor& place, uint64_t inode);
 
   // Of a connection that is open in a look that began at `began`: adds what is known to its facts.
   void complete(ConnectionFacts& facts, const std::vector<Descriptor>& descriptors, Instant began);

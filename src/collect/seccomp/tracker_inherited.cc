@@ -31,6 +31,14 @@ void Tracker::begin(const ProcessId& process, const std::optional<ProcessId>& pa
   }
 }
 
+void Tracker::was_given(const Descriptor& place, uint64_t inode) {
+  Story& story = x_stories[inode != 0 ? Key{inode, {}} : Key{0, place}];
+  story.facts.inode = inode;
+  story.facts.opener = place.process;
+  story.facts.before_attach = true;
+  story.inherited = true;
+}
+
 void Tracker::drop_key(const Key& key, const Story& story) {
   const auto known = x_keys.find(story.facts.id);
   if (known != x_keys.end() && known->second == key) x_keys.erase(known);

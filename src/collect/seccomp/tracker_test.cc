@@ -49,7 +49,7 @@ class Calls {
     facts.id = {inode, 1};
     facts.kind = kind;
     facts.inode = inode;
-    facts.before_attach = true;
+    facts.before_attach = from_before;
     tracker.complete(facts, {{kService, fd}}, began);
     gone.clear();
     tracker.finish_look(began, [this](const Closed& closed) { gone.push_back(closed); });
@@ -57,6 +57,7 @@ class Calls {
   }
 
   explicit Calls(ToldCalls told = ToldCalls::kAll) : tracker(told) {}
+  bool from_before = false;  // as a look says
   Tracker tracker;
   std::vector<Closed> gone;
 
@@ -174,6 +175,36 @@ TEST(Tracker, each_end_of_a_pipe_is_given) {
   calls.opens(__NR_pipe2, 2, 200);
   EXPECT_EQ(calls.tracker.opened(), 2U);
   EXPECT_EQ(calls.look(0, 6, Kind::kPipe).opened.stack, 100U);
+}
+
+// 5 was open when the service began.
+TEST(Tracker, what_the_service_was_given_nobody_opened) {
+  Calls calls;
+  calls.tracker.was_given({kService, 5}, 0);
+  calls.tracker.was_given({kService, 6}, 777);
+  calls.opens(__NR_openat, 1, 100);
+  calls.opens(__NR_socket, 2, 100);
+  calls.from_before = true;
+  auto facts = calls.look(0, 5, Kind::kFile);
+  EXPECT_TRUE(facts.before_attach);
+  EXPECT_EQ(facts.opened.stack, kNoStack);
+  facts = calls.look(777, 6);
+  EXPECT_TRUE(facts.before_attach);
+  EXPECT_EQ(calls.tracker.opened(), 0U);
+}
+
+TEST(Tracker, a_number_that_the_service_was_given_and_closed_is_another_file_later) {
+  Calls calls;
+  calls.tracker.was_given({kService, 5}, 0);
+  calls.names(CallKind::kCloses, 1, 0, 101);
+  EXPECT_EQ(calls.tracker.opened(), 0U);
+  calls.gave(1, calls.opens(__NR_openat, 1, 100), 5, Kind::kFile);
+  calls.from_before = true;  // it looks the same
+  const auto facts = calls.look(0, 5, Kind::kFile);
+  EXPECT_EQ(facts.opened.stack, 100U);
+  EXPECT_FALSE(facts.before_attach);
+  EXPECT_EQ(calls.tracker.opened(), 1U);
+  EXPECT_TRUE(calls.gone.empty());
 }
 
 TEST(Tracker, a_closed_number_that_is_named_again_is_another_file) {
