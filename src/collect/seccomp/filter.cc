@@ -5,6 +5,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <initializer_list>
 #include <span>
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
@@ -64,13 +66,28 @@ constexpr uint16_t kEqual = BPF_JMP | BPF_JEQ | BPF_K;
 constexpr uint16_t kAnd = BPF_ALU | BPF_AND | BPF_K;
 constexpr uint16_t kAnyOf = BPF_JMP | BPF_JSET | BPF_K;
 constexpr uint16_t kGreater = BPF_JMP | BPF_JGT | BPF_K;
+constexpr uint16_t kJump = BPF_JMP | BPF_JA;
+constexpr uint16_t kKeep = BPF_MISC | BPF_TAX;
+constexpr uint16_t kLoadValue = BPF_LD | BPF_IMM;
+constexpr uint16_t kShift = BPF_ALU | BPF_LSH | BPF_X;
 constexpr uint16_t kReturn = BPF_RET | BPF_K;
 
 constexpr uint32_t offset_of_argument(uint32_t index) {
   return static_cast<uint32_t>(offsetof(seccomp_data, args)) + index * 8;  // its low half
 }
 
-constexpr size_t kTail = 27;
+// What abort, a failed assertion or a process that gives up sends itself; others come by the
+// thousand (Go preempts by SIGURG).
+constexpr uint32_t signals(std::initializer_list<int> numbers) {
+  uint32_t mask = 0;
+  for (const int number : numbers) mask |= 1U << number;
+  return mask;
+}
+constexpr uint32_t kLastSignal = 31;
+constexpr uint32_t kFatal = signals({SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS,
+                                     SIGFPE, SIGKILL, SIGSEGV, SIGTERM, SIGSYS});
+
+constexpr size_t kTail = 38;
 constexpr size_t kLength = 4 + kAlways.size() + kTail;
 
 constexpr std::array<sock_filter, kLength> make_filter(ToldCalls told) {
@@ -106,12 +123,23 @@ constexpr std::array<sock_filter, kLength> make_filter(ToldCalls told) {
   }
   put(kEqual, __NR_write, 2, 0);
   put(kEqual, __NR_writev, 1, 0);
-  put(kEqual, __NR_fcntl, 2, to(kAllow));
+  put(kEqual, __NR_fcntl, 2, 5);
   put(kLoad, offset_of_argument(0));
   put(kGreater, kLastStandard, to(kTell), to(kAllow));
   put(kLoad, offset_of_argument(1));
   put(kEqual, F_DUPFD, to(kTell), 0);
   put(kEqual, F_DUPFD_CLOEXEC, to(kTell), to(kAllow));
+  put(kEqual, __NR_kill, 2, 0);
+  put(kEqual, __NR_tkill, 1, 0);
+  put(kEqual, __NR_tgkill, 2, to(kAllow));
+  put(kLoad, offset_of_argument(1));
+  put(kJump, 1);
+  put(kLoad, offset_of_argument(2));
+  put(kGreater, kLastSignal, to(kAllow), 0);
+  put(kKeep, 0);
+  put(kLoadValue, 1);
+  put(kShift, 0);
+  put(kAnyOf, kFatal, to(kTell), to(kAllow));
   while (at < kAllow) put(kReturn, SECCOMP_RET_ALLOW);
   put(kReturn, SECCOMP_RET_ALLOW);
   put(kReturn, SECCOMP_RET_USER_NOTIF);
@@ -157,6 +185,9 @@ CallKind kind_of_call(int number) {
     if (call.number == number) return call.kind;
   }
   if (number == __NR_epoll_ctl) return CallKind::kWatches;
+  if (number == __NR_kill || number == __NR_tkill || number == __NR_tgkill) {
+    return CallKind::kSignals;
+  }
   return number == __NR_fcntl ? CallKind::kCopies : CallKind::kSends;
 }
 

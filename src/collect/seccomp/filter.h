@@ -45,6 +45,7 @@ enum class CallKind : uint8_t {
   kClears,    // a range of descriptors goes: close_range
   kExecutes,  // another program begins in the same process
   kEnds,      // the whole process ends
+  kSignals,   // a signal is sent that ends a process, where nobody handles it
   kGave,      // no call of its own: what an opening gave, as a later call shows
 };
 // Of a call that the filter names, by its number.

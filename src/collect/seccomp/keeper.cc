@@ -44,7 +44,7 @@ bool answer_one(int listener) {
 template <class Stands>
 [[nodiscard]] bool serve(int listener, SharedPage& page, Stands stands) {
   let_go(listener, page.call.id);
-  let_go(listener, page.held);
+  for (const auto& held : page.held) let_go(listener, held);
   while (stands()) {
     const short what = ready(listener, kTickMs);
     if ((what & POLLIN) != 0) {
@@ -56,9 +56,14 @@ template <class Stands>
   return true;
 }
 
+struct Held {
+  uint64_t id = 0;
+  int ticks = 0;
+};
+
 [[noreturn]] void keep(int listener, int life, SharedPage& page) {
-  uint64_t seen = page.answered, waiting_id = 0, held = 0;
-  int held_for = 0;
+  uint64_t seen = page.answered, waiting_id = 0;
+  std::array<Held, SharedPage::kMostHeld> held{};
   bool waited = false;
   for (;;) {
     if (ready(life, kTickMs) != 0) {  // the supervisor is gone
@@ -67,9 +72,11 @@ template <class Stands>
     }
     const short what = ready(listener, 0);
     if ((what & POLLHUP) != 0) ::_exit(0);
-    held_for = page.held == held ? held_for + 1 : 0;
-    held = page.held;
-    if (held != 0 && held_for >= kMostHeldTicks) let_go(listener, held);
+    for (size_t i = 0; i < held.size(); ++i) {
+      const uint64_t id = page.held[i];
+      held[i] = {id, id == held[i].id ? held[i].ticks + 1 : 0};
+      if (id != 0 && held[i].ticks >= kMostHeldTicks) let_go(listener, id);
+    }
     const uint64_t now = page.answered, id = page.call.id;
     const bool waits = (what & POLLIN) != 0 || (id != 0 && id == waiting_id);
     const bool stuck = waits && waited && now == seen;

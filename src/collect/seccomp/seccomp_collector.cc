@@ -134,8 +134,7 @@ void SeccompCollector::take_in(RecordSink& sink) {
 void SeccompCollector::poll(RecordSink& sink, Duration wait) {
   x_supervisor.wait(wait);
   take_in(sink);
-  if (x_supervisor.held() == 0) return;
-  (void)scan(sink);
+  if (x_supervisor.ending() != 0) (void)scan(sink);
   x_supervisor.let_held_go();
 }
 

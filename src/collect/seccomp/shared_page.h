@@ -4,6 +4,7 @@
 
 #include <linux/seccomp.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 
@@ -14,7 +15,9 @@ namespace unclosed {
 struct SharedPage {
   seccomp_notif call;                 // the one that the supervisor has now
   std::atomic<uint64_t> answered{0};  // how many it has answered
-  std::atomic<uint64_t> held{0};      // a call that waits for a last look at its process
+  // Calls that wait until their processes were looked at; 0: none.
+  static constexpr size_t kMostHeld = 32;
+  std::array<std::atomic<uint64_t>, kMostHeld> held{};
   static_assert(std::atomic<uint64_t>::is_always_lock_free);
 };
 

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstring>
@@ -60,6 +61,7 @@ bool names_descriptor(CallKind kind) {
     case CallKind::kClears:
     case CallKind::kExecutes:
     case CallKind::kEnds:
+    case CallKind::kSignals:
     case CallKind::kGave:
       return false;
   }
@@ -78,11 +80,15 @@ struct Supervisor::State {
   std::thread thread;
   std::atomic<bool> stop{false}, stopped{false};
 
+  struct Held {
+    uint32_t process = 0;
+    bool ends = false, collected = false;
+  };
   mutable std::mutex mutex;  // of what follows, up to `held`
   std::condition_variable changed;
   CallBatch batch;
   SupervisorCounts counts;
-  std::atomic<uint32_t> held{0};
+  std::array<Held, SharedPage::kMostHeld> held;  // as the page has it
 
   // Of the supervisor's thread alone.
   double balance = 0;  // of the budget, in seconds
@@ -97,6 +103,9 @@ struct Supervisor::State {
   void take_stack(Call& call);
   void keep(Call&& call);
   void keep_given(std::vector<Call>&& given);
+  bool any_held() const;
+  bool must_wait(const Call& call);
+  bool hold(const Call& call, uint64_t id);
   void end();
 };
 
@@ -163,6 +172,37 @@ void Supervisor::State::keep_given(std::vector<Call>&& given) {
   }
 }
 
+bool Supervisor::State::any_held() const {
+  return std::any_of(held.begin(), held.end(), [](const Held& one) { return one.process != 0; });
+}
+
+// Before it goes on, its descriptors or its mappings are wanted, which are there no longer behind
+// this call.
+bool Supervisor::State::must_wait(const Call& call) {
+  if (call.kind == CallKind::kEnds) return true;
+  if (call.kind == CallKind::kSignals) {
+    const auto target = static_cast<int32_t>(call.arguments[0]);
+    if (call.number == __NR_kill && target <= 0) return true;  // a group of processes
+    const auto process = static_cast<uint32_t>(target);
+    return (call.number == __NR_tkill ? onlooker.process_of(process, call.at) : process) ==
+           call.process;
+  }
+  return call.kind == CallKind::kExecutes &&
+         std::any_of(batch.calls.begin(), batch.calls.end(), [&](const Call& before) {
+           return before.process == call.process && !before.stack.bytes.empty();
+         });
+}
+
+// False: too many are held.
+bool Supervisor::State::hold(const Call& call, uint64_t id) {
+  const auto free =
+      std::find_if(held.begin(), held.end(), [](const Held& one) { return one.process == 0; });
+  if (free == held.end()) return false;
+  *free = {call.process, call.kind != CallKind::kExecutes, false};
+  page->held[static_cast<size_t>(free - held.begin())] = id;
+  return true;
+}
+
 void Supervisor::State::look(const seccomp_notif& told) {
   Call call;
   call.number = told.data.nr;
@@ -197,12 +237,10 @@ void Supervisor::State::look(const seccomp_notif& told) {
   }
   const bool stackless = call.kind == CallKind::kClears || call.kind == CallKind::kExecutes ||
                          call.kind == CallKind::kNames;
-  const bool ends = call.kind == CallKind::kEnds;
+  const bool ends = call.kind == CallKind::kEnds || call.kind == CallKind::kSignals;
   const std::lock_guard lock(mutex);  // the stack goes into the batch
   if (wanted && !ends && !stackless) take_stack(call);
-  if (ends && wanted && page->held == 0) {
-    page->held = told.id;
-    held = call.process;
+  if (wanted && must_wait(call) && hold(call, told.id)) {
     keep_given(std::move(given));
     keep(std::move(call));
     changed.notify_all();
@@ -274,6 +312,7 @@ void Supervisor::collect(CallBatch& batch) {
   batch.clear();
   const std::lock_guard lock(x_state->mutex);
   std::swap(x_state->batch, batch);
+  for (auto& one : x_state->held) one.collected = one.process != 0;
 }
 
 SupervisorCounts Supervisor::counts() const {
@@ -287,15 +326,24 @@ void Supervisor::tell_goroutines(uint32_t process, const GoroutinePlace& place) 
 
 void Supervisor::wait(Duration most) {
   std::unique_lock lock(x_state->mutex);
-  x_state->changed.wait_for(lock, most, [&] { return x_state->held != 0; });
+  x_state->changed.wait_for(lock, most, [&] { return x_state->any_held(); });
 }
 
-uint32_t Supervisor::held() const { return x_state->held; }
+uint32_t Supervisor::ending() const {
+  const std::lock_guard lock(x_state->mutex);
+  for (const auto& one : x_state->held) {
+    if (one.process != 0 && one.ends) return one.process;
+  }
+  return 0;
+}
 
 void Supervisor::let_held_go() {
-  if (x_state->held.exchange(0) == 0) return;
-  let_go(x_state->listener.get(), x_state->page->held);
-  x_state->page->held = 0;
+  const std::lock_guard lock(x_state->mutex);
+  for (size_t i = 0; i < x_state->held.size(); ++i) {
+    if (!x_state->held[i].collected) continue;
+    x_state->held[i] = {};
+    let_go(x_state->listener.get(), x_state->page->held[i].exchange(0));
+  }
 }
 
 Supervisor::Supervisor(std::unique_ptr<State> state) : x_state(std::move(state)) {}
@@ -304,6 +352,7 @@ Supervisor& Supervisor::operator=(Supervisor&&) noexcept = default;
 Supervisor::~Supervisor() {
   if (!x_state) return;
   x_state->end();
+  for (auto& one : x_state->held) one.collected = one.process != 0;
   let_held_go();
 }
 

@@ -39,11 +39,13 @@ class Supervisor {
   SupervisorCounts counts() const;
   // From now on calls of this process tell their goroutine.
   void tell_goroutines(uint32_t process, const GoroutinePlace& place);
-  // Waits until a process is held at the end of its life, or until the time is over.
+  // Waits until a process is held, or until the time is over. Held are those that are about to end,
+  // their descriptors still open, and those that are about to run another program, so that their
+  // stacks can be walked. The keeper lets each go after a second if nobody does.
   void wait(Duration most);
-  // The process that is held in exit_group, its descriptors still open; 0: none. The keeper lets it
-  // go after a second if nobody does.
-  uint32_t held() const;
+  // Of those one that is about to end; 0: none.
+  uint32_t ending() const;
+  // Lets those go whose last calls were collected.
   void let_held_go();
 
  private:

@@ -119,7 +119,7 @@ TEST_F(SupervisorTest, calls_go_on_and_are_told) {
   auto supervisor = Supervisor::start(listener_of(service, *board), {.stack_budget = 0});
   ASSERT_TRUE(supervisor) << supervisor.error().context;
   board->go = true;
-  ASSERT_TRUE(wait_until([&] { return supervisor->held() == static_cast<uint32_t>(service); }));
+  ASSERT_TRUE(wait_until([&] { return supervisor->ending() == static_cast<uint32_t>(service); }));
   CallBatch batch;
   supervisor->collect(batch);
   const auto& calls = batch.calls;
@@ -134,6 +134,57 @@ TEST_F(SupervisorTest, calls_go_on_and_are_told) {
   EXPECT_EQ(calls[2].kind, CallKind::kCloses);
   EXPECT_EQ(calls[2].on.inode, calls[1].on.inode);
   EXPECT_EQ(calls[3].kind, CallKind::kEnds);
+  supervisor->let_held_go();
+  EXPECT_EQ(::waitpid(service, nullptr, 0), service);
+  service = -1;
+}
+
+TEST_F(SupervisorTest, who_ends_itself_by_a_signal_is_held_and_who_handles_it_lives_on) {
+  ::signal(SIGTERM, [](int) {});
+  service = start_service(*board, [] {
+    ::kill(::getpid(), 0);  // asks whether it is there: of no interest
+    ::raise(SIGTERM);
+    ::abort();
+  });
+  ::signal(SIGTERM, SIG_DFL);
+  auto supervisor = Supervisor::start(listener_of(service, *board), {.stack_budget = 0});
+  ASSERT_TRUE(supervisor) << supervisor.error().context;
+  board->go = true;
+  CallBatch batch;
+  for (const uint64_t signal : {SIGTERM, SIGABRT}) {
+    ASSERT_TRUE(
+        wait_until([&] { return supervisor->ending() == static_cast<uint32_t>(service); }));
+    supervisor->let_held_go();  // nobody has collected its calls
+    EXPECT_NE(supervisor->ending(), 0U);
+    supervisor->collect(batch);
+    ASSERT_FALSE(batch.calls.empty());
+    EXPECT_EQ(batch.calls.back().kind, CallKind::kSignals);
+    EXPECT_EQ(batch.calls.back().number, __NR_tgkill) << signal;
+    supervisor->let_held_go();
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(service, &status, 0), service);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+  service = -1;
+}
+
+TEST_F(SupervisorTest, a_program_is_not_run_before_the_stacks_of_the_one_before_are_collected) {
+  service = start_service(*board, [] {
+    ::open("/dev/null", O_RDONLY);
+    ::execl("/bin/true", "true", nullptr);
+  });
+  auto supervisor = Supervisor::start(listener_of(service, *board), {.stack_budget = 0});
+  ASSERT_TRUE(supervisor) << supervisor.error().context;
+  board->go = true;
+  std::this_thread::sleep_for(milliseconds(100));
+  CallBatch batch;
+  supervisor->collect(batch);
+  ASSERT_FALSE(batch.calls.empty());
+  EXPECT_EQ(batch.calls.back().kind, CallKind::kExecutes);
+  EXPECT_EQ(supervisor->ending(), 0U);
+  supervisor->let_held_go();
+  ASSERT_TRUE(wait_until([&] { return supervisor->ending() == static_cast<uint32_t>(service); }));
+  supervisor->collect(batch);
   supervisor->let_held_go();
   EXPECT_EQ(::waitpid(service, nullptr, 0), service);
   service = -1;
@@ -159,7 +210,7 @@ TEST_F(SupervisorTest, of_a_go_program_numbers_and_some_closes_are_told) {
   auto supervisor = Supervisor::start(listener_of(service, *board), {.stack_budget = 0});
   ASSERT_TRUE(supervisor) << supervisor.error().context;
   board->go = true;
-  ASSERT_TRUE(wait_until([&] { return supervisor->held() == static_cast<uint32_t>(service); }));
+  ASSERT_TRUE(wait_until([&] { return supervisor->ending() == static_cast<uint32_t>(service); }));
   CallBatch batch;
   supervisor->collect(batch);
   const auto& calls = batch.calls;
