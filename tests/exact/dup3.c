@@ -1,6 +1,7 @@
 // dup3(2), to a free number and onto an open one.
 // on seccomp no stack of event: more than one opening may be meant
 // on seccomp no copier of replace: more than one opening may be meant
+// on seccomp copy may stand for replace: each number has the copier that made it, not the last of its file
 #include <sys/eventfd.h>
 
 #include "exact.h"

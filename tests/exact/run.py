@@ -149,6 +149,8 @@ class Expected:
         late = {"any"} if rung == "seccomp" else set()
         self.stackless = lines.get("stack", set()) | late
         self.copierless = lines.get("copier", set()) | late
+        stand_ins = re.findall(rf"^// on {rung} (\S+) may stand for ([^:\n]+):", source, re.M)
+        self.stand_ins = {(other, one) for other, ones in stand_ins for one in ones.split()}
         self.unlisted = lines.get("number", set())    # openers whose descriptors may be missing
         self.uncounted = RUNGS[rung][1]               # what came and went between two looks is not counted
         self.every = rung == "proc"                   # no stacks are told there
@@ -187,7 +189,8 @@ def compare(seen, table, actual, openers, expected):
                          ("without a stack" if opening is None else f"by {sorted(found) or sorted(opening)}"))
         if found - {opener}:
             wrong.append(f"{key} was opened by {opener or 'nobody that was seen'}, and reported as by {sorted(found)}")
-        if copier and copier not in (copying or set()) and not (copying is None and expected.may_lack_copier(copier)):
+        stands_in = any((other, copier) in expected.stand_ins for other in copying or ())
+        if copier and not stands_in and copier not in (copying or set()) and not (copying is None and expected.may_lack_copier(copier)):
             wrong.append(f"{key} was copied by {copier}, and reported as by {sorted(copying or [])}")
     missing = {key for key in table.entries() if key[0] in {pid for pid, _ in actual}} - actual.keys()
     if missing:

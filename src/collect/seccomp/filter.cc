@@ -50,7 +50,7 @@ constexpr std::array kAlways = {
     Told{__NR_dup3, CallKind::kCopies},         Told{__NR_close_range, CallKind::kClears},
     Told{__NR_execve, CallKind::kExecutes},     Told{__NR_execveat, CallKind::kExecutes},
     Told{__NR_exit_group, CallKind::kEnds},     Told{__NR_bind, CallKind::kNames},
-    Told{__NR_listen, CallKind::kNames},
+    Told{__NR_listen, CallKind::kNames},        Told{__NR_unshare, CallKind::kParts},
 };
 // write and writev: the filter sees a number, not what it is open on; but what a service says to
 // its terminal or log never concerns us.

@@ -43,6 +43,7 @@ enum class CallKind : uint8_t {
   kSends,     // fd
   kCloses,    // fd
   kClears,    // a range of descriptors goes: close_range
+  kParts,     // the thread may get a table of its own: unshare
   kExecutes,  // another program begins in the same process
   kEnds,      // the whole process ends
   kSignals,   // a signal is sent that ends a process, where nobody handles it

@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/kcmp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -162,6 +164,14 @@ std::optional<StackCopy> Onlooker::position(uint32_t id) {
   const auto where = size > 0 ? sp_and_pc({text.data(), static_cast<size_t>(size)}) : std::nullopt;
   if (!where || where->first > UINT64_MAX - kMostStackCopy) return std::nullopt;
   return StackCopy{where->second, where->first, {}};
+}
+
+bool Onlooker::apart(uint32_t process, uint32_t thread) {
+  const auto found = x_apart.find(thread);
+  if (found == x_apart.end()) return false;
+  const long order = ::syscall(SYS_kcmp, process, thread, KCMP_FILES, 0, 0);
+  if (order == 0) x_apart.erase(found);  // another thread has the number now, or it was refused
+  return order != 0;
 }
 
 bool Onlooker::changes_table(uint32_t id) {

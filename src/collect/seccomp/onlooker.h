@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/fd.h"
@@ -32,6 +33,10 @@ class Onlooker {
   static std::optional<std::vector<int>> closing_on_exec(uint32_t process);
   // Where it stands: pc and sp; nullopt: it cannot be read.
   std::optional<StackCopy> position(uint32_t thread);
+  // Whether a thread has a table of its own, which is not looked at. Asked of those alone that have
+  // said they may: `parts`.
+  bool apart(uint32_t process, uint32_t thread);
+  void parts(uint32_t thread) { x_apart.insert(thread); }
   // Whether it may be in a call that opens or closes.
   bool changes_table(uint32_t thread);
   // Copies of its memory as much as is there; answers how much that is.
@@ -52,6 +57,7 @@ class Onlooker {
 
   std::unordered_map<uint32_t, Thread> x_threads;
   std::unordered_map<uint32_t, Fd> x_tables;  // /proc/PID/fd
+  std::unordered_set<uint32_t> x_apart;       // threads that may have a table of their own
   uint32_t x_listening = 0;                   // the process whose listener was asked for last
   int x_listener_fd = -1;
   OpenOn x_listener;

@@ -1,6 +1,7 @@
 #include "collect/seccomp/supervisor.h"
 
 #include <errno.h>
+#include <linux/close_range.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
@@ -61,6 +62,7 @@ bool names_descriptor(CallKind kind) {
     case CallKind::kClears:
     case CallKind::kExecutes:
     case CallKind::kEnds:
+    case CallKind::kParts:
     case CallKind::kSignals:
     case CallKind::kGave:
       return false;
@@ -211,7 +213,14 @@ void Supervisor::State::look(const seccomp_notif& told) {
   call.at = monotonic_now();
   call.arguments = {told.data.args[0], told.data.args[1]};
   call.process = onlooker.process_of(told.pid, call.at);
-  bool wanted = call.process != 0;
+  const bool parts =
+      call.kind == CallKind::kParts ||
+      (call.kind == CallKind::kClears && (told.data.args[2] & CLOSE_RANGE_UNSHARE) != 0);
+  const bool apart = onlooker.apart(call.process, call.thread);
+  if (parts) onlooker.parts(call.thread);
+  const bool ends = call.kind == CallKind::kEnds || call.kind == CallKind::kSignals;
+  bool wanted = call.process != 0 && call.kind != CallKind::kParts &&
+                (!apart || ends || call.kind == CallKind::kExecutes);
   if (names_descriptor(call.kind)) {
     call.fd = static_cast<int>(told.data.args[named_argument(call.kind)]);
     const bool looks = wanted && call.kind != CallKind::kWatches;
@@ -219,7 +228,7 @@ void Supervisor::State::look(const seccomp_notif& told) {
     wanted = looks ? call.on.known && (call.kind != CallKind::kSends || call.on.socket) : wanted;
   }
   std::vector<Call> given;
-  if (call.process != 0) given = numbers->note(call, told.data.args[2]);
+  if (call.process != 0 && !apart) given = numbers->note(call, told.data.args[2]);
   if (wanted && (call.number == __NR_openat || call.number == __NR_openat2)) {
     onlooker.read_path(told.data.args[1], call);
   }
@@ -228,7 +237,7 @@ void Supervisor::State::look(const seccomp_notif& told) {
   const bool accepts = call.number == __NR_accept || call.number == __NR_accept4;
   if (accepts && wanted)
     call.on = onlooker.listener(call.process, static_cast<int>(told.data.args[0]));
-  if (call.kind == CallKind::kExecutes && wanted) {
+  if (call.kind == CallKind::kExecutes && wanted && !apart) {
     call.closing = Onlooker::closing_on_exec(call.process);
   }
   if (call.kind == CallKind::kConnects && wanted) {
@@ -237,7 +246,6 @@ void Supervisor::State::look(const seccomp_notif& told) {
   }
   const bool stackless = call.kind == CallKind::kClears || call.kind == CallKind::kExecutes ||
                          call.kind == CallKind::kNames;
-  const bool ends = call.kind == CallKind::kEnds || call.kind == CallKind::kSignals;
   const std::lock_guard lock(mutex);  // the stack goes into the batch
   if (wanted && !ends && !stackless) take_stack(call);
   if (wanted && must_wait(call) && hold(call, told.id)) {
