@@ -9,34 +9,60 @@ namespace unclosed {
 // Between the look at the tables and the ledger: adds what the calls told.
 class SeccompCollector::Merger : public RecordSink {
  public:
-  Merger(Tracker& tracker, RecordSink& sink) : x_tracker(tracker), x_sink(sink) {}
+  Merger(Tracker& tracker, Ended& ended, const ProcFs& proc, RecordSink& sink)
+      : x_tracker(tracker), x_ended(ended), x_proc(proc), x_sink(sink) {
+    ++x_ended.look;
+  }
 
   void accept(const Record& record) override {
     if (const auto* begin = std::get_if<ScanBegin>(&record)) x_began = begin->at;
     if (const auto* process = std::get_if<ProcessSeen>(&record)) {
-      x_tracker.begin(process->info.id, process->info.parent);
+      x_tracker.begin(process->info.id, process->info.parent,
+                      x_proc.started(process->info.id));
     }
-    if (const auto* gone = std::get_if<ProcessGone>(&record)) x_tracker.end(gone->id);
+    if (const auto* gone = std::get_if<ProcessGone>(&record)) {
+      x_tracker.end(gone->id);
+      x_ended.at[gone->id] = x_ended.look;
+    }
     if (const auto* seen = std::get_if<Seen>(&record)) {
+      if (x_ended.with_child.contains(seen->facts.id)) return;
       Seen completed = *seen;
       x_tracker.complete(completed.facts, completed.descriptors, x_began);
-      return x_sink.accept(completed);
+      if (!ended_with_child(completed)) return x_sink.accept(completed);
+      (void)x_tracker.closed(completed.facts.id);
+      x_ended.with_child.insert(completed.facts.id);
+      return x_sink.accept(Vanished{x_began, completed.at, completed.facts.id});
     }
     if (const auto* vanished = std::get_if<Vanished>(&record)) {
+      if (x_ended.with_child.erase(vanished->id) > 0) return;
       if (const auto closed = x_tracker.closed(vanished->id)) return x_sink.accept(*closed);
     }
     if (const auto* end = std::get_if<ScanEnd>(&record)) {
       x_tracker.finish_look(x_began, [&](const Closed& closed) { x_sink.accept(closed); });
       ScanEnd whole = *end;
       whole.opened_total = x_tracker.opened();
-      whole.closed_total += x_tracker.closed_unseen();
+      whole.closed_total += x_tracker.closed_unseen() + x_ended.with_child.size();
       return x_sink.accept(whole);
     }
     x_sink.accept(record);
   }
 
  private:
+  // Whoever had it last has ended, and before who opened it, who has closed it then.
+  bool ended_with_child(const Seen& seen) const {
+    const auto opener = x_ended.at.find(seen.facts.opener);
+    const uint64_t last = opener == x_ended.at.end() ? UINT64_MAX : opener->second;
+    return !seen.descriptors.empty() &&
+           std::all_of(seen.descriptors.begin(), seen.descriptors.end(),
+                       [&](const Descriptor& one) {
+                         const auto holder = x_ended.at.find(one.process);
+                         return holder != x_ended.at.end() && holder->second < last;
+                       });
+  }
+
   Tracker& x_tracker;
+  Ended& x_ended;
+  const ProcFs& x_proc;
   RecordSink& x_sink;
   Instant x_began;
 };
@@ -78,7 +104,7 @@ std::optional<ProcessId> SeccompCollector::process_of(uint32_t pid, RecordSink& 
   if (std::find(targets.begin(), targets.end(), *process) == targets.end() &&
       add_target(*process)) {
     if (auto info = x_proc.info(*process)) {
-      x_tracker.begin(*process, info->parent);
+      x_tracker.begin(*process, info->parent, x_proc.started(*process));
       sink.accept(ProcessSeen{monotonic_now(), *std::move(info)});
     }
   }
@@ -140,7 +166,7 @@ void SeccompCollector::poll(RecordSink& sink, Duration wait) {
 
 Status SeccompCollector::scan(RecordSink& sink) {
   take_in(sink);
-  Merger merger(x_tracker, sink);
+  Merger merger(x_tracker, x_ended, x_proc, sink);
   x_last_look = monotonic_now();
   x_goroutines_told.clear();  // again, should the supervisor have forgotten
   const Status scanned = x_polling.scan(merger);

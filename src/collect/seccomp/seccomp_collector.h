@@ -41,13 +41,22 @@ class SeccompCollector {
 
   uint64_t descriptors() const { return x_polling.descriptors(); }
   uint64_t opened() const { return x_tracker.opened(); }
-  uint64_t closed() const { return x_polling.closed() + x_tracker.closed_unseen(); }
+  uint64_t closed() const {
+    return x_polling.closed() + x_tracker.closed_unseen() + x_ended.with_child.size();
+  }
   SupervisorCounts counts() const { return x_supervisor.counts(); }
   // What could not be seen, in sentences.
   std::vector<std::string> notes() const;
 
  private:
   class Merger;
+  // What became of processes and of what they had inherited.
+  struct Ended {
+    std::map<ProcessId, uint64_t> at;  // by the look that missed them
+    // Connections that ended with a child, whose opener lives on; the looks may show them a while.
+    std::unordered_set<ConnectionId, ConnectionIdHash> with_child;
+    uint64_t look = 0;
+  };
   SeccompCollector(Supervisor supervisor, ToldCalls told, CodeSource& code, const ProcFs& proc);
   void take_in(RecordSink& sink);
   std::optional<ProcessId> process_of(uint32_t pid, RecordSink& sink);
@@ -58,6 +67,7 @@ class SeccompCollector {
   PollingCollector x_polling;
   Unwinder x_unwinder;
   Tracker x_tracker;
+  Ended x_ended;
   std::map<uint32_t, ProcessId> x_processes;
   std::unordered_map<StackId, RawStack> x_stacks;
   std::unordered_set<uint32_t> x_goroutines_told;  // processes, since the last look

@@ -34,9 +34,9 @@ class Tracker {
   explicit Tracker(ToldCalls told = ToldCalls::kAll) : x_told(told) {}
 
   void note(const TracedCall& traced);
-  // A process of which nothing was known yet: what its parent has, or has opened just now, it may
-  // have inherited.
-  void begin(const ProcessId& process, const std::optional<ProcessId>& parent);
+  // A process of which nothing was known yet, and when it was forked at the earliest: what its
+  // parent has, has opened just now or has closed since, it may have inherited.
+  void begin(const ProcessId& process, const std::optional<ProcessId>& parent, Instant forked);
   void end(const ProcessId& process);
   // The process had it when it was started: nobody here has opened it. `inode`: of a socket, else 0.
   void was_given(const Descriptor& place, uint64_t inode);

@@ -5,13 +5,16 @@
 
 namespace unclosed {
 
-void Tracker::begin(const ProcessId& process, const std::optional<ProcessId>& parent) {
+void Tracker::begin(const ProcessId& process, const std::optional<ProcessId>& parent,
+                    Instant forked) {
   if (!x_begun.insert(process).second || !parent) return;
   std::vector<std::pair<Key, Story>> inherited;
   for (auto entry = x_stories.lower_bound({0, {*parent, 0}});
        entry != x_stories.end() && entry->first.place.process == *parent; ++entry) {
-    if (entry->second.closed || entry->first.inode != 0) continue;
+    const auto& closed = entry->second.closed;
+    if ((closed && closed->at < forked) || entry->first.inode != 0) continue;
     Story story = entry->second;
+    story.closed.reset();
     story.inherited = true;
     inherited.push_back({{0, {process, entry->first.place.fd}}, std::move(story)});
   }
@@ -62,7 +65,12 @@ Tracker::Story& Tracker::taken_over(const Key& key, const ConnectionFacts& facts
     if (theirs != x_stories.end() && theirs->second.facts.id == facts.id) story = theirs->second;
     story.closed = closed;
   }
-  if (story.inherited && !story.looked_at) x_taken_over.insert(story.facts.id);
+  const bool first_look = story.inherited && !story.looked_at;
+  if (first_look && story.opening_known && !is_socket(facts.kind) &&
+      story.facts.kind != facts.kind && facts.kind != Kind::kFifo) {
+    return story = {};  // not its parent's
+  }
+  if (first_look) x_taken_over.insert(story.facts.id);
   story.inherited = false;
   return story;
 }

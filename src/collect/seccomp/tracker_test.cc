@@ -375,7 +375,7 @@ class Inherited : public testing::Test {
   void SetUp() override {
     calls.opens(__NR_openat, 1, 100);
     EXPECT_EQ(look({{kService, kFd}}).opened.stack, 100U);
-    calls.tracker.begin(kChild, kService);
+    calls.tracker.begin(kChild, kService, calls.now());
   }
   void closes(const ProcessId& process, StackId stack) {
     auto traced = calls.made(CallKind::kCloses, __NR_close, 9, stack);
@@ -428,6 +428,46 @@ TEST_F(Inherited, what_the_parent_has_closed_is_still_known_by_its_opening) {
   EXPECT_EQ(closed->facts.opened.stack, 100U);
 }
 
+// The child is noticed late.
+TEST(Tracker, what_the_parent_has_closed_since_the_fork_was_inherited_before_it_not) {
+  Calls calls;
+  calls.gave(1, calls.opens(__NR_pipe2, 1, 100), 5, Kind::kPipe);
+  calls.gave(1, calls.opens(__NR_pipe2, 1, 200), 6, Kind::kPipe);
+  const auto closes = [&](int fd) {
+    auto traced = calls.made(CallKind::kCloses, __NR_close, 1, 300);
+    traced.call.fd = fd;
+    traced.call.on = {true, false, 0, Kind::kPipe, {}};
+    calls.tracker.note(traced);
+  };
+  closes(5);
+  const Instant forked = calls.now();
+  closes(6);
+  const ProcessId child{43, 8};
+  calls.tracker.begin(child, kService, forked);
+  const Instant began = calls.now();
+  for (const int fd : {5, 6}) {
+    ConnectionFacts facts;
+    facts.id = {static_cast<uint64_t>(fd), 1};
+    facts.kind = Kind::kPipe;
+    calls.tracker.complete(facts, {{child, fd}}, began);
+    EXPECT_EQ(facts.opened.stack, fd == 6 ? 200U : kNoStack);
+    EXPECT_EQ(facts.opener == kService, fd == 6);
+  }
+}
+
+// Another file by now, and nobody has told of it.
+TEST(Tracker, what_a_child_has_under_a_number_of_its_parents_must_look_like_its_parents) {
+  Calls calls;
+  calls.gave(1, calls.opens(__NR_pipe2, 1, 100), 5, Kind::kPipe);
+  const ProcessId child{43, 8};
+  calls.tracker.begin(child, kService, calls.now());
+  ConnectionFacts facts;
+  facts.id = {9, 1};
+  facts.kind = Kind::kTimerfd;
+  calls.tracker.complete(facts, {{child, 5}}, calls.now());
+  EXPECT_EQ(facts.opened.stack, kNoStack);
+}
+
 TEST_F(Inherited, a_number_that_the_parent_uses_again_leaves_the_child_what_it_was) {
   look({{kService, kFd}, {kChild, kFd}});
   closes(kService, 200);
@@ -450,7 +490,7 @@ TEST(Tracker, a_childs_own_file_under_a_number_of_its_parents_is_opened_anew) {
   calls.opens(__NR_openat, 1, 100);
   calls.look(0, 5, Kind::kFile);
   const ProcessId child{43, 8};
-  calls.tracker.begin(child, kService);
+  calls.tracker.begin(child, kService, calls.now());
   ConnectionFacts facts;
   facts.id = {9, 2};
   facts.kind = Kind::kEventfd;
@@ -463,7 +503,7 @@ TEST(Tracker, what_the_parent_opened_under_a_number_not_yet_known_is_counted_onc
   Calls calls;
   calls.opens(__NR_openat, 1, 100);
   const ProcessId child{43, 8};
-  calls.tracker.begin(child, kService);
+  calls.tracker.begin(child, kService, calls.now());
   auto traced = calls.made(CallKind::kCloses, __NR_close, 9, 200);
   traced.process = child;
   traced.call.fd = 5;
