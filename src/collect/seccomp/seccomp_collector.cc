@@ -22,6 +22,8 @@ class SeccompCollector::Merger : public RecordSink {
     }
     if (const auto* gone = std::get_if<ProcessGone>(&record)) {
       x_tracker.end(gone->id);
+      constexpr size_t kMostEnded = 4096;
+      if (x_ended.at.size() >= kMostEnded) x_ended.at.clear();
       x_ended.at[gone->id] = x_ended.look;
     }
     if (const auto* seen = std::get_if<Seen>(&record)) {

@@ -99,14 +99,14 @@ Tracker::Key Tracker::key_of(const TracedCall& traced) {
 
 void Tracker::tell_opening(Story& story, const Opening& opening) {
   ConnectionFacts& facts = story.facts;
-  story.inherited = opening.inherited && !gives_socket(opening.number);
+  story.inherited = opening.parent && !gives_socket(opening.number);
   if (copies(opening.number)) {
     facts.duplicated = opening.use;
     facts.kind = opening.kind;
     if (!opening.first) return;
   }
   story.opening_known = true;
-  facts.opener = opening.process;
+  facts.opener = opening.parent.value_or(opening.process);
   facts.opened = opening.first.value_or(opening.use);
   facts.before_attach = false;
   if (accepts(opening.number)) {

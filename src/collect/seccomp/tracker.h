@@ -38,7 +38,8 @@ class Tracker {
   // parent has, has opened just now or has closed since, it may have inherited.
   void begin(const ProcessId& process, const std::optional<ProcessId>& parent, Instant forked);
   void end(const ProcessId& process);
-  // The process had it when it was started: nobody here has opened it. `inode`: of a socket, else 0.
+  // The process had it when it was started: nobody here has opened it. `inode`: of a socket, else
+  // 0.
   void was_given(const Descriptor& place, uint64_t inode);
 
   // Of a connection that is open in a look that began at `began`: adds what is known to its facts.
@@ -69,8 +70,8 @@ class Tracker {
     // Of a copy: what it was made of.
     Kind kind = Kind::kOther;
     std::optional<Use> first;
-    bool inherited = false;  // made by the parent
-    uint32_t given = 0;      // so many of its numbers are known
+    std::optional<ProcessId> parent = std::nullopt;  // who made it, where it was inherited
+    uint32_t given = 0;                              // so many of its numbers are known
   };
   // Openings of the same kind, by the same stack and thread: the last stands for all.
   struct LooseKey {

@@ -20,8 +20,8 @@ void Tracker::begin(const ProcessId& process, const std::optional<ProcessId>& pa
   }
   for (auto& [key, story] : inherited) x_stories.try_emplace(key, std::move(story));
   const auto loosen_copy = [&](Opening opening) {
+    if (!opening.parent) opening.parent = opening.process;
     opening.process = process;
-    opening.inherited = true;
     loosen(opening);
   };
   for (const auto& [thread, opening] : x_last) {

@@ -514,5 +514,19 @@ TEST(Tracker, what_the_parent_opened_under_a_number_not_yet_known_is_counted_onc
   EXPECT_TRUE(calls.gone.empty());
 }
 
+TEST(Tracker, what_the_parent_opened_is_the_parents_where_a_child_alone_is_seen_to_have_it) {
+  Calls calls;
+  calls.opens(__NR_openat, 1, 100);
+  const ProcessId child{43, 8};
+  calls.tracker.begin(child, kService, calls.now());
+  ConnectionFacts facts;
+  facts.id = {9, 1};
+  facts.kind = Kind::kFile;
+  facts.opener = child;
+  calls.tracker.complete(facts, {{child, 5}}, calls.now());
+  EXPECT_EQ(facts.opened.stack, 100U);
+  EXPECT_EQ(facts.opener, kService);
+}
+
 }  // namespace
 }  // namespace unclosed
