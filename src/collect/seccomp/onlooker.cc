@@ -100,15 +100,19 @@ ssize_t Onlooker::read_link(uint32_t process, int fd, std::span<char> link) {
   std::array<char, 16> number{};
   *fmt::format_to_n(number.data(), number.size() - 1, "{}", fd).out = '\0';
   const auto known = x_tables.find(process);
+  const Instant now = monotonic_now();
   if (known != x_tables.end()) {
-    const ssize_t size = ::readlinkat(known->second.get(), number.data(), link.data(), link.size());
-    if (size > 0) return size;
+    Table& table = known->second;
+    const ssize_t size =
+        ::readlinkat(table.directory.get(), number.data(), link.data(), link.size());
+    if (size > 0) table.checked = now;
+    if (size > 0 || now - table.checked < kTrusted) return size;
   }
   auto table = Fd::open(fmt::format("/proc/{}/fd", process), O_PATH | O_DIRECTORY);
   if (!table) return -1;
   if (x_tables.size() >= kMostProcesses) x_tables.clear();
-  Fd& kept = x_tables[process] = *std::move(table);
-  return ::readlinkat(kept.get(), number.data(), link.data(), link.size());
+  const Table& kept = x_tables[process] = {*std::move(table), now};
+  return ::readlinkat(kept.directory.get(), number.data(), link.data(), link.size());
 }
 
 OpenOn Onlooker::open_on(uint32_t process, int fd) {

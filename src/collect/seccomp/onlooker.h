@@ -56,7 +56,11 @@ class Onlooker {
   ssize_t read_link(uint32_t process, int fd, std::span<char> link);
 
   std::unordered_map<uint32_t, Thread> x_threads;
-  std::unordered_map<uint32_t, Fd> x_tables;  // /proc/PID/fd
+  struct Table {
+    Fd directory;  // /proc/PID/fd
+    Instant checked;
+  };
+  std::unordered_map<uint32_t, Table> x_tables;  // by process
   std::unordered_set<uint32_t> x_apart;       // threads that may have a table of their own
   uint32_t x_listening = 0;                   // the process whose listener was asked for last
   int x_listener_fd = -1;
