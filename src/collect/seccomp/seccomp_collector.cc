@@ -1,5 +1,6 @@
 #include "collect/seccomp/seccomp_collector.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +22,10 @@ class SeccompCollector::Merger : public RecordSink {
                       x_proc.started(process->info.id));
     }
     if (const auto* gone = std::get_if<ProcessGone>(&record)) {
+      if (x_ended.looked_at.erase(gone->id) == 0) ++x_ended.unseen;
+      for (const auto& [facts, place] : x_tracker.left_by(gone->id)) {
+        x_sink.accept(Seen{gone->at, facts, {place}});
+      }
       x_tracker.end(gone->id);
       constexpr size_t kMostEnded = 4096;
       if (x_ended.at.size() >= kMostEnded) x_ended.at.clear();
@@ -125,6 +130,9 @@ void SeccompCollector::take_in(RecordSink& sink) {
   for (Call& call : x_batch.calls) {
     const auto process = process_of(call.process, sink);
     if (!process) continue;
+    if (call.kind == CallKind::kEnds || call.kind == CallKind::kSignals) {
+      x_ended.looked_at.insert(*process);
+    }
     if (call.kind == CallKind::kExecutes) {
       x_unwinder.forget(*process);
       x_goroutines_told.erase(call.process);
@@ -190,6 +198,12 @@ std::vector<std::string> SeccompCollector::notes() const {
     notes.front() +=
         "; of its accepts and closes one in four was told: others that were accepted at the same "
         "address have the same line, and some that came and went were not counted";
+  }
+  if (x_ended.unseen > 0) {
+    notes.push_back(fmt::format(
+        "{} ended without a look at the end (by a fault, or by a signal of another): what was open "
+        "is known as of the last look and of what was told since",
+        x_ended.unseen == 1 ? "one process" : fmt::format("{} processes", x_ended.unseen)));
   }
   return notes;
 }

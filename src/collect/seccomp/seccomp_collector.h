@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -55,7 +56,8 @@ class SeccompCollector {
     std::map<ProcessId, uint64_t> at;  // by the look that missed them
     // Connections that ended with a child, whose opener lives on; the looks may show them a while.
     std::unordered_set<ConnectionId, ConnectionIdHash> with_child;
-    uint64_t look = 0;
+    std::set<ProcessId> looked_at;  // those that are about to end
+    uint64_t look = 0, unseen = 0;
   };
   SeccompCollector(Supervisor supervisor, ToldCalls told, CodeSource& code, const ProcFs& proc);
   void take_in(RecordSink& sink);

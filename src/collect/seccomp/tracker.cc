@@ -277,6 +277,7 @@ Tracker::Story& Tracker::begin_story(const Key& key, const TracedCall& traced) {
   story.facts.opener = traced.process;
   story.facts.opened.at = traced.use.at;
   story.began = traced.use.at;
+  story.fd = traced.call.fd;
   story.look = x_looks;
   return story;
 }
@@ -405,6 +406,19 @@ void Tracker::note(const TracedCall& traced) {
     if (source.opening_known) opening.first = source.facts.opened;
   }
   x_last[call.thread] = opening;
+}
+
+std::vector<Tracker::Left> Tracker::left_by(const ProcessId& process) const {
+  std::vector<Left> left;
+  if (x_told == ToldCalls::kOfGo) return left;
+  for (const auto& [key, story] : x_stories) {
+    const bool own = key.inode != 0 ? story.facts.opener == process : key.place.process == process;
+    if (!own || !story.opening_known || story.closed || story.looked_at || story.inherited) {
+      continue;
+    }
+    left.push_back({story.facts, {process, story.fd}});
+  }
+  return left;
 }
 
 void Tracker::end(const ProcessId& process) {

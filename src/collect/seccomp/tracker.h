@@ -38,6 +38,14 @@ class Tracker {
   // parent has, has opened just now or has closed since, it may have inherited.
   void begin(const ProcessId& process, const std::optional<ProcessId>& parent, Instant forked);
   void end(const ProcessId& process);
+  // What a process that has ended was told to have opened and not to have closed, and no look has
+  // seen: what it had open at its end, where that was not looked at. Empty where not every close is
+  // told.
+  struct Left {
+    ConnectionFacts facts;
+    Descriptor place;
+  };
+  std::vector<Left> left_by(const ProcessId& process) const;
   // The process had it when it was started: nobody here has opened it. `inode`: of a socket, else
   // 0.
   void was_given(const Descriptor& place, uint64_t inode);
@@ -88,6 +96,7 @@ class Tracker {
   };
   struct Story {
     ConnectionFacts facts;  // as of the last look; before that what the calls told
+    int fd = -1;  // by which it was told of first
     bool opening_known = false, looked_at = false;
     bool accepted = false;   // told so
     bool inherited = false;  // a child's number for what its parent has: neither opened nor closed

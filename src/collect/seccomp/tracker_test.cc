@@ -167,6 +167,22 @@ TEST(Tracker, a_number_that_is_given_again_is_another_file) {
   EXPECT_EQ(calls.tracker.opened(), 2U);
 }
 
+TEST(Tracker, what_an_ended_process_left_is_what_it_was_told_to_have_opened_and_not_closed) {
+  Calls calls;
+  calls.gave(1, calls.opens(__NR_openat, 1, 100), 5, Kind::kFile);
+  calls.gave(1, calls.opens(__NR_openat, 1, 200), 6, Kind::kFile);
+  calls.opens(__NR_socket, 1, 300);
+  calls.names(CallKind::kSends, 1, 777, 301, 7);
+  calls.names(CallKind::kCloses, 1, 0, 101, 5);
+  const auto left = calls.tracker.left_by(kService);
+  ASSERT_EQ(left.size(), 2U);
+  EXPECT_EQ(left[0].facts.opened.stack, 200U);
+  EXPECT_EQ(left[0].place, (Descriptor{kService, 6}));
+  EXPECT_EQ(left[1].facts.opened.stack, 300U);
+  EXPECT_EQ(left[1].place.fd, 7);
+  EXPECT_TRUE(calls.tracker.left_by({43, 8}).empty());
+}
+
 TEST(Tracker, each_end_of_a_pipe_is_given) {
   Calls calls;
   const Instant at = calls.opens(__NR_pipe2, 1, 100);
