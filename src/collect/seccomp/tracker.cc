@@ -99,6 +99,7 @@ Tracker::Key Tracker::key_of(const TracedCall& traced) {
 
 void Tracker::tell_opening(Story& story, const Opening& opening) {
   ConnectionFacts& facts = story.facts;
+  story.told_by = opening;
   story.inherited = opening.parent && !gives_socket(opening.number);
   if (copies(opening.number)) {
     facts.duplicated = opening.use;
@@ -106,7 +107,7 @@ void Tracker::tell_opening(Story& story, const Opening& opening) {
     if (!opening.first) return;
   }
   story.opening_known = true;
-  facts.opener = opening.parent.value_or(opening.process);
+  facts.opener = opening.first_opener.value_or(opening.parent.value_or(opening.process));
   facts.opened = opening.first.value_or(opening.use);
   facts.before_attach = false;
   if (accepts(opening.number)) {
@@ -128,12 +129,14 @@ Tracker::LooseKey Tracker::loose_key(const Opening& opening) {
   // Of open and its kin the path counts, and not where in memory it stood.
   const bool by_path = kind_given(opening.number, opening.arguments) == Kind::kFile;
   return {opening.number, by_path ? std::array<uint64_t, 2>{} : opening.arguments,
-          opening.use.stack, opening.use.by.thread, opening.path};
+          opening.use.stack, opening.use.by.thread, opening.path, opening.fd};
 }
 
-void Tracker::loosen(const Opening& opening) {
-  loosen(opening, numbers_of(opening.number) - opening.given);
+uint32_t Tracker::numbers_left(const Opening& opening) {
+  return numbers_of(opening.number) - opening.given;
 }
+
+void Tracker::loosen(const Opening& opening) { loosen(opening, numbers_left(opening)); }
 
 void Tracker::loosen(const Opening& opening, uint32_t count) {
   auto& loose = x_loose[opening.process];
@@ -169,7 +172,7 @@ std::optional<Tracker::Opening> Tracker::own_opening(const ProcessId& process, u
   if (doubt) return std::nullopt;
   const Opening opening = own->second;
   x_last.erase(own);
-  if (const uint32_t left = numbers_of(opening.number) - opening.given; left > 1) {
+  if (const uint32_t left = numbers_left(opening); left > 1) {
     loosen(opening, left - 1);  // the other end
   }
   return opening;
@@ -207,6 +210,7 @@ std::optional<Tracker::Opening> Tracker::opening_for(const TracedCall& traced) {
   const bool connects = traced.call.kind == CallKind::kConnects;
   const bool names = traced.call.kind == CallKind::kNames;
   const auto could = [&](const Opening& opening) {
+    if (opening.fd >= 0 && opening.fd != traced.call.fd) return false;
     if (!socket) {
       return fits(opening, traced.call.on.kind, Role::kUnknown, traced.call.on.name);
     }
@@ -226,7 +230,8 @@ std::optional<Tracker::Opening> Tracker::opening_for(const TracedCall& traced) {
 std::optional<Tracker::Opening> Tracker::opening_for(const ConnectionFacts& facts,
                                                      const Descriptor& place, Instant began) {
   const auto could = [&](const Opening& opening) {
-    return fits(opening, facts.kind, facts.role, facts.name);
+    return (opening.fd < 0 || opening.fd == place.fd) &&
+           fits(opening, facts.kind, facts.role, facts.name);
   };
   if (const auto added = numbered(place, could, began)) return added;
   // Standard streams are inherited, whatever they are open on.
@@ -403,7 +408,14 @@ void Tracker::note(const TracedCall& traced) {
     opening.arguments = {};
     opening.kind = call.on.kind;
     opening.path = call.on.name;
-    if (source.opening_known) opening.first = source.facts.opened;
+    if (source.opening_known) {
+      opening.first = source.facts.opened;
+      opening.first_opener = source.facts.opener;
+      opening.of_given = source.told_by && source.told_by->of_given;
+    } else if (source.facts.before_attach) {
+      opening.of_given = true;
+      opening.first = traced.use;  // nobody here has opened it, but the number is this call's
+    }
   }
   x_last[call.thread] = opening;
 }
@@ -436,7 +448,9 @@ void Tracker::forget_numbers(const ProcessId& process, int first, int last) {
 
 void Tracker::put_into(ConnectionFacts& facts, const Story& story) const {
   const ConnectionFacts& told = story.facts;
-  if (story.opening_known) {
+  // A standard stream that was put back is what the service was given.
+  const bool as_before = facts.before_attach && story.told_by && story.told_by->of_given;
+  if (story.opening_known && !as_before) {
     facts.opened = told.opened;
     facts.opener = told.opener;
     facts.before_attach = false;

@@ -78,8 +78,11 @@ class Tracker {
     // Of a copy: what it was made of.
     Kind kind = Kind::kOther;
     std::optional<Use> first;
+    std::optional<ProcessId> first_opener = std::nullopt;
     std::optional<ProcessId> parent = std::nullopt;  // who made it, where it was inherited
     uint32_t given = 0;                              // so many of its numbers are known
+    int fd = -1;             // the only number that it can have given
+    bool of_given = false;   // a copy of what the service was given
   };
   // Openings of the same kind, by the same stack and thread: the last stands for all.
   struct LooseKey {
@@ -88,6 +91,7 @@ class Tracker {
     StackId stack = kNoStack;
     uint32_t thread = 0;
     std::string path;
+    int fd = -1;
     auto operator<=>(const LooseKey&) const = default;
   };
   struct Loose {
@@ -97,6 +101,7 @@ class Tracker {
   struct Story {
     ConnectionFacts facts;  // as of the last look; before that what the calls told
     int fd = -1;  // by which it was told of first
+    std::optional<Opening> told_by;
     bool opening_known = false, looked_at = false;
     bool accepted = false;   // told so
     bool inherited = false;  // a child's number for what its parent has: neither opened nor closed
@@ -128,6 +133,7 @@ class Tracker {
   void note_given(const TracedCall& traced);
   void tell_opening(Story& story, const Opening& opening);
   static LooseKey loose_key(const Opening& opening);
+  static uint32_t numbers_left(const Opening& opening);
   void loosen(const Opening& opening);
   void loosen(const Opening& opening, uint32_t count);
   template <class Could>

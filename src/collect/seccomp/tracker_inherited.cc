@@ -8,29 +8,36 @@ namespace unclosed {
 void Tracker::begin(const ProcessId& process, const std::optional<ProcessId>& parent,
                     Instant forked) {
   if (!x_begun.insert(process).second || !parent) return;
+  const auto loosen_copy = [&](Opening opening, uint32_t count) {
+    if (!opening.parent) opening.parent = opening.process;
+    opening.process = process;
+    loosen(opening, count);
+  };
   std::vector<std::pair<Key, Story>> inherited;
   for (auto entry = x_stories.lower_bound({0, {*parent, 0}});
        entry != x_stories.end() && entry->first.place.process == *parent; ++entry) {
-    const auto& closed = entry->second.closed;
-    if ((closed && closed->at < forked) || entry->first.inode != 0) continue;
+    if (entry->first.inode != 0) continue;
     Story story = entry->second;
-    story.closed.reset();
+    if (story.closed) {
+      // Times of forks are coarse: it may have been closed before, and the number another's then.
+      if (story.closed->at < forked || !story.told_by) continue;
+      story.told_by->fd = entry->first.place.fd;
+      loosen_copy(*story.told_by, 1);
+      continue;
+    }
     story.inherited = true;
     inherited.push_back({{0, {process, entry->first.place.fd}}, std::move(story)});
   }
   for (auto& [key, story] : inherited) x_stories.try_emplace(key, std::move(story));
-  const auto loosen_copy = [&](Opening opening) {
-    if (!opening.parent) opening.parent = opening.process;
-    opening.process = process;
-    loosen(opening);
-  };
   for (const auto& [thread, opening] : x_last) {
-    if (opening.process == *parent) loosen_copy(opening);
+    if (opening.process == *parent) {
+      loosen_copy(opening, numbers_left(opening));
+    }
   }
   const auto loose = x_loose.find(*parent);
   if (loose == x_loose.end()) return;
   for (const auto& [key, one] : std::map(loose->second)) {
-    for (uint32_t i = 0; i < one.count; ++i) loosen_copy(one.opening);
+    loosen_copy(one.opening, one.count);
   }
 }
 

@@ -209,6 +209,78 @@ TEST(Tracker, what_the_service_was_given_nobody_opened) {
   EXPECT_EQ(calls.tracker.opened(), 0U);
 }
 
+TEST(Tracker, a_copy_of_what_the_service_was_given_is_the_copiers) {
+  Calls calls;
+  calls.tracker.was_given({kService, 5}, 0);
+  calls.names(CallKind::kCloses, 1, 0, 101, 6);
+  auto traced = calls.made(CallKind::kCopies, __NR_dup, 1, 200);
+  traced.call.fd = 5;
+  traced.call.on = {true, false, 0, Kind::kFile, {}};
+  calls.tracker.note(traced);
+  calls.gave(1, traced.call.at, 6, Kind::kFile);
+  const auto facts = calls.look(0, 6, Kind::kFile);
+  EXPECT_EQ(facts.opened.stack, 200U);
+  EXPECT_FALSE(facts.before_attach);
+}
+
+TEST(Tracker, a_standard_stream_that_was_put_back_is_what_the_service_was_given) {
+  Calls calls;
+  calls.tracker.was_given({kService, 1}, 0);
+  auto traced = calls.made(CallKind::kCopies, __NR_dup2, 1, 200);
+  traced.call.fd = 1;
+  traced.call.on = {true, false, 0, Kind::kFile, {}};
+  traced.call.arguments = {1, 1};
+  calls.tracker.note(traced);
+  calls.gave(1, traced.call.at, 1, Kind::kFile);
+  calls.from_before = true;
+  const auto facts = calls.look(0, 1, Kind::kFile);
+  EXPECT_TRUE(facts.before_attach);
+  EXPECT_EQ(facts.opened.stack, kNoStack);
+}
+
+// posix_spawn: the child calls before its parent does again.
+TEST(Tracker, a_number_that_was_another_files_just_before_the_fork_is_not_taken_for_it) {
+  Calls calls;
+  const Instant forked = calls.now();  // as the kernel tells it: early
+  calls.gave(1, calls.opens(__NR_openat, 1, 100), 5, Kind::kFile);
+  calls.names(CallKind::kCloses, 1, 0, 101);
+  calls.opens(__NR_openat, 1, 200);
+  const ProcessId child{43, 8};
+  calls.tracker.begin(child, kService, forked);
+  ConnectionFacts facts;
+  facts.id = {9, 1};
+  facts.kind = Kind::kFile;
+  calls.tracker.complete(facts, {{child, 5}}, calls.now());
+  EXPECT_EQ(facts.opened.stack, kNoStack);
+}
+
+// As a shell's standard output is, behind popen.
+TEST(Tracker, a_childs_copy_of_what_its_parent_has_opened_was_opened_by_its_parent) {
+  Calls calls;
+  calls.gave(1, calls.opens(__NR_pipe2, 1, 100), 5, Kind::kPipe);
+  const ProcessId child{43, 8};
+  calls.tracker.begin(child, kService, calls.now());
+  auto traced = calls.made(CallKind::kCopies, __NR_dup2, 9, 200);
+  traced.process = child;
+  traced.call.fd = 5;
+  traced.call.on = {true, false, 0, Kind::kPipe, {}};
+  traced.call.arguments = {5, 1};
+  calls.tracker.note(traced);
+  auto given = calls.made(CallKind::kGave, 0, 9, kNoStack);
+  given.process = child;
+  given.call.at = given.use.at = traced.call.at;
+  given.call.fd = 1;
+  given.call.on = {true, false, 0, Kind::kPipe, {}};
+  calls.tracker.note(given);
+  ConnectionFacts facts;
+  facts.id = {9, 1};
+  facts.kind = Kind::kPipe;
+  facts.opener = child;
+  calls.tracker.complete(facts, {{child, 1}}, calls.now());
+  EXPECT_EQ(facts.opened.stack, 100U);
+  EXPECT_EQ(facts.opener, kService);
+}
+
 TEST(Tracker, a_number_that_the_service_was_given_and_closed_is_another_file_later) {
   Calls calls;
   calls.tracker.was_given({kService, 5}, 0);
@@ -447,12 +519,12 @@ TEST_F(Inherited, what_the_parent_has_closed_is_still_known_by_its_opening) {
 // The child is noticed late.
 TEST(Tracker, what_the_parent_has_closed_since_the_fork_was_inherited_before_it_not) {
   Calls calls;
-  calls.gave(1, calls.opens(__NR_pipe2, 1, 100), 5, Kind::kPipe);
-  calls.gave(1, calls.opens(__NR_pipe2, 1, 200), 6, Kind::kPipe);
+  calls.gave(1, calls.opens(__NR_eventfd2, 1, 100), 5, Kind::kEventfd);
+  calls.gave(1, calls.opens(__NR_eventfd2, 1, 200), 6, Kind::kEventfd);
   const auto closes = [&](int fd) {
     auto traced = calls.made(CallKind::kCloses, __NR_close, 1, 300);
     traced.call.fd = fd;
-    traced.call.on = {true, false, 0, Kind::kPipe, {}};
+    traced.call.on = {true, false, 0, Kind::kEventfd, {}};
     calls.tracker.note(traced);
   };
   closes(5);
@@ -464,7 +536,7 @@ TEST(Tracker, what_the_parent_has_closed_since_the_fork_was_inherited_before_it_
   for (const int fd : {5, 6}) {
     ConnectionFacts facts;
     facts.id = {static_cast<uint64_t>(fd), 1};
-    facts.kind = Kind::kPipe;
+    facts.kind = Kind::kEventfd;
     calls.tracker.complete(facts, {{child, fd}}, began);
     EXPECT_EQ(facts.opened.stack, fd == 6 ? 200U : kNoStack);
     EXPECT_EQ(facts.opener == kService, fd == 6);
