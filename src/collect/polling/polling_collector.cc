@@ -261,9 +261,8 @@ Status PollingCollector::scan(RecordSink& sink) {
         }
       }
     }
-  } else {
-    follow_children(sink);
   }
+  follow_children(sink);
   // Parents first: what a child has inherited is known by what its parent has.
   std::stable_sort(x_targets.begin(), x_targets.end(), [](const ProcessId& a, const ProcessId& b) {
     return a.start_ticks < b.start_ticks;

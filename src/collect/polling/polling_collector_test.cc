@@ -179,6 +179,20 @@ TEST_F(Polling, children_that_come_later_are_followed_and_their_end_is_told) {
   EXPECT_EQ(last.gone.front().pid, child);
 }
 
+TEST_F(Polling, a_child_is_followed_from_the_first_look_on) {
+  ::usleep(20'000);  // a start time has steps of 10 ms
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  ::usleep(20'000);
+  look();
+  EXPECT_EQ(collector.targets().size(), 2U);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+}
+
 // A child that does the first at once, and the second when told to; it ends with this.
 class Child {
  public:
