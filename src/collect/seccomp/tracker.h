@@ -117,6 +117,9 @@ class Tracker {
     Instant at;
   };
 
+  // Ids of connections that no look ever saw; the others are numbered by who looks.
+  static constexpr uint64_t kOwnGeneration = uint64_t{1} << 63;
+
   void drop_key(const Key& key, const Story& story);
   bool is_last(const Key& key, const Story& story) const;
   bool replaced(const Key& key, Story& story);
