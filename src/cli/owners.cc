@@ -19,6 +19,7 @@ namespace unclosed {
 namespace {
 
 constexpr size_t kMostPlaces = 200'000;  // goroutines whose places are remembered
+constexpr double kLongIdle = 3;          // seconds
 constexpr size_t kMostAsked = 5'000;     // descriptors of one process whose holders are looked for
 
 bool is_go(const ProcessInfo& info) { return info.runtime.starts_with("go"); }
@@ -67,6 +68,19 @@ class Moment {
     return found == x_waiters.end() ? std::vector<DescriptorWaiter>() : found->second;
   }
   const std::vector<std::shared_ptr<const SqlPool>>& pools() const { return x_pools; }
+  // Goroutines that wait until a pool has a connection for them, of any library that is known.
+  uint64_t want_one() const {
+    std::vector<uint8_t> roles(x_list.stacks.size(), kNotAsked);
+    uint64_t count = 0;
+    for (const LiveGoroutine& one : x_list.goroutines) {
+      if (one.stack >= roles.size() || one.status != GoroutineStatus::kWaiting) continue;
+      uint8_t& wants = roles[one.stack];
+      if (wants == kNotAsked)
+        wants = role_of(x_names.stack(one).frames, x_names.state(one)) == GoRole::kWaitsForPool;
+      count += wants;
+    }
+    return count;
+  }
   // Whose pool has it, and whether it has lent it.
   void tell_pool(int fd, Owner& owner) const {
     for (const auto& pool : x_pools) {
@@ -84,6 +98,7 @@ class Moment {
   }
 
  private:
+  static constexpr uint8_t kNotAsked = 2;
   std::optional<double> waiting(const LiveGoroutine& one) const {
     if (one.waiting_since <= 0 || one.waiting_since >= x_list.read_at) return std::nullopt;
     return static_cast<double>(x_list.read_at - one.waiting_since) / 1e9;
@@ -103,6 +118,14 @@ std::optional<uint64_t> user_of(const ConnectionFacts& facts) {
     if (use) return use->by.goroutine == 0 ? std::nullopt : std::optional(use->by.goroutine);
   }
   return std::nullopt;
+}
+
+double idle_seconds(const ConnectionFacts& facts, Instant now) {
+  Instant last = facts.before_attach ? Instant{} : facts.opened.at;
+  for (const auto& at : {facts.last_send, facts.last_receive}) {
+    if (at) last = std::max(last, *at);
+  }
+  return seconds(now - last);
 }
 
 LimitUse limit_of(const SqlPool& pool, const ProcessId& process,
@@ -126,6 +149,23 @@ LimitUse limit_of(const SqlPool& pool, const ProcessId& process,
     }
   }
   return use;
+}
+
+// Goroutines that each hold one: who holds several holds what they belong to.
+void tell_one_each(const std::map<int, std::shared_ptr<Owner>>& owners) {
+  std::map<uint64_t, std::vector<Owner*>> by_goroutine;
+  for (const auto& [fd, owner] : owners) {
+    if (owner->held && owner->held->holder.kind == HolderKind::kGoroutine)
+      by_goroutine[owner->held->holder.goroutine].push_back(&*owner);
+  }
+  std::vector<Owner*> single;
+  for (const auto& [goroutine, held] : by_goroutine) {
+    const Holder& holder = held.front()->held->holder;
+    if (held.size() == 1 && holder.own && holder.certainty == HolderCertainty::kCertain)
+      single.push_back(held.front());
+  }
+  if (single.size() < 2) return;
+  for (Owner* owner : single) owner->one_each = true;
 }
 
 // A goroutine that reaches several connections that were lent reaches what they belong to.
@@ -187,6 +227,7 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
   };
   std::map<int, std::shared_ptr<Owner>> by_fd;
   std::vector<int> fds;
+  const uint64_t want_one = moment.want_one();
   for (const History* history : connections) {
     auto owner = std::make_shared<Owner>();
     for (const Descriptor& descriptor : history->descriptors) {
@@ -197,7 +238,11 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
       // Of a pool that has lent all that it may have, who has them is of interest in any case.
       const bool lent_out =
           owner->lent && owner->pool->max_open > 0 && owner->pool->in_use >= owner->pool->max_open;
-      if ((lent_out || found.contains(history->facts.id)) && is_socket(history->facts.kind) &&
+      // While somebody waits for a pool, those that nobody uses may be what it lacks.
+      const bool lacking = want_one > 0 && history->facts.role != Role::kServer &&
+                           idle_seconds(history->facts, histories.now) > kLongIdle;
+      owner->want_one = want_one;
+      if ((lent_out || lacking || found.contains(history->facts.id)) && is_socket(history->facts.kind) &&
           fds.size() < kMostAsked) {
         by_fd.emplace(descriptor.fd, owner);
         fds.push_back(descriptor.fd);
@@ -233,6 +278,7 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
     owner.held = std::move(one);
   }
   tell_in_hand(by_fd);
+  tell_one_each(by_fd);
   return process.still_there();
 }
 

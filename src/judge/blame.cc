@@ -375,7 +375,7 @@ std::optional<Blamed> Blamer::holder_of(const Member& member) const {
   if (owner == nullptr || !owner->held || !owner->holder_now || !member.candidate)
     return std::nullopt;
   const Holder& holder = owner->held->holder;
-  const auto site = held_by(holder);
+  const auto site = held_by(*owner);
   if (holder.kind != HolderKind::kGoroutine || !site || site->function == "main.main")
     return std::nullopt;
   if (keeps_a_pool(*owner)) return std::nullopt;

@@ -4,6 +4,8 @@
 #include <map>
 #include <set>
 
+#include "judge/go_roles.h"
+
 namespace unclosed {
 namespace {
 
@@ -75,11 +77,15 @@ FoundConnection found(const Scene& scene, const Member& member) {
 
 }  // namespace
 
-std::optional<Site> held_by(const Holder& holder) {
+std::optional<Site> held_by(const Owner& owner) {
+  if (!owner.held) return std::nullopt;
+  const Holder& holder = owner.held->holder;
   if (!holder.own) return std::nullopt;
   if (holder.kind == HolderKind::kVariable && !holder.name.empty()) return Site{holder.name, "", 0};
   const auto& frame = holder.own_frame ? holder.own_frame : holder.frame;
   if (holder.kind != HolderKind::kGoroutine || !frame) return std::nullopt;
+  const auto& now = owner.holder_now;
+  if (now && now->own && now->at && waits_for_others(now->state)) return site_of(*now->at);
   return site_of(*frame);
 }
 
@@ -121,7 +127,7 @@ Finding describe(const Case& item, size_t most_listed) {
       if (view != nullptr) borrowed.add(site_of(*view->own.back().frame));
     }
     if (member->owner != nullptr && member->owner->held && !keeps_a_pool(*member->owner)) {
-      if (const auto site = held_by(member->owner->held->holder)) held.add(*site);
+      if (const auto site = held_by(*member->owner)) held.add(*site);
     }
     if (member->history == nullptr) continue;
     open.push_back(member);

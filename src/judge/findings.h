@@ -10,8 +10,9 @@
 
 namespace unclosed {
 
-// The line or variable of the service's own that holds a connection; nullopt: none, or not known.
-std::optional<Site> held_by(const Holder& holder);
+// The line or variable of the service's own that holds a connection: of a goroutine that waits for
+// others, the line at which it does. nullopt: none, or not known.
+std::optional<Site> held_by(const Owner& owner);
 
 // A finding with all that the members say by themselves; verdict, evidence and blame are the
 // caller's. At most `most_listed` connections are listed, the oldest first.

@@ -7,10 +7,11 @@ namespace unclosed {
 namespace {
 
 // Where callers of a pool wait, as the innermost frame outside of the runtime and package sync.
-constexpr std::array<std::string_view, 7> kWaiting = {
+constexpr std::array<std::string_view, 8> kWaiting = {
     "database/sql.(*DB).conn",
     "github.com/jackc/puddle",
     "github.com/redis/go-redis/v9/internal/pool.(*ConnPool).waitTurn",
+    "github.com/redis/go-redis/v9/internal.(*FastSemaphore).Acquire",
     "github.com/go-redis/redis/v8/internal/pool.(*ConnPool).waitTurn",
     "github.com/gomodule/redigo/redis.(*Pool).waitVacantConn",
     "go.mongodb.org/mongo-driver/x/mongo/driver/topology.(*pool).checkOut",
@@ -122,6 +123,15 @@ bool stands_for(const Kind& kind, const GoroutineGroup& group) {
 }
 
 }  // namespace
+
+bool waits_for_others(std::string_view state) {
+  for (const std::string_view word :
+       {"chan receive", "chan send", "semacquire", "sync.Mutex.Lock", "sync.RWMutex",
+        "sync.Cond.Wait", "sync.WaitGroup.Wait", "select (no cases)"}) {
+    if (state.starts_with(word)) return true;
+  }
+  return false;
+}
 
 const NamedFrame* own_caller(const std::vector<NamedFrame>& stack) {
   const auto is_own = [](const NamedFrame& frame) { return frame.own; };

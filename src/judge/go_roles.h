@@ -24,6 +24,9 @@ enum class GoRole : uint8_t {
   kParkedInOwn,   // parked in own code for another reason; whether it holds anything is not told
 };
 GoRole role_of(const std::vector<NamedFrame>& stack, std::string_view state);
+// Of a goroutine's state: whether only another goroutine ends it. A select may have a timer among
+// its cases, a read its peer, and who sleeps goes on by itself.
+bool waits_for_others(std::string_view state);
 // The own frame that called the database's library, where one is on the stack (a driver may be own
 // code too); else the innermost own frame. nullptr: there is no own frame.
 const NamedFrame* own_caller(const std::vector<NamedFrame>& stack);

@@ -246,6 +246,34 @@ TEST(NestedBorrow, a_pool_that_is_lent_out_to_those_who_wait_for_it_is_evidence)
   EXPECT_FALSE(find_in(4, 4, true, false)) << "they wait for something else";
 }
 
+// Nothing but the pool's own books leads to what it has lent, and others wait for one.
+TEST(OwnerGone, what_only_the_pool_knows_of_is_lost_to_it) {
+  const auto found = [](InPool in_pool, bool by_pool, uint64_t want_one, bool user_there) {
+    Street street;
+    for (uint64_t i = 0; i < 6; ++i) {
+      auto& facts = street.open(Kind::kTcp, Role::kClient, 1, "main>total>lib:connect");
+      facts.id.object += i * 100;
+      street.ask(facts, 1.1, "main>total>lib:write");
+      Owner owner;
+      owner.held = held(HolderKind::kVariable, true);
+      owner.held->in_pool = in_pool;
+      owner.held->holder.by_pool = by_pool;
+      owner.want_one = want_one;
+      if (user_there) owner.user_now = waits("chan receive", 50);
+      street.histories.owners[facts.id] = std::make_shared<Owner>(owner);
+    }
+    const auto judgement = street.judge();
+    const auto* evidence = find(judgement.findings, "owner-gone");
+    return evidence != nullptr && evidence->conclusive;
+  };
+  EXPECT_TRUE(found(InPool::kLent, true, 3, false));
+  EXPECT_FALSE(found(InPool::kLent, true, 0, false)) << "nobody lacks one";
+  EXPECT_FALSE(found(InPool::kLent, false, 3, false)) << "a variable has it";
+  EXPECT_FALSE(found(InPool::kFree, true, 3, false));
+  EXPECT_FALSE(found(InPool::kUnread, true, 3, false));
+  EXPECT_FALSE(found(InPool::kLent, true, 3, true)) << "its user is there";
+}
+
 // All is lent to goroutines that wait for others: a leak where borrowers stand in line, and workers
 // that keep a connection each where nobody does.
 TEST(LentOut, a_pool_whose_borrowers_are_all_stuck_is_evidence_where_others_want_one) {

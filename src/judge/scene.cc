@@ -265,7 +265,10 @@ void Scene::read(const History& history) {
   const bool farewell = member.gone_at && !later(facts.last_send, facts.last_receive) &&
                         (facts.before_attach || !history.unread_since ||
                          *history.unread_since > *member.gone_at - policy.settled_floor());
-  member.unread = facts.role == Role::kClient && asked && facts.recv_queue > 0 &&
+  // Both ports may be such as are handed out: then nobody knows who dialled.
+  const bool dialled = facts.role == Role::kClient ||
+                       (facts.role == Role::kUnknown && facts.before_attach && facts.last_send);
+  member.unread = dialled && asked && facts.recv_queue > 0 &&
                   !history.unread_unasked && !farewell;
   if (facts.role == Role::kClient && (history.pushes < 2 || member.heartbeat)) {
     std::optional<Instant> third;

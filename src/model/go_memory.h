@@ -46,12 +46,12 @@ struct SqlPool {
   int64_t open = 0, in_use = 0, idle = 0;
   int64_t waits = 0;        // borrows that had to wait, since it was made
   double wait_seconds = 0;  // and how long together
-  uint64_t waiting = 0;     // goroutines found waiting for it now; of many only the first are asked
   struct Connection {
     bool in_use = false;
     std::optional<int> fd;  // absent: not found behind the driver's connection
   };
   std::vector<Connection> connections;
+  uint64_t waiting = 0;  // goroutines found waiting for it now
 };
 
 // An HTTP/1 request on a connection. Paths are without their query.

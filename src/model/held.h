@@ -52,6 +52,7 @@ struct Holder {
   uint64_t goroutine = 0;               // its id
   bool deferred = false;                // by a call that the goroutine deferred
   bool own = false;                     // the user's own variable, or a goroutine with own code
+  bool by_pool = false;                 // only by way of the pool that the connection is of
   std::optional<NamedFrame> frame;      // of the goroutine, that holds it
   std::optional<NamedFrame> own_frame;  // the innermost of the user's own code, if it is another
   std::vector<std::string> used_by;     // functions that use a variable without a name, a few

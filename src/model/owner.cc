@@ -31,7 +31,8 @@ bool keeps_a_pool(const Owner& owner) {
   const uint64_t holder = owner.held->holder.goroutine;
   const bool serves = owner.request && owner.request->role == HttpRequest::Role::kServing &&
                       owner.request->goroutine == holder;
-  return !serves && owner.user != holder && !lent_to_holder(owner);
+  const bool its_own = owner.one_each && !owner.user;
+  return !serves && owner.user != holder && !lent_to_holder(owner) && !its_own;
 }
 
 }  // namespace unclosed

@@ -35,6 +35,9 @@ struct Owner {
   std::optional<HttpRequest> request;      // that it serves or awaits
   std::shared_ptr<const SqlPool> pool;     // that it is of; null: of none that is known
   bool lent = false;                       // by the books of `pool`
+  uint64_t want_one = 0;                   // goroutines of the process that wait for a pool
+  // A goroutine with own code holds it for certain, and each of several such goroutines holds one.
+  bool one_each = false;
   // Lent, and what holds it has the very thing that the pool lent, and nothing else that it lent.
   bool in_hand = false;
 };
@@ -48,7 +51,8 @@ bool holds_what_was_lent(const Holder& holder);
 const GoroutineNow* borrower(const Owner& owner);
 
 // Whether what holds it is a goroutine that neither used it last, nor borrowed it, nor serves the
-// request on it: such a one reaches the pool that the connection is of, and says nothing of it.
+// request on it, nor holds one as others of its kind do where nobody is known to have used them:
+// such a one reaches the pool that the connection is of, and says nothing of it.
 bool keeps_a_pool(const Owner& owner);
 
 }  // namespace unclosed

@@ -320,6 +320,9 @@ std::vector<HeldStep> Telling::chain_of(const HolderPath& path) {
 Holder Telling::holder_of(const HolderPath& path) {
   Holder holder = x_roots.holder(x_graph.roots()[path.root].place);
   holder.chain = chain_of(path);
+  holder.by_pool = std::any_of(path.links.begin(), path.links.end(), [&](uint32_t link) {
+    return lends(x_types->of(x_graph.links()[link].holder));
+  });
   if (holder.type.starts_with("map[")) {
     for (HeldStep& step : holder.chain) {
       if (!step.type.empty()) break;

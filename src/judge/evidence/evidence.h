@@ -8,7 +8,6 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "judge/case.h"
 
@@ -44,10 +43,6 @@ std::optional<Evidence> in_free_list(const Case& item);
 // Whether the peers of most members went within one short burst: a restart of the peer, not many
 // separate ends.
 bool gone_in_one_burst(const Case& item);
-
-// Of a goroutine's state: whether only another goroutine ends it. A select may have a timer among
-// its cases, a read its peer, and who sleeps goes on by itself.
-bool waits_for_others(std::string_view state);
 
 // "12 s", "3 min", "84 ms".
 std::string text_of(Duration duration);

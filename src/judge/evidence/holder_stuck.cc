@@ -7,18 +7,9 @@
 #include <map>
 
 #include "judge/evidence/evidence.h"
+#include "judge/go_roles.h"
 
 namespace unclosed {
-
-bool waits_for_others(std::string_view state) {
-  for (const std::string_view word :
-       {"chan receive", "chan send", "semacquire", "sync.Mutex.Lock", "sync.RWMutex",
-        "sync.Cond.Wait", "sync.WaitGroup.Wait", "select (no cases)"}) {
-    if (state.starts_with(word)) return true;
-  }
-  return false;
-}
-
 namespace {
 
 const GoroutineNow* stuck_holder(const Member& member, Duration far) {

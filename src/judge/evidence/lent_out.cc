@@ -9,6 +9,7 @@
 #include <set>
 
 #include "judge/evidence/evidence.h"
+#include "judge/go_roles.h"
 
 namespace unclosed {
 namespace {

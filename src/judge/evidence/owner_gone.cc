@@ -33,9 +33,37 @@ bool nobody_has_it(const Held& held) {
          std::all_of(held.others.begin(), held.others.end(), led_to_by_a_library);
 }
 
+bool by_the_books(const Holder& holder) {
+  return holder.by_pool || led_to_by_a_library(holder);
+}
+
+// Members that a pool has lent and that only the pool knows of, while others wait for one.
+std::optional<Evidence> lost_to_the_pool(const Case& item) {
+  size_t lost = 0;
+  uint64_t waiting = 0;
+  for (const auto* member : item.members) {
+    const Owner* owner = member->owner.get();
+    if (owner == nullptr || !owner->held || owner->user_now || owner->want_one == 0) continue;
+    const Held& held = *owner->held;
+    const bool lost_one = held.in_pool == InPool::kLent && by_the_books(held.holder) &&
+                          std::all_of(held.others.begin(), held.others.end(), by_the_books);
+    if (!lost_one || member->waiting || member->idle <= item.far) continue;
+    ++lost;
+    waiting = std::max(waiting, owner->want_one);
+  }
+  if (lost < item.many()) return std::nullopt;
+  return Evidence{"owner-gone", Family::kOwner, true, true,
+                  fmt::format("{} of {} were lent by their pool and have not been used for over "
+                              "{}, nothing but the pool's own books leads to them, and {} {} for "
+                              "one",
+                              lost, item.members.size(), text_of(item.far), waiting,
+                              waiting == 1 ? "goroutine waits" : "goroutines wait")};
+}
+
 }  // namespace
 
 std::optional<Evidence> owner_gone(const Case& item) {
+  if (auto lost = lost_to_the_pool(item)) return lost;
   if (!item.rise.steady) return std::nullopt;
   size_t gone = 0;
   size_t garbage = 0;
