@@ -115,25 +115,26 @@ Finding describe(const Case& item, size_t most_listed) {
   uint64_t came = 0;
   for (const auto* member : item.members) {
     const auto& facts = *member->facts;
+    const uint64_t count = member->history == nullptr ? 1 : member->history->stands_for;
     if (const auto* view = scene.stacks.own_view(facts.opened.stack)) {
-      opened.add(site_of(*view->own.back().frame));
+      opened.add(site_of(*view->own.back().frame), count);
     }
     if (const auto* request = last_request(scene.stacks, facts)) {
       const auto* view = scene.stacks.own_view(request->stack);
-      if (view != nullptr) used.add(site_of(*view->own.back().frame));
+      if (view != nullptr) used.add(site_of(*view->own.back().frame), count);
     }
     if (facts.borrowed[0]) {
       const auto* view = scene.stacks.own_view(facts.borrowed[0]->stack);
-      if (view != nullptr) borrowed.add(site_of(*view->own.back().frame));
+      if (view != nullptr) borrowed.add(site_of(*view->own.back().frame), count);
     }
     if (member->owner != nullptr && member->owner->held && !keeps_a_pool(*member->owner)) {
-      if (const auto site = held_by(*member->owner)) held.add(*site);
+      if (const auto site = held_by(*member->owner)) held.add(*site, count);
     }
     if (member->history == nullptr) continue;
     open.push_back(member);
-    finding.count += member->history->stands_for;
-    states[facts.state] += member->history->stands_for;
-    came += facts.before_attach ? 0 : member->history->stands_for;
+    finding.count += count;
+    states[facts.state] += count;
+    came += facts.before_attach ? 0 : count;
   }
   finding.all_opened = opened.sorted();
   finding.all_used = used.sorted();
