@@ -18,6 +18,7 @@
 #include "cli/watcher.h"
 #include "collect/procfs/procfs.h"
 #include "judge/judge.h"
+#include "judge/left_open.h"
 #include "judge/said_leaking.h"
 #include "ledger/ledger.h"
 #include "symbolize/go_build_info.h"
@@ -399,6 +400,7 @@ SessionResult Session::conclude() {
   report.judgement.taken_back = x_said.taken_back(report.judgement, histories);
   explain_unnamed(report);
   report.coverage = coverage(histories, report.stacks);
+  if (report.coverage.open_at_end) report.left_open = left_open(histories, report.stacks);
   report.cost = cost();
   report.clock = x_clock;
   report.started = x_started;

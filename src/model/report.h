@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "model/finding.h"
+#include "model/left_open.h"
 #include "model/process.h"
 #include "model/stack.h"
 
@@ -53,6 +54,7 @@ struct Report {
   Coverage coverage;
   std::optional<Cost> cost;  // nullopt: not measured, e.g. of a recording
   Judgement judgement;
+  std::vector<LeftOpen> left_open;  // the places of `coverage.open_at_end`; empty: one is alive
   StackBook stacks;
   bool interrupted = false;  // ended early by Ctrl-C
 };

@@ -2,6 +2,7 @@
 #include "model/connection.h"
 #include "model/finding.h"
 #include "model/goroutine.h"
+#include "model/left_open.h"
 #include "model/limit.h"
 #include "model/record.h"
 #include "model/stack.h"
@@ -184,6 +185,20 @@ std::string_view to_string(CloseHow how) {
       return "returned";
   }
   return "closed";
+}
+
+std::string_view to_string(OpenedBy by) {
+  switch (by) {
+    case OpenedBy::kOwnCode:
+      return "own-code";
+    case OpenedBy::kNoOwnCode:
+      return "no-own-code";
+    case OpenedBy::kUnseen:
+      return "no-stack";
+    case OpenedBy::kRuntime:
+      return "runtime";
+  }
+  return "no-stack";
 }
 
 std::string_view to_string(Parked parked) {

@@ -182,10 +182,7 @@ void FindingText::callers(const Finding& finding) {
     std::vector<std::string> own;
     for (const auto& frame : frames) {
       if (!frame.own) continue;
-      const auto file = frame.file.empty() ? "" : printable(base_name(frame.file));
-      own.push_back(file.empty()
-                        ? printable(frame.function)
-                        : fmt::format("{} {}:{}", printable(frame.function), file, frame.line));
+      own.push_back(short_name_and_place({frame.function, frame.file, frame.line}));
     }
     const size_t all = own.size();
     if (all > kMostCallers) own.resize(kMostCallers);

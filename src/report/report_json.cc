@@ -272,6 +272,20 @@ Json taken_back_json(const Report& report) {
   return json;
 }
 
+Json left_open_json(const std::vector<LeftOpen>& all) {
+  Json json = Json::array();
+  for (const auto& place : all) {
+    Json one = {{"kind", to_string(place.kind)},
+                {"role", text_or_null(side_word(place.role))},
+                {"count", place.count},
+                {"opened_by", to_string(place.by)},
+                {"frames", Json::array()}};
+    for (const auto& site : place.frames) one["frames"].push_back(site_json(site));
+    json.push_back(std::move(one));
+  }
+  return json;
+}
+
 void put_processes(Json& json, const Report& report) {
   json["processes"] = Json::array();
   for (const auto& process : report.processes) {
@@ -309,6 +323,7 @@ std::string report_json(const Report& report, const JsonOptions& options) {
   json["findings"] = findings_json(report.judgement.findings, stacks, options);
   json["taken_back"] = taken_back_json(report);
   json["groups"] = findings_json(report.judgement.groups, stacks, options);
+  json["left_open"] = left_open_json(report.left_open);
   json["stacks"] = stacks.frames();
   json["stacks_truncated"] = stacks.truncations();
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -108,11 +108,13 @@ void TextReport::nothing_found() {
   if (blind) text += ", but not everything was seen";
   x_page.bullet(0, fmt::format("{} {}", look.glyph, look.word), look.ink, text);
 
-  std::map<Kind, uint64_t> kinds;
-  for (const auto& group : all) kinds[group.kind] += group.count;
+  std::map<std::pair<Kind, bool>, uint64_t> kinds;
+  for (const auto& group : all) kinds[{group.kind, group.role == Role::kListener}] += group.count;
   std::vector<std::string> parts;
-  for (const auto& [kind, count] : kinds) {
-    parts.push_back(grouped(count) + " " + things(kind, count));
+  for (const auto& [key, count] : kinds) {
+    const auto [kind, listening] = key;
+    parts.push_back(grouped(count) + " " +
+                    (listening ? listeners(kind, count) : things(kind, count)));
   }
   x_page.item(2, "looked at",
               counted(coverage.open, "open descriptor", "open descriptors") +
@@ -164,8 +166,10 @@ void TextReport::groups() {
   for (size_t i = 0; i < shown; ++i) {
     const auto& group = all[i];
     const auto look = look_of(group.verdict);
-    std::string text =
-        fmt::format("{:>6} {}", grouped(group.count), things(group.kind, group.count));
+    std::string text = fmt::format("{:>6} {}", grouped(group.count),
+                                   group.role == Role::kListener
+                                       ? listeners(group.kind, group.count)
+                                       : things(group.kind, group.count));
     if (!group.peer.empty()) text += " → " + printable(group.peer);
     if (group.opened) text += "  opened at " + name_and_place(*group.opened);
     const auto waits = std::find_if(
@@ -174,48 +178,40 @@ void TextReport::groups() {
     if (waits != group.evidence.end()) text += "; slow: " + printable(waits->text);
     x_page.bullet(2, fmt::format("{} {:<7}", look.glyph, look.word), look.ink, text);
   }
-  if (all.size() > shown) x_page.line(2, fmt::format("and {} more groups", all.size() - shown));
+  if (all.size() > shown) {
+    x_page.line(2, "and " + counted(all.size() - shown, "more group", "more groups"));
+  }
 }
 
 // What a program had open when it ended. Not a finding: it ends with the process, and a short one
-// gives no time to tell; but a line to look at.
+// gives no time to tell; but lines to look at.
 void TextReport::open_at_end() {
-  constexpr size_t kMostSites = 5;
+  constexpr size_t kMostLines = 20;
   const auto count = x_report.coverage.open_at_end;
   if (!count || *count == 0) return;
-  struct Opened {
-    Site site;
-    Kind kind;
-    uint64_t count;
-  };
-  std::vector<Opened> sites;
-  for (const auto& group : x_report.judgement.groups) {
-    if (!group.opened || group.count == 0) continue;
-    const auto known = std::find_if(sites.begin(), sites.end(), [&](const Opened& other) {
-      return other.site == *group.opened && other.kind == group.kind;
-    });
-    if (known != sites.end()) {
-      known->count += group.count;
-    } else {
-      sites.push_back({*group.opened, group.kind, group.count});
-    }
-  }
-  std::stable_sort(sites.begin(), sites.end(),
-                   [](const Opened& a, const Opened& b) { return a.count > b.count; });
   x_page.blank();
   x_page.item(
       0, "at the end",
       fmt::format("{} opened meanwhile {} still open, and ended with the process",
                   counted(*count, "descriptor", "descriptors"), *count == 1 ? "was" : "were"));
-  for (size_t i = 0; i < std::min(sites.size(), kMostSites); ++i) {
-    x_page.item(
-        0, "",
-        fmt::format("{} {} opened at {}", grouped(sites[i].count),
-                    things(sites[i].kind, sites[i].count), name_and_place(sites[i].site)));
+  size_t lines = 0;
+  uint64_t untold = 0;
+  const auto untold_lines = [&] {
+    if (untold == 0) return;
+    x_page.item(0, "",
+                fmt::format("{} more at {}: --json lists them all", grouped(untold),
+                            counted(lines - kMostLines, "other line", "other lines")));
+    untold = 0;
+  };
+  for (const LeftOpen& place : x_report.left_open) {
+    if (place.by == OpenedBy::kOwnCode && ++lines > kMostLines) {
+      untold += place.count;
+      continue;
+    }
+    untold_lines();
+    x_page.item(0, "", left_open_words(place));
   }
-  if (sites.size() > kMostSites) {
-    x_page.item(0, "", fmt::format("and at {} more lines", sites.size() - kMostSites));
-  }
+  untold_lines();
 }
 
 // The nearest to their end first; of those far from it only the first few.

@@ -81,23 +81,64 @@ TEST(ReportText, finding_nothing_with_losses_is_not_called_ok) {
   EXPECT_THAT(text, HasSubstr("7 events lost"));
 }
 
-TEST(ReportText, what_was_open_at_the_end_is_told_with_its_sites_and_is_no_finding) {
+LeftOpen left_open(Kind kind, uint64_t count, std::vector<Site> frames) {
+  return {kind, Role::kUnknown, OpenedBy::kOwnCode, std::move(frames), count};
+}
+
+TEST(ReportText, what_was_open_at_the_end_is_told_line_by_line_and_is_no_finding) {
   auto report = sample::nothing_found();
   EXPECT_THAT(text_of(report, {}), Not(HasSubstr("at the end")));
-  report.coverage.open_at_end = 3;
-  Finding group;
-  group.verdict = Verdict::kHealthy;
-  group.kind = Kind::kFile;
-  group.count = 3;
-  group.opened = Site{"parse", "/src/parse.cc", 12};
-  for (const uint64_t count : {1, 2}) {
-    group.count = count;  // of one way, for two reasons in two groups
-    report.judgement.groups.push_back(group);
-  }
+  report.coverage.open_at_end = 13;
+  report.left_open = {
+      left_open(Kind::kFile, 5, {{"helper", "/src/x.c", 4}, {"bad", "/src/x.c", 9}}),
+      left_open(Kind::kFile, 1, {{"main", "/src/x.c", 20}}),
+      {Kind::kTcp, Role::kListener, OpenedBy::kOwnCode, {{"main", "/src/x.c", 21}}, 1},
+      {Kind::kTcp, Role::kClient, OpenedBy::kOwnCode, {{"main", "/src/x.c", 22}}, 1},
+      {Kind::kTcp, Role::kUnknown, OpenedBy::kOwnCode, {{"main", "/src/x.c", 23}}, 1},
+      {Kind::kFile, Role::kUnknown, OpenedBy::kNoOwnCode, {}, 1},
+      {Kind::kEpoll, Role::kUnknown, OpenedBy::kRuntime, {}, 1},
+      {Kind::kPipe, Role::kUnknown, OpenedBy::kUnseen, {}, 2}};
   const auto text = text_of(report, {});
-  EXPECT_THAT(text, HasSubstr("3 descriptors opened meanwhile were still open"));
-  EXPECT_THAT(text, HasSubstr("3 files opened at parse  /src/parse.cc:12"));
+  EXPECT_THAT(text, HasSubstr("13 descriptors opened meanwhile were still open"));
+  EXPECT_THAT(text, HasSubstr("5 files opened at helper  /src/x.c:4 ← bad x.c:9\n"));
+  EXPECT_THAT(text, HasSubstr("1 file opened at main  /src/x.c:20\n"));
+  EXPECT_THAT(text, HasSubstr("1 listening socket opened at main  /src/x.c:21\n"));
+  EXPECT_THAT(text, HasSubstr("1 tcp connection opened at main  /src/x.c:22\n"));
+  EXPECT_THAT(text, HasSubstr("1 tcp socket opened at main  /src/x.c:23\n"));
+  EXPECT_THAT(text, HasSubstr("1 file, opened where no own code was seen\n"));
+  EXPECT_THAT(text, HasSubstr("1 epoll descriptor, of the language's runtime\n"));
+  EXPECT_THAT(text, HasSubstr("2 pipe ends, without the stack of the opening\n"));
   EXPECT_THAT(text, HasSubstr("no leak was seen"));
+}
+
+TEST(ReportText, lines_of_the_end_that_are_not_shown_are_counted) {
+  auto report = sample::nothing_found();
+  report.coverage.open_at_end = 44;
+  for (uint32_t line = 1; line <= 21; ++line) {
+    report.left_open.push_back(left_open(Kind::kFile, 2, {{"main", "/src/x.c", line}}));
+  }
+  report.left_open.push_back({Kind::kFile, Role::kUnknown, OpenedBy::kNoOwnCode, {}, 2});
+  const auto text = text_of(report, {});
+  EXPECT_THAT(text, HasSubstr("2 files opened at main  /src/x.c:20\n"));
+  EXPECT_THAT(text, Not(HasSubstr("/src/x.c:21")));
+  EXPECT_THAT(text, HasSubstr("2 more at 1 other line: --json lists them all\n"));
+  EXPECT_THAT(text, HasSubstr("2 files, opened where no own code was seen\n"));
+}
+
+TEST(ReportText, one_group_that_is_not_shown_is_one_group) {
+  auto report = sample::nothing_found();
+  report.judgement.groups.assign(13, sample::healthy());
+  EXPECT_THAT(text_of(report, {}), HasSubstr("and 1 more group\n"));
+}
+
+TEST(ReportText, sockets_that_listen_are_no_connections) {
+  auto report = sample::nothing_found();
+  report.judgement.groups = {sample::healthy()};
+  report.judgement.groups[0].role = Role::kListener;
+  report.judgement.groups[0].count = 1;
+  const auto text = text_of(report, {});
+  EXPECT_THAT(text, HasSubstr("1,807 open descriptors: 1 listening socket\n"));
+  EXPECT_THAT(text, HasSubstr("     1 listening socket → 0.0.0.0:8080"));
 }
 
 TEST(ReportText, local_ports_are_told_with_whom_they_lead_to) {

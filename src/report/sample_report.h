@@ -146,6 +146,9 @@ inline Report two_findings() {
   report.judgement.failures = {
       {Attempt::kAccept, EMFILE, site("main.serve", 80), "", 3201},
       {Attempt::kConnect, ECONNREFUSED, std::nullopt, "127.0.0.1:6379", 4}};
+  report.left_open = {
+      {Kind::kTcp, Role::kClient, OpenedBy::kOwnCode, {site("main.goodQuery", 4)}, 2},
+      {Kind::kEpoll, Role::kUnknown, OpenedBy::kRuntime, {}, 1}};
   report.stacks[11] = {{frame("database/sql.(*DB).conn", 1395, false),
                         frame("main.goodQuery", 4, true), frame("main.main", 20, true)},
                        Truncation::kNone,

@@ -38,6 +38,11 @@ std::string things(Kind kind, uint64_t count) {
   return noun + (one ? " descriptor" : " descriptors");
 }
 
+std::string listeners(Kind kind, uint64_t count) {
+  return fmt::format("listening {}{}", kind == Kind::kUnix ? "unix " : "",
+                     count == 1 ? "socket" : "sockets");
+}
+
 std::string counted(uint64_t count, std::string_view one, std::string_view many) {
   return fmt::format("{} {}", grouped(count), count == 1 ? one : many);
 }
@@ -54,6 +59,12 @@ std::string name_and_place(const Site& site) {
   return where.empty() ? text : text + "  " + where;
 }
 
+std::string short_name_and_place(const Site& site) {
+  if (site.file.empty()) return printable(site.function);
+  return fmt::format("{} {}:{}", printable(site.function), printable(base_name(site.file)),
+                     site.line);
+}
+
 // "checkout[4242]"
 std::string process_name(const ProcessInfo& process) {
   std::string name = process.exe;
@@ -64,6 +75,31 @@ std::string process_name(const ProcessInfo& process) {
 std::string growth_words(double per_minute) {
   if (std::abs(per_minute) < 0.05) return "not growing";
   return fmt::format("{:+.1f} per minute", per_minute);
+}
+
+std::string left_open_words(const LeftOpen& place) {
+  std::string noun = things(place.kind, place.count);
+  if (place.role == Role::kListener) {
+    noun = listeners(place.kind, place.count);
+  } else if (place.role == Role::kUnknown && is_socket(place.kind)) {
+    noun = fmt::format("{} {}", to_string(place.kind), place.count == 1 ? "socket" : "sockets");
+  }
+  const auto what = grouped(place.count) + " " + noun;
+  switch (place.by) {
+    case OpenedBy::kOwnCode:
+      break;
+    case OpenedBy::kNoOwnCode:
+      return what + ", opened where no own code was seen";
+    case OpenedBy::kUnseen:
+      return what + ", without the stack of the opening";
+    case OpenedBy::kRuntime:
+      return what + ", of the language's runtime";
+  }
+  std::string text = fmt::format("{} opened at {}", what, name_and_place(place.frames.front()));
+  for (size_t i = 1; i < place.frames.size(); ++i) {
+    text += " ← " + short_name_and_place(place.frames[i]);
+  }
+  return text;
 }
 
 std::string remedy(Diagnosis diagnosis) {

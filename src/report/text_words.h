@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "model/finding.h"
+#include "model/left_open.h"
 #include "model/process.h"
 #include "report/text_page.h"
 
@@ -20,10 +21,15 @@ VerdictLook look_of(Verdict verdict);
 
 // "12 tcp connections" without the number.
 std::string things(Kind kind, uint64_t count);
+// The same of sockets that listen.
+std::string listeners(Kind kind, uint64_t count);
 std::string counted(uint64_t count, std::string_view one, std::string_view many);
 std::string name_and_place(const Site& site);          // "main.serve  /src/main.go:9"
+std::string short_name_and_place(const Site& site);    // "main.serve main.go:9"
 std::string process_name(const ProcessInfo& process);  // "checkout[4242]"
 std::string growth_words(double per_minute);
+// "3 files opened at parse  /src/parse.cc:12 ← main parse.cc:40"
+std::string left_open_words(const LeftOpen& place);
 // What the diagnosis means, and what to do about it.
 std::string remedy(Diagnosis diagnosis);
 // Used of the most, 0 to 1; 0 for what is unlimited.

@@ -1,0 +1,75 @@
+#include "judge/left_open.h"
+
+#include <algorithm>
+#include <map>
+#include <string_view>
+#include <tuple>
+
+#include "judge/stacks.h"
+
+namespace unclosed {
+namespace {
+
+constexpr size_t kMostFrames = 3;
+
+// Go's poller and what it reads of its cgroup: opened once, by whoever needs it first.
+bool opened_by_runtime(const NamedStack& stack) {
+  const auto calls_the_kernel = [](std::string_view function) {
+    return function.starts_with("internal/runtime/syscall") ||
+           function.starts_with("runtime/internal/syscall.");
+  };
+  const auto caller = std::find_if(
+      stack.frames.begin(), stack.frames.end(),
+      [&](const NamedFrame& frame) { return frame.own || !calls_the_kernel(frame.function); });
+  return caller != stack.frames.end() && !caller->own &&
+         (caller->function.starts_with("runtime.") ||
+          caller->function.starts_with("internal/runtime/"));
+}
+
+LeftOpen opened_at(const ConnectionFacts& facts, const StackBook& stacks) {
+  LeftOpen place;
+  place.kind = facts.kind;
+  place.role = facts.role;
+  const auto stack = stacks.find(facts.opened.stack);
+  if (facts.opened.stack == kNoStack || stack == stacks.end()) {
+    place.by = OpenedBy::kUnseen;
+    return place;
+  }
+  if (opened_by_runtime(stack->second)) {
+    place.by = OpenedBy::kRuntime;
+    return place;
+  }
+  for (const NamedFrame& frame : stack->second.frames) {
+    // Of one that was gone before a scan the kernel does not tell any more that it listened.
+    if (place.role == Role::kUnknown && frame.function.starts_with("net.(*sysListener).")) {
+      place.role = Role::kListener;
+    }
+    if (frame.own && place.frames.size() < kMostFrames) place.frames.push_back(site_of(frame));
+  }
+  if (place.frames.empty()) place.by = OpenedBy::kNoOwnCode;
+  return place;
+}
+
+}  // namespace
+
+std::vector<LeftOpen> left_open(const Histories& histories, const StackBook& stacks) {
+  using Line = std::tuple<std::string, std::string, uint32_t>;
+  std::map<std::tuple<OpenedBy, Kind, Role, std::vector<Line>>, LeftOpen> places;
+  for (const History& history : histories.open) {
+    if (history.facts.before_attach) continue;
+    LeftOpen place = opened_at(history.facts, stacks);
+    std::vector<Line> lines;
+    for (const Site& site : place.frames) lines.emplace_back(site.function, site.file, site.line);
+    const auto [known, added] = places.try_emplace(
+        {place.by, place.kind, place.role, std::move(lines)}, std::move(place));
+    known->second.count += history.stands_for;
+  }
+  std::vector<LeftOpen> sorted;
+  for (auto& [key, place] : places) sorted.push_back(std::move(place));
+  std::stable_sort(sorted.begin(), sorted.end(), [](const LeftOpen& a, const LeftOpen& b) {
+    return std::pair(a.by, b.count) < std::pair(b.by, a.count);
+  });
+  return sorted;
+}
+
+}  // namespace unclosed

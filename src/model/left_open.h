@@ -1,0 +1,30 @@
+// What programs had open when they ended, by where it was opened. Value types; any thread.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "model/connection.h"
+#include "model/finding.h"
+
+namespace unclosed {
+
+enum class OpenedBy : uint8_t {
+  kOwnCode,
+  kNoOwnCode,  // the stack of the opening holds no frame of the user's own code
+  kUnseen,     // the stack of the opening was not taken
+  kRuntime,    // the language's runtime, for itself, whatever code it first did so for
+};
+std::string_view to_string(OpenedBy by);  // own-code, no-own-code, no-stack, runtime
+
+// Descriptors of one kind that were opened at one place.
+struct LeftOpen {
+  Kind kind = Kind::kOther;
+  Role role = Role::kUnknown;  // of a socket
+  OpenedBy by = OpenedBy::kOwnCode;
+  std::vector<Site> frames;  // kOwnCode: own code, innermost first, its first few; else empty
+  uint64_t count = 0;
+};
+
+}  // namespace unclosed
