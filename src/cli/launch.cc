@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
 #include <new>
 #include <sstream>
 #include <thread>
@@ -167,6 +168,12 @@ Result<Confined> Launch::confine() {
   Fd listener(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), answer - 1, 0)));
   if (!listener.valid()) return stranded(system_error(errno, "pidfd_getfd"));
   return Confined{std::move(listener), told};
+}
+
+std::string Launch::program() const {
+  std::error_code error;
+  const auto path = std::filesystem::canonical(program_of(x_command).value_or(""), error);
+  return error ? "" : path.string();
 }
 
 // The next stop of the traced child, with the signal that stopped it; nullopt when it has ended.

@@ -32,6 +32,8 @@ class Launch {
   Result<Confined> confine();
 
   pid_t pid() const { return x_pid; }
+  // The file that the exec will take, as an absolute path; "" where none is found.
+  std::string program() const;
   // Lets the child exec, holds it once more at its program's entry, when its libraries are mapped
   // and none of its own code has run, calls `mapped`, and lets it free. Where tracing is refused it
   // is not held, and `mapped` is not called. kUsage with UC-E011: the command cannot be run.

@@ -21,6 +21,7 @@
 #include "judge/left_open.h"
 #include "judge/said_leaking.h"
 #include "ledger/ledger.h"
+#include "model/cut_secrets.h"
 #include "symbolize/go_build_info.h"
 #include "symbolize/module_store.h"
 #include "symbolize/runtime_of.h"
@@ -72,6 +73,7 @@ class Session {
   Status start_command();
   void tell_notes();
   void introduce(const ProcessId& process);
+  void introduce_command(const ProcessId& process);
   Status watch();
   bool over();
   void tell_progress(Instant now);
@@ -92,6 +94,7 @@ class Session {
   Ledger x_ledger;
   CollectorThreads x_sink;  // on the way to the ledger
   std::optional<Launch> x_launch;
+  std::optional<ProcessInfo> x_command;  // of x_launch, as far as it is known before its exec
   std::shared_ptr<Watcher> x_collector;
   PortWatch x_ports;
   std::vector<ProcessId> x_asked;
@@ -106,10 +109,20 @@ class Session {
 
 void Session::introduce(const ProcessId& process) {
   auto info = x_proc.info(process);
-  if (!info) return;
+  if (!info || info->exe.empty()) return;  // gone, or about to be: nothing is to be read any more
   info->runtime = runtime_of(process, info->exe,
                              x_proc.mappings(process).value_or(std::vector<Mapping>{}), x_modules);
   x_sink.accept(ProcessSeen{monotonic_now(), *std::move(info)});
+}
+
+// What its own process tells replaces this, if it lives long enough to be asked.
+void Session::introduce_command(const ProcessId& process) {
+  ProcessInfo info;
+  if (auto waiting = x_proc.info(process)) info = *std::move(waiting);
+  info.id = process;
+  info.exe = x_launch->program();
+  info.command = cut_secrets(x_settings.command);
+  x_command = std::move(info);
 }
 
 Status Session::start_command() {
@@ -117,10 +130,16 @@ Status Session::start_command() {
   if (!process) return process.error();
   x_asked = {*process};
   if (auto added = x_collector->add_before_exec(*process); !added) return added;
+  introduce_command(*process);
   // At its entry the exec is known and its libraries are mapped: read them before it runs.
-  const auto mapped = [&] { x_collector->poll(x_sink, std::chrono::milliseconds(50)); };
+  bool held = false;
+  const auto mapped = [&] {
+    held = true;
+    x_collector->poll(x_sink, std::chrono::milliseconds(50));
+    introduce(*process);
+  };
   if (auto gone = x_launch->go(mapped); !gone) return gone;
-  introduce(*process);
+  if (!held) introduce(*process);
   tell_notes();
   return {};
 }
@@ -393,6 +412,7 @@ Judgement Session::judge_with_owners(Histories& histories, const StackBook& stac
 SessionResult Session::conclude() {
   const Instant ended = monotonic_now();
   Histories histories = std::move(x_ledger).take_histories(ended);
+  if (x_command) tell_unread(histories, *x_command);
   SessionResult result;
   Report& report = result.report;
   report.stacks = name_stacks(histories);

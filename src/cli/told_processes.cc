@@ -21,6 +21,11 @@ std::set<ProcessId> that_are_listed(const Judgement& judgement) {
 
 }  // namespace
 
+void tell_unread(Histories& histories, const ProcessInfo& started) {
+  ProcessInfo& info = histories.processes[started.id];
+  if (info.exe.empty() && info.command.empty()) info = started;
+}
+
 void tell_processes(Report& report, const Histories& histories,
                     const std::vector<ProcessId>& asked) {
   const auto rank = [&](const ProcessId& process) {

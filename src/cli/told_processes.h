@@ -15,4 +15,8 @@ namespace unclosed {
 void tell_processes(Report& report, const Histories& histories,
                     const std::vector<ProcessId>& asked);
 
+// Puts `started`, what is known of a command that was started, where nothing was read of its process
+// before it ended.
+void tell_unread(Histories& histories, const ProcessInfo& started);
+
 }  // namespace unclosed

@@ -54,5 +54,20 @@ TEST_F(ToldProcesses, when_all_have_ended_those_asked_for_are_left) {
   EXPECT_EQ(report.judgement.limits[0].use.process, kService);
 }
 
+TEST_F(ToldProcesses, a_command_that_ended_before_it_was_read_is_told_as_it_was_started) {
+  const ProcessInfo started{kService, {}, {}, "/usr/bin/true", {"true"}, {}};
+  histories.processes[kService] = {kService, {}, {}, "", {}, "native"};
+  tell_unread(histories, started);
+  EXPECT_EQ(histories.processes[kService].exe, "/usr/bin/true");
+  histories.processes.erase(kService);
+  tell_unread(histories, started);
+  EXPECT_EQ(histories.processes[kService].command, std::vector<std::string>{"true"});
+}
+
+TEST_F(ToldProcesses, what_a_command_has_become_by_an_exec_stands) {
+  tell_unread(histories, {kService, {}, {}, "/usr/bin/env", {"env", "app"}, {}});
+  EXPECT_EQ(histories.processes[kService].exe, "/srv/app");
+}
+
 }  // namespace
 }  // namespace unclosed
