@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "judge/blame.h"
+#include "model/unnamed.h"
 
 namespace unclosed {
 namespace {
@@ -76,7 +77,10 @@ std::optional<Blamed> Blamer::trust(std::optional<Blamed> blamed,
 
 std::string Blamer::why_not(const Member& member) const {
   const auto& facts = *member.facts;
+  const auto process = x_scene.histories.processes.find(facts.opener);
+  const bool known = process != x_scene.histories.processes.end();
   std::string library;
+  std::optional<std::string> unnamed;
   bool any = false;
   if (facts.requests[0]) {
     const auto* view = x_scene.stacks.own_view(facts.requests[0]->stack);
@@ -96,6 +100,7 @@ std::string Blamer::why_not(const Member& member) const {
     if (view == nullptr) return;
     any = true;
     if (library.empty()) library = view->library;
+    if (known && !unnamed) unnamed = unnamed_place(view->named->frames, process->second.exe);
   };
   for (const auto& request : facts.requests) {
     if (request) look(request->stack);
@@ -104,13 +109,19 @@ std::string Blamer::why_not(const Member& member) const {
     if (handed) look(handed->stack);
   }
   look(facts.opened.stack);
-  const auto process = x_scene.histories.processes.find(facts.opener);
-  if (any && process != x_scene.histories.processes.end() &&
-      is_interpreter(process->second.exe) && !process->second.runtime.starts_with("go")) {
+  if (any && known && is_interpreter(process->second.exe) &&
+      !process->second.runtime.starts_with("go")) {
     return fmt::format(
         "its stacks hold the interpreter's own frames alone: which line of the program that it "
         "runs stood behind them is not read{}",
         further_help(process->second.runtime));
+  }
+  if (unnamed) {
+    return fmt::format(
+        "the innermost frame of the program itself is {}, and the program has neither symbols nor "
+        "line tables: build it with -g, or put its debug file beside it (as its .gnu_debuglink "
+        "names it) or below /usr/lib/debug, or set DEBUGINFOD_URLS",
+        *unnamed);
   }
   if (any) {
     return fmt::format(

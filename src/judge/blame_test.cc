@@ -229,6 +229,17 @@ TEST(Blame, no_own_frame_is_nobody_with_the_reason) {
   EXPECT_NE(finding.no_blame_reason.find("library"), std::string::npos);
 }
 
+TEST(Blame, a_program_without_symbols_is_told_by_the_place_in_it) {
+  Street street;
+  auto& facts =
+      leaked(street, 1, "lib:[unknown]+0x11f3>lib:connect", {"lib:[unknown]+0x1210>lib:write"}, 7);
+  street.histories.processes[facts.opener].exe = "/srv/app";
+  const auto finding = only_finding(street);
+  EXPECT_FALSE(finding.blame);
+  EXPECT_NE(finding.no_blame_reason.find("app+0x1210"), std::string::npos);
+  EXPECT_NE(finding.no_blame_reason.find("-g"), std::string::npos);
+}
+
 TEST(Blame, opened_before_the_attach_and_not_used_since_is_nobody_with_the_reason) {
   Street street;
   auto& facts = street.open(kTcp, kClient, -1, "");

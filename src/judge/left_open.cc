@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "judge/stacks.h"
+#include "model/unnamed.h"
 
 namespace unclosed {
 namespace {
@@ -26,7 +27,8 @@ bool opened_by_runtime(const NamedStack& stack) {
           caller->function.starts_with("internal/runtime/"));
 }
 
-LeftOpen opened_at(const ConnectionFacts& facts, const StackBook& stacks) {
+LeftOpen opened_at(const ConnectionFacts& facts, const Histories& histories,
+                   const StackBook& stacks) {
   LeftOpen place;
   place.kind = facts.kind;
   place.role = facts.role;
@@ -46,7 +48,13 @@ LeftOpen opened_at(const ConnectionFacts& facts, const StackBook& stacks) {
     }
     if (frame.own && place.frames.size() < kMostFrames) place.frames.push_back(site_of(frame));
   }
-  if (place.frames.empty()) place.by = OpenedBy::kNoOwnCode;
+  if (!place.frames.empty()) return place;
+  place.by = OpenedBy::kNoOwnCode;
+  const auto process = histories.processes.find(facts.opener);
+  const auto exe = process == histories.processes.end() ? "" : process->second.exe;
+  if (auto unnamed = unnamed_place(stack->second.frames, exe); unnamed && !is_interpreter(exe)) {
+    place.frames = {{*std::move(unnamed), "", 0}};
+  }
   return place;
 }
 
@@ -57,7 +65,7 @@ std::vector<LeftOpen> left_open(const Histories& histories, const StackBook& sta
   std::map<std::tuple<OpenedBy, Kind, Role, std::vector<Line>>, LeftOpen> places;
   for (const History& history : histories.open) {
     if (history.facts.before_attach) continue;
-    LeftOpen place = opened_at(history.facts, stacks);
+    LeftOpen place = opened_at(history.facts, histories, stacks);
     std::vector<Line> lines;
     for (const Site& site : place.frames) lines.emplace_back(site.function, site.file, site.line);
     const auto [known, added] = places.try_emplace(

@@ -34,7 +34,8 @@ const StackBook kStacks = {
     {6, stack({foreign("internal/runtime/syscall/linux.Syscall6"), foreign("syscall.openat"),
                own("main.load", 41), foreign("runtime.main")})},
     {7, stack({foreign("syscall.Socket"), foreign("net.(*sysListener).listenTCP"),
-               own("main.serve", 44)})}};
+               own("main.serve", 44)})},
+    {8, stack({foreign("open"), {"[unknown]+0x11f3", "", 0, "app", false, false}})}};
 
 TEST(LeftOpen, each_line_has_its_own_count_and_a_helper_its_callers) {
   Histories histories;
@@ -79,6 +80,15 @@ TEST(LeftOpen, what_the_runtime_opens_for_itself_is_not_the_line_that_came_first
   EXPECT_EQ(all[0].frames, (std::vector<Site>{{"main.load", "/src/x.c", 41}}));
   EXPECT_EQ(all[1].by, OpenedBy::kRuntime);
   EXPECT_TRUE(all[1].frames.empty());
+}
+
+TEST(LeftOpen, of_a_program_without_names_the_place_is_told) {
+  Histories histories;
+  histories.open = {opened(8)};
+  histories.processes[{}].exe = "/srv/app";
+  const auto all = left_open(histories, kStacks);
+  EXPECT_EQ(all[0].by, OpenedBy::kNoOwnCode);
+  EXPECT_EQ(all[0].frames, (std::vector<Site>{{"app+0x11f3", "", 0}}));
 }
 
 TEST(LeftOpen, kinds_and_listeners_are_told_apart) {

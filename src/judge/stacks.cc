@@ -69,6 +69,7 @@ FunctionId Stacks::intern(const NamedFrame& frame) {
 Stacks::Stacks(const StackBook& book) {
   for (const auto& [id, stack] : book) {
     StackView view;
+    view.named = &stack;
     view.truncated = stack.truncated != Truncation::kNone;
     for (size_t i = 0; i < stack.frames.size(); ++i) {
       const NamedFrame& frame = stack.frames[i];

@@ -24,6 +24,7 @@ struct OwnFrame {
 
 struct StackView {
   std::vector<OwnFrame> own;  // outermost first
+  const NamedStack* named = nullptr;
   bool truncated = false;
   bool dials_for_all = false;     // runs where a client library dials for whoever comes
   bool collector = false;         // runs under a garbage collector's finalizers

@@ -23,7 +23,9 @@ struct LeftOpen {
   Kind kind = Kind::kOther;
   Role role = Role::kUnknown;  // of a socket
   OpenedBy by = OpenedBy::kOwnCode;
-  std::vector<Site> frames;  // kOwnCode: own code, innermost first, its first few; else empty
+  // kOwnCode: own code, innermost first, its first few. kNoOwnCode: the place in a program without
+  // names, if there is one.
+  std::vector<Site> frames;
   uint64_t count = 0;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "model/unnamed.h"
 #include "report/owner_json.h"
 #include "report/printable.h"
 #include "report/text_words.h"
@@ -26,6 +27,14 @@ std::string starters(const std::vector<NamedFrame>& frames) {
                               printable(base_name(frame.file)), frame.line));
   }
   return own.empty() ? "" : fmt::format("; started by {}", fmt::join(own, " ← "));
+}
+
+// A stack without own frames.
+std::string foreign(const std::vector<NamedFrame>& frames, const std::string& exe) {
+  const auto all = counted(frames.size(), "frame", "frames");
+  const auto unnamed = unnamed_place(frames, exe);
+  if (!unnamed) return all + ", none of them the service's own code";
+  return fmt::format("{}, of the program itself {}, which has no name", all, printable(*unnamed));
 }
 
 }  // namespace
@@ -175,6 +184,11 @@ void FindingText::callers(const Finding& finding) {
     });
   }
   if (member == connections.end()) return;
+  const auto& processes = x_report.processes;
+  const auto process = std::find_if(
+      processes.begin(), processes.end(),
+      [&](const ProcessInfo& one) { return one.id == member->descriptor.process; });
+  const std::string exe = process == processes.end() ? "" : process->exe;
   const auto chain = [&](std::string_view label, StackId id) {
     const auto found = x_report.stacks.find(id);
     if (id == kNoStack || found == x_report.stacks.end()) return;
@@ -186,9 +200,8 @@ void FindingText::callers(const Finding& finding) {
     }
     const size_t all = own.size();
     if (all > kMostCallers) own.resize(kMostCallers);
-    std::string text = own.empty() ? fmt::format("{}, none of them the service's own code",
-                                                 counted(frames.size(), "frame", "frames"))
-                                   : fmt::format("{}", fmt::join(own, " ← "));
+    std::string text =
+        own.empty() ? foreign(frames, exe) : fmt::format("{}", fmt::join(own, " ← "));
     if (all > own.size() && !own.empty()) text += fmt::format(" ← {} more", all - own.size());
     if (own.empty()) text += starters(started);
     if (truncated != Truncation::kNone) {

@@ -125,6 +125,18 @@ TEST(ReportText, lines_of_the_end_that_are_not_shown_are_counted) {
   EXPECT_THAT(text, HasSubstr("2 files, opened where no own code was seen\n"));
 }
 
+TEST(ReportText, of_a_stripped_program_stacks_are_told_by_the_place_in_it) {
+  auto report = sample::two_findings();
+  for (const StackId id : {11, 12}) {
+    report.stacks[id] = {{{"write", "", 0, "libc.so.6", false, false},
+                          {"[unknown]+0x11f3", "", 0, "app [build id ab12]", false, false}},
+                         Truncation::kNone,
+                         {}};
+  }
+  EXPECT_THAT(text_of(report, {}),
+              HasSubstr("2 frames, of the program itself app+0x11f3, which has no name"));
+}
+
 TEST(ReportText, one_group_that_is_not_shown_is_one_group) {
   auto report = sample::nothing_found();
   report.judgement.groups.assign(13, sample::healthy());

@@ -89,7 +89,10 @@ std::string left_open_words(const LeftOpen& place) {
     case OpenedBy::kOwnCode:
       break;
     case OpenedBy::kNoOwnCode:
-      return what + ", opened where no own code was seen";
+      return what + (place.frames.empty()
+                         ? ", opened where no own code was seen"
+                         : fmt::format(" opened at {}, which has no name",
+                                       printable(place.frames.front().function)));
     case OpenedBy::kUnseen:
       return what + ", without the stack of the opening";
     case OpenedBy::kRuntime:
