@@ -18,6 +18,7 @@
 #include "cli/watcher.h"
 #include "collect/procfs/procfs.h"
 #include "judge/judge.h"
+#include "judge/last_closes.h"
 #include "judge/left_open.h"
 #include "judge/said_leaking.h"
 #include "ledger/ledger.h"
@@ -63,7 +64,8 @@ class Session {
         x_modules("/proc"),
         x_symbolizer(x_modules, OwnRules{settings.own, settings.not_own}),
         x_ledger(monotonic_now()),
-        x_sink(x_proc, x_ledger),
+        x_last_closes(x_ledger),
+        x_sink(x_proc, x_last_closes),
         x_owners(x_modules, x_symbolizer) {}
 
   Result<SessionResult> run();
@@ -77,12 +79,14 @@ class Session {
   Status watch();
   bool over();
   void tell_progress(Instant now);
+  void name_stack(StackId id, StackBook& book);
   StackBook name_stacks(const Histories& histories);
   Policy policy() const;
   void judge_so_far(Instant now);
   Coverage coverage(const Histories& histories, const StackBook& stacks) const;
   void explain_unnamed(Report& report) const;
   Cost cost() const;
+  void keep_what_lasted(Report& report, const Histories& histories);
   Judgement judge_with_owners(Histories& histories, const StackBook& stacks);
   SessionResult conclude();
 
@@ -92,12 +96,14 @@ class Session {
   ModuleStore x_modules;
   Symbolizer x_symbolizer;
   Ledger x_ledger;
-  CollectorThreads x_sink;  // on the way to the ledger
+  LastCloses x_last_closes;  // on the way to the ledger, as is x_sink before it
+  CollectorThreads x_sink;
   std::optional<Launch> x_launch;
   std::optional<ProcessInfo> x_command;  // of x_launch, as far as it is known before its exec
   std::shared_ptr<Watcher> x_collector;
   PortWatch x_ports;
   std::vector<ProcessId> x_asked;
+  std::optional<Instant> x_command_ended;  // noticed
   Instant x_started;
   bool x_found = false;
   SaidLeaking x_said;
@@ -218,7 +224,10 @@ void Session::judge_so_far(Instant now) {
   const bool waits_for_it = x_settings.end == SessionEnd::kFinding;
   const Duration before = cpu_time();
   const Histories histories = x_ledger.histories(now);
-  const Judgement judgement = judge(histories, name_stacks(histories), policy());
+  const Duration unnamed = cpu_time();
+  const StackBook stacks = name_stacks(histories);
+  const Duration naming = cpu_time() - unnamed;
+  const Judgement judgement = judge(histories, stacks, policy());
   x_found = waits_for_it &&
             std::any_of(judgement.findings.begin(), judgement.findings.end(),
                         [](const Finding& one) { return one.verdict == Verdict::kLeaking; });
@@ -230,7 +239,10 @@ void Session::judge_so_far(Instant now) {
   const int share = waits_for_it ? kJudgeShare : kJudgeShareAside;
   const Duration least =
       from_seconds((waits_for_it ? 1 : 5) * std::min(1.0, x_settings.policy_scale));
-  x_next_judgement = monotonic_now() + std::max<Duration>((cpu_time() - before) * share, least);
+  // Names are looked up once: what the first ones cost must not put off the next judgement.
+  const Duration rest = cpu_time() - before - naming;
+  const Duration cost = rest + std::min(naming, rest);
+  x_next_judgement = monotonic_now() + std::max<Duration>(cost * share, least);
 }
 
 Status Session::watch() {
@@ -247,7 +259,8 @@ Status Session::watch() {
         std::clamp<Duration>(next_scan - now, Duration::zero(), std::chrono::milliseconds(100));
     if (x_settings.window) wait = std::min<Duration>(wait, *x_settings.window - (now - x_started));
     x_collector->poll(x_sink, std::max(wait, Duration::zero()));
-    if (x_launch) x_launch->status();  // a child that nobody waits for stays a zombie
+    // A child that nobody waits for stays a zombie.
+    if (x_launch && x_launch->status() && !x_command_ended) x_command_ended = monotonic_now();
     now = monotonic_now();
     if (now >= next_scan) {
       const Duration before = cpu_time();
@@ -267,17 +280,19 @@ Status Session::watch() {
   return x_collector->scan(x_sink);
 }
 
+void Session::name_stack(StackId id, StackBook& book) {
+  if (id == kNoStack || book.contains(id)) return;
+  const RawStack* raw = x_collector->stack(id);
+  if (raw == nullptr) return;
+  NamedStack named = x_symbolizer.name(*raw);
+  if (const RawStack* starter = x_collector->stack(raw->started_by))
+    named.started = x_symbolizer.name(*starter).frames;
+  book.emplace(id, std::move(named));
+}
+
 StackBook Session::name_stacks(const Histories& histories) {
   StackBook book;
-  const auto name = [&](StackId id) {
-    if (id == kNoStack || book.contains(id)) return;
-    const RawStack* raw = x_collector->stack(id);
-    if (raw == nullptr) return;
-    NamedStack named = x_symbolizer.name(*raw);
-    if (const RawStack* starter = x_collector->stack(raw->started_by))
-      named.started = x_symbolizer.name(*starter).frames;
-    book.emplace(id, std::move(named));
-  };
+  const auto name = [&](StackId id) { name_stack(id, book); };
   const auto name_all = [&](const ConnectionFacts& facts) {
     name(facts.opened.stack);
     for (const auto& use : facts.requests) {
@@ -409,6 +424,27 @@ Judgement Session::judge_with_owners(Histories& histories, const StackBook& stac
   return histories.owners.empty() ? std::move(judgement) : judge(histories, stacks, policy());
 }
 
+// A leak that lasted until its process ended is one, whatever closed its descriptors then.
+void Session::keep_what_lasted(Report& report, const Histories& histories) {
+  if (!x_command_ended) return;
+  const auto closes = x_last_closes.before(*x_command_ended);
+  StackBook closers;
+  for (const LastClose& one : closes) name_stack(one.by, closers);
+  auto& findings = report.judgement.findings;
+  for (Finding& finding : x_said.lasted(report.judgement, histories, closes, closers)) {
+    std::erase_if(findings, [&](const Finding& weaker) {
+      return weaker.fingerprint == finding.fingerprint;
+    });
+    for (const FoundConnection& one : finding.connections) {
+      for (const StackId id :
+           {one.opened, one.used, one.borrowed, one.received, one.duplicated}) {
+        name_stack(id, report.stacks);
+      }
+    }
+    findings.insert(findings.begin(), std::move(finding));
+  }
+}
+
 SessionResult Session::conclude() {
   const Instant ended = monotonic_now();
   Histories histories = std::move(x_ledger).take_histories(ended);
@@ -417,6 +453,7 @@ SessionResult Session::conclude() {
   Report& report = result.report;
   report.stacks = name_stacks(histories);
   report.judgement = judge_with_owners(histories, report.stacks);
+  keep_what_lasted(report, histories);
   report.judgement.taken_back = x_said.taken_back(report.judgement, histories);
   explain_unnamed(report);
   report.coverage = coverage(histories, report.stacks);

@@ -7,8 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "judge/last_closes.h"
 #include "model/finding.h"
 #include "model/history.h"
+#include "model/stack.h"
 
 namespace unclosed {
 
@@ -22,11 +24,19 @@ class SaidLeaking {
   // of.
   std::vector<TakenBack> taken_back(const Judgement& last, const Histories& histories) const;
 
+  // What the last judgement noted and `last` does not call leaking any more because the process
+  // ended: its connections were left alone until they were closed, with the `closes` of its last
+  // moment, by what clears up behind a program. `stacks`: of those closes.
+  std::vector<Finding> lasted(const Judgement& last, const Histories& histories,
+                              const std::vector<LastClose>& closes, const StackBook& stacks) const;
+
  private:
   struct Said {
-    TakenBack said;
-    std::vector<ConnectionId> connections;
+    Finding finding;
+    Instant at;
   };
+  bool stands(const Said& entry, const Judgement& last) const;
+  Instant x_noted;  // the last time
   std::map<std::string, Said> x_by_fingerprint;
 };
 

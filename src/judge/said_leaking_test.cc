@@ -79,5 +79,70 @@ TEST(SaidLeaking, a_suspicion_is_no_verdict_to_take_back) {
   EXPECT_TRUE(said.taken_back({}, {}).empty());
 }
 
+// Two that are left alone and closed at 50 s, the first of them under `closer`.
+class LeftToTheEnd : public testing::Test {
+ protected:
+  void SetUp() override {
+    said.note(judgement_of({leaking("v1:a", {1, 2})}), kSaid);
+    histories.now = {51'000'000'000};
+    closes = {{{1, 1}, kEnd, {}, 7}, {{2, 1}, kEnd, {}, kNoStack}};
+  }
+  std::vector<Finding> lasted(const char* closer) {
+    stacks[7].frames = {{"close", "", 0, "libc.so.6", false, false},
+                        {closer, "", 0, "python3.11", false, false}};
+    return said.lasted(last, histories, closes, stacks);
+  }
+  static constexpr Instant kEnd{50'000'000'000};
+  SaidLeaking said;
+  Judgement last;
+  Histories histories;
+  std::vector<LastClose> closes;
+  StackBook stacks;
+};
+
+TEST_F(LeftToTheEnd, what_an_interpreter_closed_as_it_went_is_a_leak_still) {
+  const auto findings = lasted("Py_FinalizeEx");
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].verdict, Verdict::kLeaking);
+  EXPECT_EQ(findings[0].evidence.back().kind, "lasted-to-the-end");
+  last.findings = findings;
+  EXPECT_TRUE(said.taken_back(last, histories).empty());
+}
+
+TEST_F(LeftToTheEnd, what_the_program_closed_before_it_ended_is_none) {
+  EXPECT_TRUE(lasted("sock_close").empty());
+}
+
+TEST_F(LeftToTheEnd, closers_that_nobody_saw_do_not_tell) {
+  closes[0].by = kNoStack;
+  EXPECT_TRUE(lasted("Py_FinalizeEx").empty());
+}
+
+TEST_F(LeftToTheEnd, what_was_used_again_or_closed_earlier_is_none) {
+  closes[1].used = Instant{45'000'000'000};
+  EXPECT_TRUE(lasted("Py_FinalizeEx").empty());
+  closes.pop_back();
+  EXPECT_TRUE(lasted("Py_FinalizeEx").empty());
+}
+
+TEST_F(LeftToTheEnd, what_a_later_judgement_did_not_say_any_more_is_none) {
+  said.note({}, Instant{45'000'000'000});
+  EXPECT_TRUE(lasted("Py_FinalizeEx").empty());
+}
+
+TEST(LastCloses, only_those_of_the_last_moment_of_a_process_count) {
+  struct Nowhere final : RecordSink {
+    void accept(const Record&) override {}
+  } nowhere;
+  LastCloses closes(nowhere);
+  for (const int64_t ms : {100, 900, 950, 1000}) {
+    Closed closed;
+    closed.at = {ms * 1'000'000};
+    closes.accept(closed);
+  }
+  EXPECT_EQ(closes.before({1'050'000'000}).size(), 3U);
+  EXPECT_TRUE(closes.before({2'500'000'000}).empty());
+}
+
 }  // namespace
 }  // namespace unclosed
