@@ -13,7 +13,8 @@ namespace {
 
 constexpr size_t kMostFrames = 3;
 
-// Go's poller and what it reads of its cgroup: opened once, by whoever needs it first.
+// Go's poller and what it reads of its cgroup: opened once, by whoever needs it first. Where the
+// call that puts a descriptor into the poller stands for its opening, that is not the runtime's.
 bool opened_by_runtime(const NamedStack& stack) {
   const auto calls_the_kernel = [](std::string_view function) {
     return function.starts_with("internal/runtime/syscall") ||
@@ -23,6 +24,7 @@ bool opened_by_runtime(const NamedStack& stack) {
       stack.frames.begin(), stack.frames.end(),
       [&](const NamedFrame& frame) { return frame.own || !calls_the_kernel(frame.function); });
   return caller != stack.frames.end() && !caller->own &&
+         caller->function != "runtime.netpollopen" &&
          (caller->function.starts_with("runtime.") ||
           caller->function.starts_with("internal/runtime/"));
 }

@@ -35,7 +35,9 @@ const StackBook kStacks = {
                own("main.load", 41), foreign("runtime.main")})},
     {7, stack({foreign("syscall.Socket"), foreign("net.(*sysListener).listenTCP"),
                own("main.serve", 44)})},
-    {8, stack({foreign("open"), {"[unknown]+0x11f3", "", 0, "app", false, false}})}};
+    {8, stack({foreign("open"), {"[unknown]+0x11f3", "", 0, "app", false, false}})},
+    {9, stack({foreign("internal/runtime/syscall/linux.EpollCtl"), foreign("runtime.netpollopen"),
+               foreign("net.(*netFD).init"), own("main.dial", 50)})}};
 
 TEST(LeftOpen, each_line_has_its_own_count_and_a_helper_its_callers) {
   Histories histories;
@@ -80,6 +82,12 @@ TEST(LeftOpen, what_the_runtime_opens_for_itself_is_not_the_line_that_came_first
   EXPECT_EQ(all[0].frames, (std::vector<Site>{{"main.load", "/src/x.c", 41}}));
   EXPECT_EQ(all[1].by, OpenedBy::kRuntime);
   EXPECT_TRUE(all[1].frames.empty());
+}
+
+TEST(LeftOpen, what_is_put_into_the_runtimes_poller_is_not_the_runtimes) {
+  Histories histories;
+  histories.open = {opened(9, Kind::kTcp)};
+  EXPECT_EQ(left_open(histories, kStacks).front().by, OpenedBy::kOwnCode);
 }
 
 TEST(LeftOpen, of_a_program_without_names_the_place_is_told) {
