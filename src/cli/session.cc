@@ -336,12 +336,7 @@ Coverage Session::coverage(const Histories& histories, const StackBook& stacks) 
       }
     }
   }
-  if (x_collector->ended()) {
-    coverage.open_at_end = 0;
-    for (const History& history : histories.open) {
-      if (!history.facts.before_attach) *coverage.open_at_end += history.stands_for;
-    }
-  }
+  if (x_collector->ended()) coverage.open_at_end = 0;
   coverage.events_lost = seen.events_lost;
   coverage.stacks_sampled_out = seen.stacks_sampled_out;
   coverage.drift = seen.drift;
@@ -457,7 +452,10 @@ SessionResult Session::conclude() {
   report.judgement.taken_back = x_said.taken_back(report.judgement, histories);
   explain_unnamed(report);
   report.coverage = coverage(histories, report.stacks);
-  if (report.coverage.open_at_end) report.left_open = left_open(histories, report.stacks);
+  if (report.coverage.open_at_end) {
+    report.left_open = left_open(histories, report.stacks);
+    for (const LeftOpen& place : report.left_open) *report.coverage.open_at_end += place.count;
+  }
   report.cost = cost();
   report.clock = x_clock;
   report.started = x_started;

@@ -29,13 +29,13 @@ bool opened_by_runtime(const NamedStack& stack) {
           caller->function.starts_with("internal/runtime/"));
 }
 
-LeftOpen opened_at(const ConnectionFacts& facts, const Histories& histories,
+LeftOpen opened_at(const ConnectionFacts& facts, StackId by, const Histories& histories,
                    const StackBook& stacks) {
   LeftOpen place;
   place.kind = facts.kind;
   place.role = facts.role;
-  const auto stack = stacks.find(facts.opened.stack);
-  if (facts.opened.stack == kNoStack || stack == stacks.end()) {
+  const auto stack = stacks.find(by);
+  if (by == kNoStack || stack == stacks.end()) {
     place.by = OpenedBy::kUnseen;
     return place;
   }
@@ -64,15 +64,22 @@ LeftOpen opened_at(const ConnectionFacts& facts, const Histories& histories,
 
 std::vector<LeftOpen> left_open(const Histories& histories, const StackBook& stacks) {
   using Line = std::tuple<std::string, std::string, uint32_t>;
-  std::map<std::tuple<OpenedBy, Kind, Role, std::vector<Line>>, LeftOpen> places;
-  for (const History& history : histories.open) {
-    if (history.facts.before_attach) continue;
-    LeftOpen place = opened_at(history.facts, histories, stacks);
+  std::map<std::tuple<OpenedBy, Kind, Role, bool, std::vector<Line>>, LeftOpen> places;
+  const auto add = [&](LeftOpen place, uint64_t count) {
     std::vector<Line> lines;
     for (const Site& site : place.frames) lines.emplace_back(site.function, site.file, site.line);
     const auto [known, added] = places.try_emplace(
-        {place.by, place.kind, place.role, std::move(lines)}, std::move(place));
-    known->second.count += history.stands_for;
+        {place.by, place.kind, place.role, place.duplicated, std::move(lines)}, std::move(place));
+    known->second.count += count;
+  };
+  for (const History& history : histories.open) {
+    const auto& facts = history.facts;
+    if (facts.before_attach) continue;
+    add(opened_at(facts, facts.opened.stack, histories, stacks), history.stands_for);
+    if (!facts.duplicated || history.descriptors.size() < 2) continue;
+    LeftOpen copies = opened_at(facts, facts.duplicated->stack, histories, stacks);
+    copies.duplicated = true;
+    add(std::move(copies), history.descriptors.size() - 1);
   }
   std::vector<LeftOpen> sorted;
   for (auto& [key, place] : places) sorted.push_back(std::move(place));

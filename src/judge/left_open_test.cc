@@ -52,6 +52,21 @@ TEST(LeftOpen, each_line_has_its_own_count_and_a_helper_its_callers) {
   EXPECT_EQ(all[2].count, 1U);
 }
 
+TEST(LeftOpen, further_numbers_are_told_where_they_were_made) {
+  Histories histories;
+  histories.open.push_back(opened(3));
+  auto& history = histories.open.back();
+  history.facts.duplicated = Use{1, {}, {}};
+  history.descriptors = {{{7, 1}, 4}, {{7, 1}, 5}, {{7, 1}, 6}};
+  const auto all = left_open(histories, kStacks);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].count, 2U);
+  EXPECT_TRUE(all[0].duplicated);
+  EXPECT_EQ(all[0].frames.front().function, "helper");
+  EXPECT_EQ(all[1].count, 1U);
+  EXPECT_FALSE(all[1].duplicated);
+}
+
 TEST(LeftOpen, the_sum_is_all_that_was_opened_since_the_attach) {
   Histories histories;
   for (const StackId stack : {1, 4, 0, 99, 5}) histories.open.push_back(opened(stack));

@@ -27,6 +27,7 @@ struct LeftOpen {
   // names, if there is one.
   std::vector<Site> frames;
   uint64_t count = 0;
+  bool duplicated = false;  // further numbers of what was opened elsewhere, by dup and its like here
 };
 
 }  // namespace unclosed

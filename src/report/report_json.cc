@@ -279,6 +279,7 @@ Json left_open_json(const std::vector<LeftOpen>& all) {
                 {"role", text_or_null(side_word(place.role))},
                 {"count", place.count},
                 {"opened_by", to_string(place.by)},
+                {"duplicated", place.duplicated},
                 {"frames", Json::array()}};
     for (const auto& site : place.frames) one["frames"].push_back(site_json(site));
     json.push_back(std::move(one));

@@ -85,20 +85,22 @@ std::string left_open_words(const LeftOpen& place) {
     noun = fmt::format("{} {}", to_string(place.kind), place.count == 1 ? "socket" : "sockets");
   }
   const auto what = grouped(place.count) + " " + noun;
+  const char* const how = place.duplicated ? "duplicated" : "opened";
   switch (place.by) {
     case OpenedBy::kOwnCode:
       break;
     case OpenedBy::kNoOwnCode:
       return what + (place.frames.empty()
-                         ? ", opened where no own code was seen"
-                         : fmt::format(" opened at {}, which has no name",
+                         ? fmt::format(", {} where no own code was seen", how)
+                         : fmt::format(" {} at {}, which has no name", how,
                                        printable(place.frames.front().function)));
     case OpenedBy::kUnseen:
-      return what + ", without the stack of the opening";
+      return what + (place.duplicated ? ", without the stack of their making"
+                                      : ", without the stack of the opening");
     case OpenedBy::kRuntime:
       return what + ", of the language's runtime";
   }
-  std::string text = fmt::format("{} opened at {}", what, name_and_place(place.frames.front()));
+  std::string text = fmt::format("{} {} at {}", what, how, name_and_place(place.frames.front()));
   for (size_t i = 1; i < place.frames.size(); ++i) {
     text += " ← " + short_name_and_place(place.frames[i]);
   }
