@@ -35,10 +35,12 @@ std::optional<Evidence> rising_floor(const Case& item) {
       !tracked && rise.even && item.closed_here == 0 && elsewhere >= 4 * item.many();
   return Evidence{
       "rising-floor", Family::kGrowth, true, unmistakable,
-      fmt::format("the number of those left alone for over {} rose in {} of {} parts of {} each, "
-                  "from {} to {}{}",
+      fmt::format("the number of those left alone for over {} rose in {} of {} parts of {} each{}{}",
                   text_of(item.settled), rise.windows_hit, rise.windows, text_of(rise.window),
-                  rise.first_floor, rise.last_floor,
+                  // Those that owe an answer stand out by their arrivals alone.
+                  rise.last_floor > rise.first_floor
+                      ? fmt::format(", from {} to {}", rise.first_floor, rise.last_floor)
+                      : "",
                   unmistakable
                       ? fmt::format("; {} others of this kind were closed young", elsewhere)
                       : "")};
