@@ -11,6 +11,7 @@
 #include "judge/evidence/evidence.h"
 #include "judge/findings.h"
 #include "judge/fingerprint.h"
+#include "judge/go_roles.h"
 #include "judge/limits.h"
 #include "judge/scene.h"
 #include "judge/verdict.h"
@@ -21,6 +22,14 @@ namespace {
 bool any_traced(const std::vector<const Member*>& members) {
   return std::any_of(members.begin(), members.end(),
                      [](const Member* member) { return !member->facts->before_attach; });
+}
+
+// An accepted connection whose goroutine waits for others, or for whatever though the client has
+// gone: whoever accepts has handed it on.
+bool stuck_handler(const Member& member) {
+  const auto& now = member.owner->holder_now;
+  return member.facts->role == Role::kServer && now && now->own &&
+         (waits_for_others(now->state) || member.gone_at) && !keeps_a_pool(*member.owner);
 }
 
 }  // namespace
@@ -74,7 +83,8 @@ void Bench::blame_group(Finding& finding, const GroupKey& key,
 
 // Where memory says more than the stacks: the line at which most of those are held that it was
 // asked about; or, where only a last use is known, the frame that most goroutines came back to from
-// it; or, where only the opening is known, who has in hand what a pool lent.
+// it; or, where only the opening is known, who has in hand what a pool lent, or stands stuck in the
+// handler of what was accepted.
 void Bench::blame_by_memory(Finding& finding, const std::vector<const Member*>& members) const {
   const bool opened = finding.blame && finding.blame->role == BlameRole::kOpened;
   if (finding.blame && !opened && finding.blame->rule != Blamer::kLastUse) return;
@@ -84,7 +94,7 @@ void Bench::blame_by_memory(Finding& finding, const std::vector<const Member*>& 
     // One of which no stack was taken, or no memory read, says nothing.
     if (finding.blame && (member->owner == nullptr || !x_blamer.blame(*member))) continue;
     ++asked;
-    if (opened && !member->owner->in_hand) continue;
+    if (opened && !member->owner->in_hand && !stuck_handler(*member)) continue;
     const auto told =
         finding.blame && !opened ? x_blamer.came_back_to(*member) : x_blamer.holder_of(*member);
     if (!told) continue;
@@ -148,7 +158,8 @@ void Bench::join_older(Finding& finding, const GroupKey& key, std::vector<const 
       continue;
     }
     const bool looks = states.contains(facts.state) && (member.unread ? some_unread : some_read) &&
-                       !member.waiting && member.idle > x_scene.policy.settled_floor();
+                       (!member.waiting || key.role == Role::kServer) &&
+                       member.idle > x_scene.policy.settled_floor();
     if (!looks || x_taken.contains(&member)) continue;
     const bool marked = member.unread || member.gone_at || member.passed_over;
     const bool older = facts.before_attach || (probed && !facts.borrowed[0] && facts.last_send &&

@@ -9,7 +9,6 @@
 namespace unclosed {
 namespace {
 
-
 NamedFrame frame(const char* function, bool own) { return {function, "app.go", 12, "app", own}; }
 
 Held held(HolderKind kind, bool own) {
@@ -244,6 +243,34 @@ TEST(NestedBorrow, a_pool_that_is_lent_out_to_those_who_wait_for_it_is_evidence)
   EXPECT_FALSE(find_in(4, 8, true, true)) << "the pool may open more";
   EXPECT_FALSE(find_in(4, 4, false, true)) << "one goroutine that reaches them all";
   EXPECT_FALSE(find_in(4, 4, true, false)) << "they wait for something else";
+}
+
+// Whoever accepted has handed it on: the handler that waits for others is blamed, and one that waits
+// Whoever accepted has handed it on: the handler is blamed that stands stuck.
+TEST(Held, the_handler_that_is_stuck_is_blamed_and_not_who_accepted) {
+  const auto blamed = [](const char* state, bool serves = true) {
+    Street street;
+    for (uint64_t i = 0; i < 12; ++i) {
+      auto& facts = street.open(Kind::kTcp, Role::kServer, 1 + 3.0 * static_cast<double>(i),
+                                "main>listen>lib:serve>lib:accept");
+      facts.id.object += i * 100;
+      facts.last_receive = Street::at(1.1 + 3.0 * static_cast<double>(i));
+      facts.state = TcpState::kCloseWait;
+      facts.state_since = facts.peer_closed_at = Street::at(1.5 + 3.0 * static_cast<double>(i));
+      Owner owner;
+      owner.held = held(HolderKind::kGoroutine, true);
+      owner.held->holder.goroutine = 7 + i;
+      owner.holder_now = waits(state, 50);
+      if (serves) owner.request = HttpRequest{HttpRequest::Role::kServing, -1, 7 + i, {}, {}};
+      street.histories.owners[facts.id] = std::make_shared<Owner>(owner);
+    }
+    const auto findings = street.judge().findings;
+    return findings.empty() || !findings[0].blame ? "" : findings[0].blame->site.function;
+  };
+  EXPECT_EQ(blamed("chan send"), "main.worker");
+  EXPECT_EQ(blamed("sync.WaitGroup.Wait"), "main.worker");
+  EXPECT_EQ(blamed("select"), "main.worker") << "its client has gone";
+  EXPECT_NE(blamed("select", false), "main.worker") << "a goroutine that reaches it";
 }
 
 // Nothing but the pool's own books leads to what it has lent, and others wait for one.
