@@ -10,6 +10,7 @@
 
 #include "collect/bpf/blind_spots.h"
 #include "collect/bpf/convert.h"
+#include "collect/bpf/ended_tables.h"
 #include "collect/bpf/handout_probes.h"
 #include "collect/bpf/kept_stacks.h"
 #include "collect/bpf/kernel_side.h"
@@ -49,13 +50,7 @@ struct BpfCollector::State {
   std::map<uint32_t, ProcessId> process_of;  // every tgid that ever was a target
   std::unordered_set<uint32_t> scanned_once;
   std::set<ProcessId> of_32_bits;
-  // What processes had open when they ended, since the scan before last; by the address of the file.
-  struct Left {
-    uint64_t generation = 0;
-    Instant at;
-    std::vector<Descriptor> descriptors;  // of the last one that ended with it
-  };
-  std::unordered_map<uint64_t, Left> left;
+  EndedTables left;  // of processes that ended since the scan before last
   static constexpr size_t kMostOthers = 1024;
   std::vector<Descriptor> others;             // of no kind that is told apart, at the last scan
   std::unordered_map<uint64_t, Known> known;  // records seen, by the address of their file
@@ -73,7 +68,6 @@ struct BpfCollector::State {
   void on_event(std::span<const std::byte> bytes, RecordSink& sink);
   void on_closed(const uc_event_closed& event, const uc_handed* handed, RecordSink& sink);
   void on_stack(const uc_event_stack& event);
-  void on_left(const uc_event_left& event);
   ConnectionFacts facts(const uc_record& record, const uc_handed* handed, const uc_row* row) const;
   void sweep(RecordSink& sink);
   void tell_failures(RecordSink& sink);
@@ -86,7 +80,7 @@ struct BpfCollector::State {
   void tell_the_dead(RecordSink& sink);
   Status scan_target(const ProcessId& target, RecordSink& sink,
                      std::unordered_map<uint64_t, Seen>& shared);
-  ProcessId opener_of(const uc_record& record) const;
+  ProcessId process_under(uint32_t tgid) const;
   uint64_t lost_stacks() const;
 };
 
@@ -160,15 +154,15 @@ void BpfCollector::State::follow(uint32_t tgid, uint32_t, RecordSink& sink) {
   if (auto info = proc.info(*process)) sink.accept(ProcessSeen{monotonic_now(), *std::move(info)});
 }
 
-ProcessId BpfCollector::State::opener_of(const uc_record& record) const {
-  const auto found = process_of.find(record.tgid);
-  return found != process_of.end() ? found->second : ProcessId{static_cast<pid_t>(record.tgid), 0};
+ProcessId BpfCollector::State::process_under(uint32_t tgid) const {
+  const auto found = process_of.find(tgid);
+  return found != process_of.end() ? found->second : ProcessId{static_cast<pid_t>(tgid), 0};
 }
 
 // The facts with every stack under the id that it is known by.
 ConnectionFacts BpfCollector::State::facts(const uc_record& record, const uc_handed* handed,
                                            const uc_row* row) const {
-  ConnectionFacts facts = facts_of(record, handed, opener_of(record), row);
+  ConnectionFacts facts = facts_of(record, handed, process_under(record.tgid), row);
   const auto settle = [&](Use& use) { use.stack = stacks.settled(use.stack); };
   settle(facts.opened);
   for (auto& use : facts.requests) {
@@ -207,17 +201,6 @@ void BpfCollector::State::on_closed(const uc_event_closed& event, const uc_hande
   }
 }
 
-void BpfCollector::State::on_left(const uc_event_left& event) {
-  const auto found = process_of.find(event.tgid);
-  const ProcessId process =
-      found != process_of.end() ? found->second : ProcessId{static_cast<pid_t>(event.tgid), 0};
-  Left& entry = left[event.file];
-  if (entry.generation != event.generation || entry.descriptors.front().process != process)
-    entry = {event.generation, {}, {}};
-  entry.at = {static_cast<int64_t>(event.at)};
-  entry.descriptors.push_back({process, static_cast<int>(event.fd)});
-}
-
 void BpfCollector::State::on_event(std::span<const std::byte> bytes, RecordSink& sink) {
   uint32_t type = 0;
   if (bytes.size() < sizeof type) return;
@@ -230,7 +213,8 @@ void BpfCollector::State::on_event(std::span<const std::byte> bytes, RecordSink&
   } else if (type == UC_EVENT_STACK && bytes.size() >= sizeof(uc_event_stack)) {
     on_stack(*reinterpret_cast<const uc_event_stack*>(bytes.data()));
   } else if (type == UC_EVENT_LEFT && bytes.size() >= sizeof(uc_event_left)) {
-    on_left(*reinterpret_cast<const uc_event_left*>(bytes.data()));
+    const auto& event = *reinterpret_cast<const uc_event_left*>(bytes.data());
+    left.note(event, process_under(event.tgid));
   } else if (bytes.size() >= sizeof(uc_event_process)) {
     const auto& event = *reinterpret_cast<const uc_event_process*>(bytes.data());
     if (type == UC_EVENT_FORK) {
@@ -328,7 +312,7 @@ void BpfCollector::State::tell_in_transit(RecordSink& sink, Instant began) {
     stacks.keep(*record, handed ? &*handed : nullptr);
     sink.accept(Seen{monotonic_now(),
                      facts(*record, handed ? &*handed : nullptr, nullptr),
-                     {{opener_of(*record), record->fd}}});
+                     {{process_under(record->tgid), record->fd}}});
   }
 }
 
@@ -364,13 +348,13 @@ void BpfCollector::State::tell_the_dead(RecordSink& sink) {
   kernel.each_record([&](const uc_record& record, const uc_handed* handed) {
     const auto seen = known.find(record.file);
     if (seen != known.end() && seen->second.scan == scans) return;
-    const auto held = left.find(record.file);
-    if (held == left.end() || held->second.generation != record.generation) {
+    const auto* held = left.of(record.file, record.generation);
+    if (held == nullptr) {
       gone.emplace_back(record.file, record.generation);
       return;
     }
     stacks.keep(record, handed);
-    sink.accept(Seen{now, facts(record, handed, nullptr), held->second.descriptors});
+    sink.accept(Seen{now, facts(record, handed, nullptr), *held});
   });
   for (const auto& [file, generation] : gone) {
     if (ended) kernel.reap(file, generation, now);
@@ -468,7 +452,7 @@ Status BpfCollector::scan(RecordSink& sink) {
   sink.accept(ScanEnd{now, state.kernel.counter(UC_OPENED), state.kernel.counter(UC_DELETED)});
   if (!state.ended && !ending) {
     state.reap_unseen(began);
-    std::erase_if(state.left, [&](const auto& one) { return one.second.at < began; });
+    state.left.forget_before(began);
   }
   state.make_room_for_stacks();
   for (const auto& change : state.watch.end_scan())
