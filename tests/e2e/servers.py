@@ -69,11 +69,12 @@ def tree_of(pid):
     while queue:
         current = queue.pop()
         pids.append(current)
-        for task in pathlib.Path(f"/proc/{current}/task").glob("*/children"):
-            try:
+        # Sessions end while they are counted.
+        try:
+            for task in pathlib.Path(f"/proc/{current}/task").glob("*/children"):
                 queue.extend(int(child) for child in task.read_text().split())
-            except OSError:
-                pass
+        except OSError:
+            pass
     return pids
 
 
