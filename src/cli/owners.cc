@@ -19,7 +19,7 @@ namespace unclosed {
 namespace {
 
 constexpr size_t kMostPlaces = 200'000;  // goroutines whose places are remembered
-constexpr double kLongIdle = 3;          // seconds
+constexpr double kLongIdle = 3;          // seconds: may be lost to its pool
 constexpr size_t kMostAsked = 5'000;     // descriptors of one process whose holders are looked for
 
 bool is_go(const ProcessInfo& info) { return info.runtime.starts_with("go"); }
@@ -242,8 +242,8 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
       const bool lacking = want_one > 0 && history->facts.role != Role::kServer &&
                            idle_seconds(history->facts, histories.now) > kLongIdle;
       owner->want_one = want_one;
-      if ((lent_out || lacking || found.contains(history->facts.id)) && is_socket(history->facts.kind) &&
-          fds.size() < kMostAsked) {
+      const bool asked = lent_out || lacking || found.contains(history->facts.id);
+      if (asked && is_socket(history->facts.kind) && fds.size() < kMostAsked) {
         by_fd.emplace(descriptor.fd, owner);
         fds.push_back(descriptor.fd);
       }

@@ -3,11 +3,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -15,6 +11,7 @@
 
 #include "collect/bpf/collector.h"
 #include "collect/bpf/no_code.h"
+#include "collect/bpf/stepped_child.h"
 
 namespace unclosed {
 
@@ -48,48 +45,6 @@ class Book final : public RecordSink {
   std::map<int, Failed> failed;
   std::set<pid_t> processes;
   int losses = 0;
-};
-
-// A child that runs `steps` one after the other, each when told to.
-class Child {
- public:
-  explicit Child(std::vector<std::function<void()>> steps) {
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, x_ends), 0);
-    x_pid = ::fork();
-    if (x_pid == 0) {
-      ::close(x_ends[0]);
-      char byte = 0;
-      ::send(x_ends[1], &byte, 1, 0);
-      for (const auto& step : steps) {
-        if (::recv(x_ends[1], &byte, 1, 0) != 1) _exit(1);
-        step();
-        ::send(x_ends[1], &byte, 1, 0);
-      }
-      ::recv(x_ends[1], &byte, 1, 0);
-      _exit(0);
-    }
-    ::close(x_ends[1]);
-    char byte = 0;
-    EXPECT_EQ(::recv(x_ends[0], &byte, 1, 0), 1);  // its own table is settled
-  }
-  ~Child() {
-    ::close(x_ends[0]);
-    ::waitpid(x_pid, nullptr, 0);
-  }
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-
-  void step() {
-    char byte = 0;
-    ASSERT_EQ(::send(x_ends[0], &byte, 1, 0), 1);
-    ASSERT_EQ(::recv(x_ends[0], &byte, 1, 0), 1);
-  }
-  void tell() { EXPECT_EQ(::send(x_ends[0], "", 1, 0), 1); }
-  pid_t pid() const { return x_pid; }
-
- private:
-  int x_ends[2] = {-1, -1};
-  pid_t x_pid = -1;
 };
 
 class BpfCollectorTest : public ::testing::Test {

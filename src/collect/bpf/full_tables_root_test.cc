@@ -18,6 +18,7 @@
 
 #include "collect/bpf/collector.h"
 #include "collect/bpf/no_code.h"
+#include "collect/bpf/stepped_child.h"
 
 namespace unclosed {
 namespace {
@@ -45,45 +46,6 @@ class Book final : public RecordSink {
   std::set<StackId> failures;
   std::map<LossReason, uint64_t> losses;
   int closed_with_opening = 0;
-};
-
-// A child that does one step at a time, as it is told to.
-class Child {
- public:
-  explicit Child(std::vector<std::function<void()>> steps) {
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, x_ends), 0);
-    x_pid = ::fork();
-    if (x_pid == 0) {
-      ::close(x_ends[0]);
-      char byte = 0;
-      for (const auto& step : steps) {
-        if (::recv(x_ends[1], &byte, 1, 0) != 1) _exit(1);
-        step();
-        ::send(x_ends[1], &byte, 1, 0);
-      }
-      ::recv(x_ends[1], &byte, 1, 0);
-      _exit(0);
-    }
-    ::close(x_ends[1]);
-    ::usleep(20'000);
-  }
-  ~Child() {
-    ::close(x_ends[0]);
-    ::kill(x_pid, SIGKILL);
-    ::waitpid(x_pid, nullptr, 0);
-  }
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-  void step() {
-    char byte = 0;
-    ASSERT_EQ(::send(x_ends[0], &byte, 1, 0), 1);
-    ASSERT_EQ(::recv(x_ends[0], &byte, 1, 0), 1);
-  }
-  pid_t pid() const { return x_pid; }
-
- private:
-  int x_ends[2] = {-1, -1};
-  pid_t x_pid = -1;
 };
 
 class FullTables : public ::testing::Test {

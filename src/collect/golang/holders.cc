@@ -152,7 +152,8 @@ Result<std::vector<uint32_t>> Telling::places_in_queues() {
   if (const auto read = x_process.memory().read(pieces); !read) return read.error();
   size_t kept = 0;
   for (size_t i = 0; i < found.size(); ++i) {
-    if (std::binary_search(goroutines.begin(), goroutines.end(), first[i])) found[kept++] = found[i];
+    if (std::binary_search(goroutines.begin(), goroutines.end(), first[i]))
+      found[kept++] = found[i];
   }
   found.resize(kept);
   return found;
