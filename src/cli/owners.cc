@@ -13,13 +13,14 @@
 #include "collect/golang/http_requests.h"
 #include "collect/golang/sql_pools.h"
 #include "judge/go_roles.h"
+#include "judge/scene.h"
 #include "model/goroutine.h"
 
 namespace unclosed {
 namespace {
 
 constexpr size_t kMostPlaces = 200'000;  // goroutines whose places are remembered
-constexpr double kLongIdle = 3;          // seconds: may be lost to its pool
+constexpr Duration kLongIdle = std::chrono::seconds(3);  // may be lost to its pool
 constexpr size_t kMostAsked = 5'000;     // descriptors of one process whose holders are looked for
 
 bool is_go(const ProcessInfo& info) { return info.runtime.starts_with("go"); }
@@ -118,14 +119,6 @@ std::optional<uint64_t> user_of(const ConnectionFacts& facts) {
     if (use) return use->by.goroutine == 0 ? std::nullopt : std::optional(use->by.goroutine);
   }
   return std::nullopt;
-}
-
-double idle_seconds(const ConnectionFacts& facts, Instant now) {
-  Instant last = facts.before_attach ? Instant{} : facts.opened.at;
-  for (const auto& at : {facts.last_send, facts.last_receive}) {
-    if (at) last = std::max(last, *at);
-  }
-  return seconds(now - last);
 }
 
 LimitUse limit_of(const SqlPool& pool, const ProcessId& process,
@@ -240,7 +233,8 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
           owner->lent && owner->pool->max_open > 0 && owner->pool->in_use >= owner->pool->max_open;
       // While somebody waits for a pool, those that nobody uses may be what it lacks.
       const bool lacking = want_one > 0 && history->facts.role != Role::kServer &&
-                           idle_seconds(history->facts, histories.now) > kLongIdle;
+                           histories.now - last_activity(history->facts).value_or(Instant{}) >
+                               kLongIdle;
       owner->want_one = want_one;
       const bool asked = lent_out || lacking || found.contains(history->facts.id);
       if (asked && is_socket(history->facts.kind) && fds.size() < kMostAsked) {

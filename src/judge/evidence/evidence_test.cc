@@ -257,6 +257,22 @@ TEST(UnreadResponse, an_answer_that_nobody_reads_for_long_is_evidence) {
   EXPECT_EQ(judgement.findings[0].verdict, Verdict::kSuspect);
 }
 
+// Both ports may be such as the kernel hands out: then nobody knows who dialled an older one.
+TEST(UnreadResponse, an_older_one_counts_though_its_role_is_not_known) {
+  for (const bool older : {true, false}) {
+    Street street;
+    for (int i = 0; i < 8; ++i) {
+      auto& facts = asked(street, 2 + 4 * i);
+      facts.id.object += static_cast<uint64_t>(i) * 100;
+      facts.role = Role::kUnknown;
+      facts.before_attach = older;
+      facts.recv_queue = 800;
+      street.last().unread_since = Street::at(3 + 4 * i);
+    }
+    EXPECT_EQ(find(street.judge(), "unread-response") != nullptr, older);
+  }
+}
+
 TEST(UnreadResponse, an_answer_that_has_just_come_is_none) {
   Street street;
   asked(street, 50);
