@@ -78,6 +78,7 @@ class Session {
   void introduce_command(const ProcessId& process);
   Status watch();
   bool over();
+  void notice_end();
   void tell_progress(Instant now);
   void name_stack(StackId id, StackBook& book);
   StackBook name_stacks(const Histories& histories);
@@ -103,7 +104,7 @@ class Session {
   std::shared_ptr<Watcher> x_collector;
   PortWatch x_ports;
   std::vector<ProcessId> x_asked;
-  std::optional<Instant> x_command_ended;  // noticed
+  std::optional<Instant> x_end_noticed;  // of the command, or of all targets
   Instant x_started;
   bool x_found = false;
   SaidLeaking x_said;
@@ -198,6 +199,12 @@ bool Session::over() {
   return x_settings.window && monotonic_now() - x_started >= *x_settings.window;
 }
 
+void Session::notice_end() {
+  // Asked for in any case: a child that nobody waits for stays a zombie.
+  const bool command_ended = x_launch && x_launch->status();
+  if (!x_end_noticed && (command_ended || x_collector->ended())) x_end_noticed = monotonic_now();
+}
+
 void Session::tell_progress(Instant now) {
   if (!x_settings.progress) return;
   const BpfCoverage seen = x_collector->coverage();
@@ -259,8 +266,7 @@ Status Session::watch() {
         std::clamp<Duration>(next_scan - now, Duration::zero(), std::chrono::milliseconds(100));
     if (x_settings.window) wait = std::min<Duration>(wait, *x_settings.window - (now - x_started));
     x_collector->poll(x_sink, std::max(wait, Duration::zero()));
-    // A child that nobody waits for stays a zombie.
-    if (x_launch && x_launch->status() && !x_command_ended) x_command_ended = monotonic_now();
+    notice_end();
     now = monotonic_now();
     if (now >= next_scan) {
       const Duration before = cpu_time();
@@ -275,7 +281,7 @@ Status Session::watch() {
       next_word = now + std::chrono::seconds(1);
     }
   }
-  if (x_launch) x_launch->status();
+  notice_end();
   x_ports.look(x_collector->targets(), x_ledger, PortWatch::When::kAtLast);
   return x_collector->scan(x_sink);
 }
@@ -421,8 +427,8 @@ Judgement Session::judge_with_owners(Histories& histories, const StackBook& stac
 
 // A leak that lasted until its process ended is one, whatever closed its descriptors then.
 void Session::keep_what_lasted(Report& report, const Histories& histories) {
-  if (!x_command_ended) return;
-  const auto closes = x_last_closes.before(*x_command_ended);
+  if (!x_end_noticed) return;
+  const auto closes = x_last_closes.before(*x_end_noticed);
   StackBook closers;
   for (const LastClose& one : closes) name_stack(one.by, closers);
   auto& findings = report.judgement.findings;

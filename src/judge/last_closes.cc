@@ -5,9 +5,9 @@
 namespace unclosed {
 namespace {
 
-constexpr Duration kMoment = std::chrono::milliseconds(250);
-// A process that has ended is noticed between two scans.
-constexpr Duration kNoticedWithin = std::chrono::seconds(1);
+// A busy machine stretches both the clearing up behind a program and the time until its end is
+// noticed, between two scans.
+constexpr Duration kMoment = std::chrono::seconds(1);
 constexpr size_t kMost = 65536;
 
 }  // namespace
@@ -17,7 +17,7 @@ void LastCloses::accept(const Record& record) {
     const ConnectionFacts& facts = closed->facts;
     x_closes.push_back({facts.id, closed->at, std::max(facts.last_send, facts.last_receive),
                         closed->closed_by.stack});
-    while (x_closes.size() > kMost || closed->at - x_closes.front().at > kNoticedWithin) {
+    while (x_closes.size() > kMost || closed->at - x_closes.front().at > kMoment) {
       x_closes.pop_front();
     }
   }
@@ -25,11 +25,8 @@ void LastCloses::accept(const Record& record) {
 }
 
 std::vector<LastClose> LastCloses::before(Instant noticed) const {
-  std::vector<LastClose> last;
-  if (x_closes.empty() || noticed - x_closes.back().at > kNoticedWithin) return last;
-  std::copy_if(x_closes.begin(), x_closes.end(), std::back_inserter(last),
-               [&](const LastClose& one) { return x_closes.back().at - one.at <= kMoment; });
-  return last;
+  if (x_closes.empty() || noticed - x_closes.back().at > kMoment) return {};
+  return {x_closes.begin(), x_closes.end()};
 }
 
 }  // namespace unclosed

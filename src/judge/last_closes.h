@@ -22,7 +22,8 @@ class LastCloses final : public RecordSink {
   explicit LastCloses(RecordSink& next) : x_next(next) {}
   // Hands on every record.
   void accept(const Record& record) override;
-  // Those of the last moment of a process whose end was noticed at `noticed`.
+  // Those of the last second before the last one; none unless a process whose end was noticed at
+  // `noticed` may have closed it as it ended.
   std::vector<LastClose> before(Instant noticed) const;
 
  private:

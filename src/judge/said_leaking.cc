@@ -38,10 +38,12 @@ bool clears_up(const NamedStack& stack) {
 }  // namespace
 
 void SaidLeaking::note(const Judgement& judgement, Instant now) {
-  x_noted = now;
+  for (auto& [fingerprint, entry] : x_by_fingerprint) {
+    if (!entry.not_since) entry.not_since = now;
+  }
   for (const Finding& finding : judgement.findings) {
     if (finding.verdict == Verdict::kLeaking) {
-      x_by_fingerprint[finding.fingerprint] = {finding, now};
+      x_by_fingerprint[finding.fingerprint] = {finding, now, std::nullopt};
     }
   }
 }
@@ -101,7 +103,8 @@ std::vector<Finding> SaidLeaking::lasted(const Judgement& last, const Histories&
   for (const LastClose& one : closes) closed.emplace(one.id, &one);
   std::vector<Finding> result;
   for (const auto& [fingerprint, entry] : x_by_fingerprint) {
-    if (entry.at != x_noted || stands(entry, last)) continue;
+    if (stands(entry, last)) continue;
+    Instant first_close = histories.now;
     size_t at_end = 0, others = 0, cleared_up = 0, by_others = 0;
     for (const FoundConnection& one : entry.finding.connections) {
       const auto left = open.find(one.id);
@@ -112,11 +115,13 @@ std::vector<Finding> SaidLeaking::lasted(const Judgement& last, const Histories&
         ++others;
       } else {
         ++at_end;
+        first_close = std::min(first_close, close->second->at);
         const auto stack = stacks.find(close->second->by);
         if (stack != stacks.end()) ++(clears_up(stack->second) ? cleared_up : by_others);
       }
     }
     if (at_end == 0 || cleared_up <= by_others) continue;
+    if (entry.not_since && *entry.not_since < first_close) continue;
     if (others * kMostOthers > entry.finding.connections.size()) continue;
     result.push_back(entry.finding);
     result.back().evidence.push_back(

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,8 @@ class SaidLeaking {
   // of.
   std::vector<TakenBack> taken_back(const Judgement& last, const Histories& histories) const;
 
-  // What the last judgement noted and `last` does not call leaking any more because the process
-  // ended: its connections were left alone until they were closed, with the `closes` of its last
+  // What was noted until the process ended and `last` does not call leaking any more because it
+  // did: its connections were left alone until they were closed, with the `closes` of its last
   // moment, by what clears up behind a program. `stacks`: of those closes.
   std::vector<Finding> lasted(const Judgement& last, const Histories& histories,
                               const std::vector<LastClose>& closes, const StackBook& stacks) const;
@@ -33,10 +34,10 @@ class SaidLeaking {
  private:
   struct Said {
     Finding finding;
-    Instant at;
+    Instant at;                        // the last time
+    std::optional<Instant> not_since;  // the first judgement after it
   };
   bool stands(const Said& entry, const Judgement& last) const;
-  Instant x_noted;  // the last time
   std::map<std::string, Said> x_by_fingerprint;
 };
 

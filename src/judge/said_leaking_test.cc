@@ -130,18 +130,23 @@ TEST_F(LeftToTheEnd, what_a_later_judgement_did_not_say_any_more_is_none) {
   EXPECT_TRUE(lasted("Py_FinalizeEx").empty());
 }
 
+TEST_F(LeftToTheEnd, a_judgement_between_the_closes_and_the_end_changes_nothing) {
+  said.note({}, kEnd + std::chrono::milliseconds(1));
+  EXPECT_EQ(lasted("Py_FinalizeEx").size(), 1U);
+}
+
 TEST(LastCloses, only_those_of_the_last_moment_of_a_process_count) {
   struct Nowhere final : RecordSink {
     void accept(const Record&) override {}
   } nowhere;
   LastCloses closes(nowhere);
-  for (const int64_t ms : {100, 900, 950, 1000}) {
+  for (const int64_t ms : {100, 1100, 1800, 2000}) {
     Closed closed;
     closed.at = {ms * 1'000'000};
     closes.accept(closed);
   }
-  EXPECT_EQ(closes.before({1'050'000'000}).size(), 3U);
-  EXPECT_TRUE(closes.before({2'500'000'000}).empty());
+  EXPECT_EQ(closes.before({2'900'000'000}).size(), 3U);
+  EXPECT_TRUE(closes.before({3'100'000'000}).empty());
 }
 
 }  // namespace
