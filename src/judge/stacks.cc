@@ -16,6 +16,9 @@ bool starts_with_any(const std::string& function, std::span<const std::string_vi
 constexpr std::array<std::string_view, 6> kCollectors = {
     "runtime.runfinq",       "runtime.runFinalizers",        "runtime.runCleanups",
     "java.lang.ref.Cleaner", "jdk.internal.ref.CleanerImpl", "java.lang.ref.Finalizer"};
+// Caches whose members the collector is meant to close: Go's pipes between two connections that are
+// copied to each other, in a sync.Pool with finalizers.
+constexpr std::array<std::string_view, 1> kLeftToCollectors = {"internal/poll.destroyPipe"};
 // Where whoever reads a body of HTTP/2 tells the peer that there is room again: no request, and on
 // a connection that others share.
 constexpr std::array<std::string_view, 4> kMakingRoom = {
@@ -71,9 +74,11 @@ Stacks::Stacks(const StackBook& book) {
     StackView view;
     view.named = &stack;
     view.truncated = stack.truncated != Truncation::kNone;
+    bool left_to_collectors = false;
     for (size_t i = 0; i < stack.frames.size(); ++i) {
       const NamedFrame& frame = stack.frames[i];
       if (starts_with_any(frame.function, kCollectors)) view.collector = true;
+      left_to_collectors |= starts_with_any(frame.function, kLeftToCollectors);
       if (!frame.own && view.library.empty()) view.library = frame.function;
       if (!is_generated(frame)) {
         view.shape ^= std::hash<std::string>()(frame.function);
@@ -83,6 +88,7 @@ Stacks::Stacks(const StackBook& book) {
       view.own.push_back({intern(frame), &frame, {}});
       if (i < stack.places.size()) view.own.back().place = stack.places[i];
     }
+    view.collector &= !left_to_collectors;
     view.dials_for_all = begins_in(stack.frames, kDialling);
     if (begins_in(stack.frames, kSending) ||
         std::any_of(stack.frames.begin(), stack.frames.end(),

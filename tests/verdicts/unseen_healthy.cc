@@ -380,6 +380,38 @@ void mail_sessions(Scenario& s) {
   });
 }
 
+// A relay that has the kernel copy from one connection to the other, through pipes that Go's runtime
+// caches: who needs one takes it from there, and what is left over the collector closes.
+void relay_with_cached_pipes(Scenario& s) {
+  auto* idle = s.own(new std::vector<Link>());
+  const auto open = [&s] {
+    return s.open({.kind = Kind::kPipe,
+                   .role = Role::kUnknown,
+                   .stack = "serve>relay>lib:io.Copy>lib:internal/poll.newPipe>lib:pipe2"});
+  };
+  s.at(-30, [=] {
+    for (int i = 0; i < 24; ++i) idle->push_back(open());
+  });
+  s.at_random(3, -20, s.window(), [&s, idle, open] {
+    for (int end = 0; end < 2; ++end) {
+      Link link = open();
+      if (!idle->empty() && s.chance(0.8)) {
+        s.close(link, "serve>relay>lib:io.Copy>lib:internal/poll.destroyPipe");
+        continue;
+      }
+      s.at(s.now() + s.random(0.1, 2), [idle, link] { idle->push_back(link); });
+    }
+  });
+  s.every(s.random(2, 9), 15, [&s, idle] {
+    const size_t keep = idle->size() / 2;
+    while (idle->size() > keep) {
+      s.close(idle->back(),
+              "lib:runtime.runFinalizers>lib:internal/poll.destroyPipe>lib:syscall.Close");
+      idle->pop_back();
+    }
+  });
+}
+
 }  // namespace
 
 const std::vector<Service>& unseen_healthy_services() {
@@ -404,6 +436,7 @@ const std::vector<Service>& unseen_healthy_services() {
       {"pool_with_most_lifetime", pool_with_most_lifetime},
       {"crawler_of_distinct_sites", crawler_of_distinct_sites},
       {"mail_sessions", mail_sessions},
+      {"relay_with_cached_pipes", relay_with_cached_pipes},
   };
   return kServices;
 }
