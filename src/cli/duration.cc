@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <array>
 #include <charconv>
 #include <string>
@@ -54,6 +55,23 @@ Result<Duration> parse_duration(std::string_view text) {
   }
   if (!(sum > 0) || sum > kMost) return not_a_duration(text);
   return from_seconds(sum);
+}
+
+void add_window_option(CLI::App& command, std::optional<Duration>& window,
+                       const std::string& description) {
+  const auto problem = [](const std::string& text) -> std::string {
+    const auto duration = parse_duration(text);
+    return duration ? "" : duration.error().context;
+  };
+  command
+      .add_option_function<std::string>(
+          "--for",
+          [&window](const std::string& text) {
+            if (const auto duration = parse_duration(text)) window = *duration;
+          },
+          description)
+      ->type_name("TIME")
+      ->check(CLI::Validator(problem, ""));
 }
 
 }  // namespace unclosed

@@ -190,11 +190,6 @@ std::optional<WhoHolds> parse_descriptors(std::string_view text) {
   }
 }
 
-std::string checked_duration(const std::string& text) {
-  const auto duration = parse_duration(text);
-  return duration ? "" : duration.error().context;
-}
-
 void add_options(CLI::App& command, GoOptions& options) {
   command
       .add_option(
@@ -204,15 +199,8 @@ void add_options(CLI::App& command, GoOptions& options) {
           "input")
       ->required()
       ->type_name("");
-  command
-      .add_option_function<std::string>(
-          "--for",
-          [&options](const std::string& text) {
-            if (const auto window = parse_duration(text)) options.window = *window;
-          },
-          "time between two captures: of an address (10s), of a process (not at all)")
-      ->type_name("TIME")
-      ->check(CLI::Validator(checked_duration, ""));
+  add_window_option(command, options.window,
+                    "time between two captures: of an address (10s), of a process (not at all)");
   command.add_option("--top", options.top, "groups and sites that are shown (10)")
       ->type_name("N")
       ->check(CLI::PositiveNumber.description(""));

@@ -107,11 +107,6 @@ int fail(const Error& error) {
   return exit_code(error.kind);
 }
 
-std::string checked_duration(const std::string& text) {
-  const auto duration = parse_duration(text);
-  return duration ? "" : duration.error().context;
-}
-
 std::string checked_budget(const std::string& text) {
   const auto budget = parse_budget(text);
   return budget ? "" : budget.error().context;
@@ -125,15 +120,8 @@ std::string checked_moved(const std::string& text) {
 }  // namespace
 
 void add_look_options(CLI::App& command, LookOptions& options) {
-  command
-      .add_option_function<std::string>(
-          "--for",
-          [&options](const std::string& text) {
-            if (const auto window = parse_duration(text)) options.window = *window;
-          },
-          "how long to look: 60s, 2m, 1m30s (Ctrl-C ends early)")
-      ->type_name("TIME")
-      ->check(CLI::Validator(checked_duration, ""));
+  add_window_option(command, options.window,
+                    "how long to look: 60s, 2m, 1m30s (Ctrl-C ends early)");
   command.add_option("--until", options.until, "finding: end as soon as something leaks")
       ->type_name("WHAT")
       ->check(CLI::IsMember({"finding"}).description(""));

@@ -177,11 +177,6 @@ int ls(const LsOptions& options) {
   return written ? 0 : fail(written.error());
 }
 
-std::string checked_duration(const std::string& text) {
-  const auto duration = parse_duration(text);
-  return duration ? "" : duration.error().context;
-}
-
 void add_words(CLI::App& command, const char* name, std::vector<std::string>& into,
                std::vector<std::string> words, const char* help) {
   command.add_option(name, into, help)
@@ -220,15 +215,8 @@ void add_options(CLI::App& command, LsOptions& options) {
   command.add_option("--sort", options.sort, "limit (nearest to it first), fds, growth, pid")
       ->type_name("WHAT")
       ->check(CLI::IsMember({"limit", "fds", "growth", "pid"}).description(""));
-  command
-      .add_option_function<std::string>(
-          "--for",
-          [&options](const std::string& text) {
-            if (const auto window = parse_duration(text)) options.window = *window;
-          },
-          "how long to watch the trend (2s; a single process: not at all)")
-      ->type_name("TIME")
-      ->check(CLI::Validator(checked_duration, ""));
+  add_window_option(command, options.window,
+                    "how long to watch the trend (2s; a single process: not at all)");
   command.add_flag("--once", options.once, "look once, without trend");
   command.add_option("--rung", options.rung, "best, bpf, proc (no privileges needed)")
       ->type_name("RUNG")
