@@ -16,6 +16,7 @@
 #include "cli/port_watch.h"
 #include "cli/told_processes.h"
 #include "cli/watcher.h"
+#include "cli/what_would_name.h"
 #include "collect/procfs/procfs.h"
 #include "judge/judge.h"
 #include "judge/last_closes.h"
@@ -47,6 +48,18 @@ Duration cpu_time() {
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
   return std::chrono::seconds(used.tv_sec) + Duration(used.tv_nsec);
 }
+
+bool any_leaks(const Judgement& judgement) {
+  return std::any_of(judgement.findings.begin(), judgement.findings.end(),
+                     [](const Finding& one) { return one.verdict == Verdict::kLeaking; });
+}
+
+// What a report is made of.
+struct Judged {
+  Histories histories;
+  StackBook stacks;
+  Judgement judgement;
+};
 
 // Connections of which none is used: of a pool that nobody asks, or one that is stuck.
 bool all_lie_idle(const Finding& group) {
@@ -85,10 +98,9 @@ class Session {
   Policy policy() const;
   void judge_so_far(Instant now);
   Coverage coverage(const Histories& histories, const StackBook& stacks) const;
-  void explain_unnamed(Report& report) const;
   Cost cost() const;
   void keep_what_lasted(Report& report, const Histories& histories);
-  Judgement judge_with_owners(Histories& histories, const StackBook& stacks);
+  Judged judge_in_full(Histories histories);
   SessionResult conclude();
 
   const SessionSettings& x_settings;
@@ -106,7 +118,7 @@ class Session {
   std::vector<ProcessId> x_asked;
   std::optional<Instant> x_end_noticed;  // of the command, or of all targets
   Instant x_started;
-  bool x_found = false;
+  std::optional<Judged> x_found;  // what ends the look
   SaidLeaking x_said;
   Owners x_owners;
   Instant x_next_judgement{};
@@ -230,19 +242,21 @@ void Session::judge_so_far(Instant now) {
   if (now < x_next_judgement) return;
   const bool waits_for_it = x_settings.end == SessionEnd::kFinding;
   const Duration before = cpu_time();
-  const Histories histories = x_ledger.histories(now);
+  Histories histories = x_ledger.histories(now);
   const Duration unnamed = cpu_time();
   const StackBook stacks = name_stacks(histories);
   const Duration naming = cpu_time() - unnamed;
   const Judgement judgement = judge(histories, stacks, policy());
-  x_found = waits_for_it &&
-            std::any_of(judgement.findings.begin(), judgement.findings.end(),
-                        [](const Finding& one) { return one.verdict == Verdict::kLeaking; });
   x_said.note(judgement, now);
   const bool any_left_alone =
       !judgement.findings.empty() ||
       std::any_of(judgement.groups.begin(), judgement.groups.end(), all_lie_idle);
   if (x_settings.memory && any_left_alone) x_owners.look(histories.processes, now);
+  if (waits_for_it && any_leaks(judgement)) {
+    // Reported as it stands now: a moment later too little may tell.
+    Judged judged = judge_in_full(std::move(histories));
+    if (any_leaks(judged.judgement)) x_found = std::move(judged);
+  }
   const int share = waits_for_it ? kJudgeShare : kJudgeShareAside;
   const Duration least =
       from_seconds((waits_for_it ? 1 : 5) * std::min(1.0, x_settings.policy_scale));
@@ -357,44 +371,6 @@ Coverage Session::coverage(const Histories& histories, const StackBook& stacks) 
   return coverage;
 }
 
-// What would name the line of a finding that has none, where its library is one of those that can
-// be probed.
-void Session::explain_unnamed(Report& report) const {
-  const BpfCoverage seen = x_collector->coverage();
-  const bool blind = x_collector->rung() == "proc";
-  const auto about = [&](Finding& finding) {
-    if (blind && !finding.blame && !finding.no_blame_reason.empty()) {
-      finding.no_blame_reason = x_collector->notes().front();
-    }
-    if (!finding.blame && x_collector->rung() == "seccomp" && !finding.no_blame_reason.empty()) {
-      finding.no_blame_reason += fmt::format("; {}", x_collector->notes().front());
-    }
-    if (finding.blame || finding.role != Role::kClient || finding.no_blame_reason.empty()) return;
-    for (const HandoutProbe& probe : seen.probes) {
-      if (!probe.gives) continue;
-      const std::string_view library = go_package(probe.function);
-      const bool theirs = std::any_of(
-          finding.connections.begin(), finding.connections.end(), [&](const FoundConnection& one) {
-            const auto stack = report.stacks.find(one.used != kNoStack ? one.used : one.opened);
-            return stack != report.stacks.end() &&
-                   std::any_of(stack->second.frames.begin(), stack->second.frames.end(),
-                               [&](const NamedFrame& frame) {
-                                 return go_package(frame.function) == library;
-                               });
-          });
-      if (!theirs) continue;
-      if (!finding.no_blame_reason.empty()) finding.no_blame_reason += "; ";
-      finding.no_blame_reason +=
-          fmt::format("a probe on {} names who is given a connection, {}", probe.function,
-                      probe.armed && probe.obstacle.empty()
-                          ? "from when it was put there on: a longer window would show it"
-                          : fmt::format("but it is not there ({})", probe.obstacle));
-    }
-  };
-  for (Finding& finding : report.judgement.findings) about(finding);
-  for (Finding& group : report.judgement.groups) about(group);
-}
-
 Cost Session::cost() const {
   const BpfCoverage seen = x_collector->coverage();
   Cost cost;
@@ -410,19 +386,25 @@ Cost Session::cost() const {
 
 // What is a finding, or listed in a group, is judged again with what the memory of its process
 // tells.
-Judgement Session::judge_with_owners(Histories& histories, const StackBook& stacks) {
-  Judgement judgement = judge(histories, stacks, policy());
-  if (!x_settings.memory) return judgement;
+Judged Session::judge_in_full(Histories histories) {
+  Judged judged{std::move(histories), {}, {}};
+  if (x_command) tell_unread(judged.histories, *x_command);
+  judged.stacks = name_stacks(judged.histories);
+  judged.judgement = judge(judged.histories, judged.stacks, policy());
+  if (!x_settings.memory) return judged;
   Owners::Asked asked;
-  for (const Finding& finding : judgement.findings) {
+  for (const Finding& finding : judged.judgement.findings) {
     for (const FoundConnection& one : finding.connections) asked.found.insert(one.id);
   }
   asked.connections = asked.found;
-  for (const Finding& group : judgement.groups) {
+  for (const Finding& group : judged.judgement.groups) {
     for (const FoundConnection& one : group.connections) asked.connections.insert(one.id);
   }
-  x_owners.tell(histories, asked);
-  return histories.owners.empty() ? std::move(judgement) : judge(histories, stacks, policy());
+  x_owners.tell(judged.histories, asked);
+  if (!judged.histories.owners.empty()) {
+    judged.judgement = judge(judged.histories, judged.stacks, policy());
+  }
+  return judged;
 }
 
 // A leak that lasted until its process ended is one, whatever closed its descriptors then.
@@ -448,15 +430,16 @@ void Session::keep_what_lasted(Report& report, const Histories& histories) {
 
 SessionResult Session::conclude() {
   const Instant ended = monotonic_now();
-  Histories histories = std::move(x_ledger).take_histories(ended);
-  if (x_command) tell_unread(histories, *x_command);
+  Judged judged = x_found ? *std::move(x_found)
+                          : judge_in_full(std::move(x_ledger).take_histories(ended));
+  const Histories& histories = judged.histories;
   SessionResult result;
   Report& report = result.report;
-  report.stacks = name_stacks(histories);
-  report.judgement = judge_with_owners(histories, report.stacks);
+  report.stacks = std::move(judged.stacks);
+  report.judgement = std::move(judged.judgement);
   keep_what_lasted(report, histories);
   report.judgement.taken_back = x_said.taken_back(report.judgement, histories);
-  explain_unnamed(report);
+  say_what_would_name(report.judgement, report.stacks, *x_collector);
   report.coverage = coverage(histories, report.stacks);
   if (report.coverage.open_at_end) {
     report.left_open = left_open(histories, report.stacks);
