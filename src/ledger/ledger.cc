@@ -297,7 +297,12 @@ void Ledger::State::take_points(Instant at) {
   }
   for (const auto& [id, entry] : open) {
     const Instant since = entry.use_tracked ? entry.idle_since : entry.opened_at;
-    if (!entry.waiting && at - since > usual[entry.cohort]) ++cohorts.at(entry.cohort).unused_now;
+    // How long it lay before the attach is not known: long, until its next use tells otherwise.
+    const bool untouched =
+        entry.before_attach && (!entry.use_tracked || entry.idle_since == entry.first_seen);
+    if (!entry.waiting && (untouched || at - since > usual[entry.cohort])) {
+      ++cohorts.at(entry.cohort).unused_now;
+    }
   }
   for (uint32_t i = 0; i < cohorts.slots(); ++i) {
     if (!cohorts.used(i)) continue;

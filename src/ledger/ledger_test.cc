@@ -237,6 +237,20 @@ TEST(Ledger, the_course_tells_open_and_unused_at_each_scan) {
   EXPECT_EQ(histories.used_course.at({100, 5}).size(), 2U);
 }
 
+TEST(Ledger, what_lay_before_the_attach_counts_as_unused_until_it_is_used) {
+  Ledger ledger(kAttached);
+  auto old = dialled(1, 0);
+  old.before_attach = true;
+  scan(ledger, 0.1, {old});
+  used(old, 1.95);
+  scan(ledger, 2, {old});
+  const auto histories = ledger.histories(after(2));
+  const auto& course = only_cohort(histories).course;
+  ASSERT_EQ(course.size(), 2U);
+  EXPECT_EQ(course[0].unused, 1U);
+  EXPECT_EQ(course[1].unused, 0U);
+}
+
 // Whose thread closed them is what tells: their stacks are those of any close.
 TEST(Ledger, closes_by_a_collector_are_counted_apart_from_those_of_the_service) {
   Ledger ledger(kAttached);
