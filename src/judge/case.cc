@@ -56,8 +56,12 @@ std::set<const Cohort*> cohorts_of(const Case& item, Older older = Older::kBesid
       if (item.keys.contains(group.keys[i])) cohorts.insert(group.cohorts[i]);
     }
   }
-  const auto old = all.find({kNoStack, item.kind, item.role, item.peer});
-  if (older == Older::kBeside && old != all.end()) cohorts.insert(&old->second);
+  if (older == Older::kLeftOut) return cohorts;
+  // Who dialled is learned later than at the first scan: until then they stand elsewhere.
+  for (const Role role : {item.role, Role::kUnknown}) {
+    const auto old = all.find({kNoStack, item.kind, role, item.peer});
+    if (old != all.end()) cohorts.insert(&old->second);
+  }
   return cohorts;
 }
 
@@ -108,15 +112,15 @@ std::optional<std::array<Floors, 4>> quarter_floors(const Case& item,
 }
 
 // How long it takes until one that is left alone is known as such. Where siblings are usually idle
-// for longer, only dials tell, and those take their time.
+// for longer, or lie passed over for a while, only dials tell, and those take their time.
 Duration until_known(const Case& item) {
   if (!item.members.front()->tracked) return item.main_siblings().outlived.value_or(Duration{});
   std::vector<Duration> delays;
   for (const auto* member : item.members) {
     const auto& group = item.scene->siblings_of(*member);
     if (member->silent) delays.push_back(silence_floor(item.scene->policy));
-    if (member->passed_over && group.settled > member->settled) {
-      delays.push_back(member->until_passed);
+    if (member->passed_over && std::max(group.settled, group.passed) > member->settled) {
+      delays.push_back(std::max(member->until_passed, group.passed));
     }
   }
   if (delays.size() * 2 <= item.members.size()) return {};

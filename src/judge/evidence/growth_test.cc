@@ -76,6 +76,27 @@ TEST(RisingFloor, growth_alone_is_a_suspicion) {
   EXPECT_EQ(judgement.findings[0].verdict, Verdict::kSuspect);
 }
 
+// Who dialled those from before the attach is learned at a later scan; they go as others come.
+TEST(RisingFloor, older_ones_count_from_the_first_scan_on_whoever_dialled_them) {
+  for (const bool learned_late : {false, true}) {
+    Street street;
+    for (int i = 0; i < 30; ++i) {
+      auto& facts = street.open(kTcp, Role::kClient, 2 * i, "main>serve>lib:connect");
+      street.ask(facts, 2 * i + 0.1, "main>serve>lib:write");
+    }
+    const auto course = [&](Role role) -> std::vector<CohortPoint>& {
+      return street.histories.cohorts[{kNoStack, kTcp, role, "10.0.0.3:5432"}].course;
+    };
+    for (int second = 0; second <= 61; ++second) {
+      const int in_all = 30 + std::max(0, second - 30) * 7 / 15;
+      const auto older = static_cast<uint32_t>(in_all - second / 2);
+      const bool unknown = learned_late && second < 16;
+      course(unknown ? Role::kUnknown : Role::kClient).push_back({Street::at(second), older, older});
+    }
+    EXPECT_FALSE(find(street.judge(), "rising-floor")) << learned_late;
+  }
+}
+
 // Where no stacks were taken, what came later is in one cohort with what was there.
 TEST(RisingFloor, standard_streams_are_never_among_those_that_grow) {
   Street street;
