@@ -153,6 +153,7 @@ const Use* Scene::last_own_use(const ConnectionFacts& facts) const {
 
 void Scene::learn(Siblings& group) const {
   constexpr size_t kFewSamples = 5;
+  constexpr size_t kFewEnds = 3;
   size_t own = 0;
   size_t samples = 0;
   for (const auto* cohort : group.cohorts) {
@@ -178,7 +179,7 @@ void Scene::learn(Siblings& group) const {
     }
   }
   std::sort(before_close.begin(), before_close.end());
-  if (before_close.size() >= 3) {
+  if (before_close.size() >= kFewEnds) {
     const Duration often = before_close[before_close.size() * 4 / 5];
     if (is_socket(group.kind) && often > policy.settled_floor()) {
       group.settled = std::max(group.settled, often * 3 / 2);
@@ -189,21 +190,68 @@ void Scene::learn(Siblings& group) const {
   // passed over it is not the usual idle time that counts, but how soon such ones are used again.
   group.passed = policy.settled_floor();
   if (group.role != Role::kClient) return;
-  // Idle ones that dials passed over and that were used again all the same: how long they lay.
+  std::vector<Duration> gaps = passed_and_used(group);
+  if (!gaps.empty()) {
+    std::sort(gaps.begin(), gaps.end());
+    group.passed = std::max(group.passed, 3 * gaps[(gaps.size() - 1) * 19 / 20]);
+  }
+  std::vector<Duration> ends = passed_and_closed(group);
+  std::erase_if(ends, [&](Duration idle) { return idle <= group.passed; });
+  if (ends.size() >= kFewEnds) {
+    std::sort(ends.begin(), ends.end());
+    group.passed = ends[(ends.size() - 1) * 19 / 20] * 3 / 2;
+  }
+}
+
+// Whether so many were dialled in between that a pool would have come back to an idle one.
+bool Scene::dials_passed(const Siblings& group, const ProcessId& process, Instant from,
+                         Instant to) const {
+  const auto dialled = [&](const Siblings& by) -> int64_t {
+    const auto mine = by.openings.find(process);
+    if (mine == by.openings.end()) return 0;
+    const auto first =
+        std::upper_bound(mine->second.begin(), mine->second.end(), from + policy.dial_race());
+    return std::lower_bound(first, mine->second.end(), to) - first;
+  };
+  int64_t passed = 0;
+  for (const size_t index : x_same_peer.at({group.kind, group.role, group.peer})) {
+    if (group.before_attach || &siblings[index] == &group) passed += dialled(siblings[index]);
+  }
+  return passed >= policy.passing_dials;
+}
+
+// Idle ones that dials passed over and that were used again all the same: how long they lay.
+std::vector<Duration> Scene::passed_and_used(const Siblings& group) const {
   std::vector<Duration> gaps;
   for (const auto& reuse : group.reuses) {
     const auto* view = stacks.view(reuse.stack);
     if (group.own_sends && view != nullptr && view->own.empty()) continue;
-    const auto mine = group.openings.find(reuse.process);
-    if (mine == group.openings.end()) continue;
-    const auto from = std::upper_bound(mine->second.begin(), mine->second.end(),
-                                       reuse.idle_since + policy.dial_race());
-    const auto to = std::lower_bound(from, mine->second.end(), reuse.used_at);
-    if (to - from >= policy.passing_dials) gaps.push_back(reuse.used_at - reuse.idle_since);
+    if (dials_passed(group, reuse.process, reuse.idle_since, reuse.used_at)) {
+      gaps.push_back(reuse.used_at - reuse.idle_since);
+    }
   }
-  if (gaps.empty()) return;
-  std::sort(gaps.begin(), gaps.end());
-  group.passed = std::max(group.passed, 3 * gaps[(gaps.size() - 1) * 19 / 20]);
+  return gaps;
+}
+
+// Idle ones that dials passed over and that were closed in the end, those from before the attach
+// among them: a task may keep its connection for a while, and a pool thins itself out.
+std::vector<Duration> Scene::passed_and_closed(const Siblings& group) const {
+  std::vector<Duration> ends;
+  for (const size_t index : x_same_peer.at({group.kind, group.role, group.peer})) {
+    const Siblings& other = siblings[index];
+    if (&other != &group && !other.before_attach) continue;
+    for (const auto* cohort : other.cohorts) {
+      for (const ClosedSample& sample : cohort->samples) {
+        if (by_collector(sample)) continue;
+        const Instant idle_since =
+            std::max(last_activity(sample.facts).value_or(histories.attached), histories.attached);
+        if (dials_passed(group, sample.facts.opener, idle_since, sample.closed_at)) {
+          ends.push_back(sample.closed_at - idle_since);
+        }
+      }
+    }
+  }
+  return ends;
 }
 
 uint32_t Scene::dials(const Siblings& of, const ProcessId& process, Instant after,

@@ -91,6 +91,10 @@ struct Scene {
  private:
   void merge_cohorts();
   void learn(Siblings& group) const;
+  bool dials_passed(const Siblings& group, const ProcessId& process, Instant from,
+                    Instant to) const;
+  std::vector<Duration> passed_and_used(const Siblings& group) const;
+  std::vector<Duration> passed_and_closed(const Siblings& group) const;
   void learn_lifetimes(Siblings& group) const;
   double survival(const Siblings& group, Duration age) const;
   void learn_one_way();

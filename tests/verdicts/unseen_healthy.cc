@@ -412,6 +412,19 @@ void relay_with_cached_pipes(Scenario& s) {
   });
 }
 
+// A connection for each task; most are done at once, one in five waits for something else before it
+// closes, for longer than the window is.
+void tasks_that_linger(Scenario& s) {
+  s.at_random(5, -150, s.window(), [&s] {
+    const uint64_t g = next_goroutine();
+    const Link link =
+        s.open({.stack = "task>client.dial>lib:connect", .port = 7000, .goroutine = g});
+    s.query(link, "task>client.ask", 1, g);
+    const double linger = s.chance(0.2) ? s.random(65, 75) : s.random(0.01, 4);
+    s.at(s.now() + linger, [&s, link] { s.close(link, "task>client.close>lib:close"); });
+  });
+}
+
 }  // namespace
 
 const std::vector<Service>& unseen_healthy_services() {
@@ -437,6 +450,7 @@ const std::vector<Service>& unseen_healthy_services() {
       {"crawler_of_distinct_sites", crawler_of_distinct_sites},
       {"mail_sessions", mail_sessions},
       {"relay_with_cached_pipes", relay_with_cached_pipes},
+      {"tasks_that_linger", tasks_that_linger},
   };
   return kServices;
 }

@@ -378,5 +378,17 @@ TEST(PassedOver, uses_after_being_passed_over_take_it_back) {
   EXPECT_FALSE(find(street.judge(), "passed-over"));
 }
 
+// Tasks that keep theirs for a while: how long those from before the attach lay is the measure.
+TEST(PassedOver, ends_after_having_been_passed_over_take_it_back) {
+  for (const bool closed : {false, true}) {
+    Street street;
+    left_alone(street, 1, 60);
+    for (int i = 0; closed && i < 10; ++i) {
+      street.closed(street.open(kTcp, Role::kClient, -1, ""), 40 + i, "main>leaky>lib:close");
+    }
+    EXPECT_EQ(find(street.judge(), "passed-over") != nullptr, !closed);
+  }
+}
+
 }  // namespace
 }  // namespace unclosed
