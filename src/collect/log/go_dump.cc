@@ -57,7 +57,8 @@ bool GoDump::may_begin(std::string_view text) {
   }
 }
 
-bool GoDump::begins_death(std::string_view text, uint64_t number) {
+bool GoDump::begins_death(const CleanLine& line) {
+  const std::string_view text = line.text;
   Death death;
   for (const auto& [words, how] :
        {std::pair<std::string_view, std::string_view>{"panic: ", "panic"},
@@ -79,7 +80,8 @@ bool GoDump::begins_death(std::string_view text, uint64_t number) {
     return true;
   }
   end_dump();
-  death.line = number;
+  death.line = line.number;
+  x_needs_goroutine = line.own_time;
   death.message = cut_secrets_in_log(death.message);
   x_death = std::move(death);
   x_cause = Cause::kDeath;
@@ -112,7 +114,8 @@ void GoDump::goes_on(std::string_view text) {
   }
 }
 
-bool GoDump::line(std::string_view text, uint64_t number) {
+bool GoDump::line(const CleanLine& line) {
+  const std::string_view text = line.text;
   if (text.starts_with("goroutine ") && kind_of_line(text) == TraceLine::kHeader) {
     if (x_fresh || x_quiet > kApart) {
       if (!x_fresh) end_dump();
@@ -128,7 +131,7 @@ bool GoDump::line(std::string_view text, uint64_t number) {
     return true;
   }
   ++x_quiet;
-  if (begins_death(text, number)) return true;
+  if (begins_death(line)) return true;
   if (text.find("http: panic serving ") != std::string_view::npos) {
     end_dump();
     x_cause = Cause::kCaught;
@@ -202,7 +205,7 @@ void GoDump::end_dump() {
   x_reader.finish();
   if (x_reader.read() > x_taken) took_goroutine();
   const uint64_t goroutines = x_reader.read();
-  if (x_death) {
+  if (x_death && (x_death_sure || !x_needs_goroutine)) {
     // Who was asked for a dump did not die of itself.
     x_seen.deaths += x_death->asked ? 0 : 1;
     if (!x_death->asked || !x_seen.died || x_seen.died->asked) x_seen.died = std::move(x_death);

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "collect/log/line_cleaner.h"
 #include "collect/pprof/captured.h"
 #include "collect/pprof/trace_reader.h"
 #include "model/trouble.h"
@@ -19,8 +20,8 @@ namespace unclosed {
 
 class GoDump {
  public:
-  // One line without its prefix. False: it is no part of a death or a dump.
-  bool line(std::string_view text, uint64_t number);
+  // False: the line is no part of a death or a dump.
+  bool line(const CleanLine& line);
   void finish();
 
   struct Seen {
@@ -36,7 +37,7 @@ class GoDump {
 
  private:
   enum class Cause : uint8_t { kNone, kDeath, kCaught };
-  bool begins_death(std::string_view text, uint64_t number);
+  bool begins_death(const CleanLine& line);
   void goes_on(std::string_view text);
   void took_goroutine();
   void end_dump();
@@ -49,6 +50,7 @@ class GoDump {
   bool x_fresh = true;  // the next header begins a dump
   std::optional<Death> x_death;
   bool x_message_open = false, x_death_sure = false, x_death_told = false;
+  bool x_needs_goroutine = false;  // a death behind a time of the service's own may be its words
   std::unordered_map<uint64_t, ParsedTrace> x_kinds;      // one of each kind
   std::unordered_map<uint64_t, uint64_t> x_kind_of;       // by goroutine
   std::vector<std::pair<uint64_t, uint64_t>> x_watchers;  // goroutine of the opener, kind

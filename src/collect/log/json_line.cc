@@ -58,10 +58,23 @@ constexpr std::array kFields = {
     Field{"stream", Use::kStream},
 };
 
+bool is_message(std::string_view name) {
+  return std::any_of(kFields.begin(), kFields.end(), [&](const Field& one) {
+    return one.use == Use::kMessage && one.name == name;
+  });
+}
+
+bool holds_goroutine(std::string_view text) {
+  const size_t at = text.starts_with("goroutine ") ? 0 : text.find("\ngoroutine ");
+  return at != std::string_view::npos && text.find("]:\n", at) != std::string_view::npos;
+}
+
 // Takes the wanted fields from the events of the parser; nothing else is kept.
 class Fields : public nlohmann::json_sax<Json> {
  public:
   std::array<std::string, kFields.size()> values;
+  std::string dump;            // of goroutines, in a field of any other name
+  bool empty_message = false;  // a message is there and says nothing: an empty line
 
   bool null() override { return plain(""); }
   bool boolean(bool) override { return plain(""); }
@@ -70,7 +83,10 @@ class Fields : public nlohmann::json_sax<Json> {
     return number(static_cast<int64_t>(value));
   }
   bool number_float(number_float_t, const string_t&) override { return plain(""); }
-  bool string(string_t& value) override { return plain(std::move(value)); }
+  bool string(string_t& value) override {
+    empty_message |= value.empty() && x_depth == 1 && is_message(x_field);
+    return plain(std::move(value));
+  }
   bool binary(binary_t&) override { return true; }
   bool key(string_t& name) override {
     if (x_depth == 1) x_outer = name;
@@ -112,8 +128,11 @@ class Fields : public nlohmann::json_sax<Json> {
     const auto found = std::find_if(kFields.begin(), kFields.end(),
                                     [&](const Field& one) { return one.name == x_field; });
     // Elements of a list stand at depth 2 under a name of depth 1.
-    if (found != kFields.end())
+    if (found != kFields.end()) {
       values[static_cast<size_t>(found - kFields.begin())] = std::move(value);
+    } else if (dump.empty() && holds_goroutine(value)) {
+      dump = std::move(value);
+    }
     return true;
   }
 
@@ -151,9 +170,14 @@ std::optional<JsonLine> read_json_line(std::string_view line) {
         break;
     }
   }
-  if (out.text.empty()) return std::nullopt;
+  if (!fields.dump.empty()) {
+    if (!out.text.empty() && out.text.back() != '\n') out.text += '\n';
+    out.text += fields.dump;
+  }
+  if (out.text.empty() && !fields.empty_message) return std::nullopt;
   // Docker's driver keeps the end of the line; where it is missing, the line goes on.
-  out.partial = driver && out.text.back() != '\n' && out.text.size() >= (16U << 10);
+  out.partial =
+      driver && !out.text.empty() && out.text.back() != '\n' && out.text.size() >= (16U << 10);
   return out;
 }
 

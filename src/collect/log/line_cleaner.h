@@ -1,6 +1,6 @@
 // LineCleaner: lines of a service as it wrote them, out of lines of a log: without the prefixes of
-// docker compose, journald, syslog, kubectl and container runtimes, without colours and CR; out of
-// JSON lines, also where one string holds many lines. Prefixes tell whose line it is: lines of
+// docker compose, journald, syslog, kubectl and others (line_prefix), without colours and CR; out
+// of JSON lines, also where one string holds many lines. Prefixes tell whose line it is: lines of
 // different writers have different streams. Without a prefix all lines are of one stream.
 // One thread at a time.
 #pragma once
@@ -18,6 +18,8 @@ struct CleanLine {
   uint64_t number = 0;  // of the line of the log, from 1
   std::string_view text;
   std::string_view json;  // the JSON object that the text stood in; "" for other lines
+  // A time of the service's own stood before it: what looks like Go's runtime may be the service's.
+  bool own_time = false;
 };
 
 class LineCleaner {
@@ -41,6 +43,7 @@ class LineCleaner {
 
   Sink x_sink;
   uint64_t x_number = 0;
+  bool x_own_time = false;  // of the line that is being cleaned
   std::unordered_map<std::string, uint32_t> x_streams;
   std::unordered_map<std::string, std::string> x_begun;  // lines that a driver cut, by stream
   bool x_too_many = false;

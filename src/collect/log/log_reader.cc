@@ -75,9 +75,9 @@ void LogReader::raw_line(std::string_view line) { x_cleaner.line(line, ++x_accou
 void LogReader::clean_line(const CleanLine& line) {
   const auto dump = x_dumps.find(line.stream);
   if (dump != x_dumps.end()) {
-    if (dump->second.line(line.text, line.number)) return;
+    if (dump->second.line(line)) return;
   } else if (GoDump::may_begin(line.text) && x_dumps.size() < kMostDumps) {
-    if (x_dumps[line.stream].line(line.text, line.number)) return;
+    if (x_dumps[line.stream].line(line)) return;
   }
   const auto text = line.text.substr(0, kSearched);
   x_java.line(line.stream, text, line.number);

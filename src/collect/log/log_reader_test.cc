@@ -58,6 +58,19 @@ std::string in_json(const std::string& text) {
   return out;
 }
 
+// As rsyslog keeps a message of several lines.
+std::string in_octal(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\n' || c == '\t') {
+      out += c == '\n' ? "#012" : "#011";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
 // What must be found in a dump, however it was carried.
 void expect_same_dump(const Account& one, const Account& plain, const std::string& how) {
   SCOPED_TRACE(how);
@@ -136,20 +149,37 @@ TEST(LogReader, carriers_of_logs_change_nothing) {
       "[pod/api-7d9f6c5b4-x2x9q/api] 2026-11-21T03:02:01.123456789Z ",
       "2026-11-21T03:02:01.123456Z ",
       "\x1b[36mapi-1  | \x1b[0m",
+      "shop.1.x7k2q@web7    | ",
+      "api-7d9f6c5b4-x2x9q app ",
+      "<11>Nov 21 03:02:01 web7 shop[123]: ",
+      "<11>1 2026-11-21T03:02:01.123Z web7 shop 123 - - ",
+      "<11>1 2026-11-21T03:02:01.123Z web7 shop 123 ID47 [origin ip=\"10.0.0.7\"] ",
+      "Fri 2026-11-21 03:02:01 UTC web7 shop[123]: ",
+      "1763694121.123456 web7 shop[123]: ",
+      "[  123.456789] web7 shop[123]: ",
+      "2026-11-21T03:02:01.123456Z 01E ",
+      "2026-11-21T03:02:01Z {app=\"shop\", env=\"live\"} ",
+      "2026-11-21T03:02:01.123Z\t",
+      "2026/11/21 03:02:01 ",
+      "2026-11-21 03:02:01,123 ",
+      "    ",
   };
   for (const auto& prefix : prefixes)
     expect_same_dump(read_in(prefixed(text, prefix)), plain, prefix);
-  std::string crlf, docker, journal;
+  std::string crlf, docker, journal, octal;
   for (const auto& line : lines_of(text)) {
     crlf += line + "\r\n";
     docker += R"({"log":")" + in_json(line + "\n") +
               R"(","stream":"stderr","time":"2026-11-21T03:02:01Z"})" + "\n";
     journal +=
         R"({"_SYSTEMD_UNIT":"shop.service","_PID":"123","MESSAGE":")" + in_json(line) + "\"}\n";
+    octal += "Nov 21 03:02:01 web7 shop[123]: " +
+             (line.starts_with('\t') ? "#011" + line.substr(1) : line) + "\n";
   }
   expect_same_dump(read_in(crlf), plain, "CRLF");
   expect_same_dump(read_in(docker), plain, "docker's json-file");
   expect_same_dump(read_in(journal), plain, "journalctl -o json");
+  expect_same_dump(read_in(octal), plain, "rsyslog's octal tabs");
   expect_same_dump(read_in(text, 1), plain, "a byte at a time");
 }
 
@@ -158,11 +188,40 @@ TEST(LogReader, a_whole_panic_in_one_json_string_or_logfmt_value_is_read) {
   for (const std::string& line :
        {R"({"level":"fatal","msg":")" + in_json(text) + "\"}",
         R"({"level":"fatal","msg":"died","stacktrace":")" + in_json(text) + "\"}",
-        "level=fatal msg=\"" + in_json(text) + "\"\n"}) {
+        R"({"level":"fatal","msg":"died","output":")" + in_json(text) + "\"}",
+        "level=fatal msg=\"" + in_json(text) + "\"\n",
+        "level=fatal msg=died caller=\"a.go:1\" output=\"" + in_json(text) + "\"\n",
+        "Nov 21 03:02:01 web7 shop[123]: " + in_octal(text) + "\n"}) {
     const auto account = read_in(line);
     ASSERT_TRUE(account.dump) << line;
     EXPECT_EQ(account.dump->goroutines, 1U);
+    ASSERT_TRUE(account.died) << line;
+    EXPECT_EQ(account.died->how, "panic");
+    EXPECT_THAT(account.died->stack.front().file, Not(HasSubstr("#"))) << line;
   }
+}
+
+TEST(LogReader, an_empty_message_in_json_is_an_empty_line) {
+  std::string log;
+  for (const char* line : {"fatal error: thread exhaustion", "", "runtime stack:",
+                           "runtime.throw({0x51, 0x11})", "\t/usr/local/go/src/runtime/panic.go:1",
+                           "", "goroutine 7 [running]:", "main.work()", "\t/srv/work.go:12 +0x1"})
+    log += R"({"_PID":"1","MESSAGE":")" + in_json(line) + "\"}\n";
+  const auto account = read_in(log);
+  ASSERT_TRUE(account.died);
+  EXPECT_EQ(account.died->message, "thread exhaustion");
+  EXPECT_EQ(account.died->goroutine, 7U);
+}
+
+TEST(LogReader, what_a_service_says_of_a_panic_behind_a_time_of_its_own_is_no_death) {
+  const std::string said = "2026/11/21 03:02:01 panic: the database is down\n";
+  EXPECT_FALSE(read_in(said + "2026/11/21 03:02:02 trying again\n").died);
+  const auto account =
+      read_in(said +
+              "2026/11/21 03:02:01 \n2026/11/21 03:02:01 goroutine 7 [running]:\n"
+              "2026/11/21 03:02:01 main.work()\n2026/11/21 03:02:01 \t/srv/work.go:12 +0x1\n");
+  ASSERT_TRUE(account.died);
+  EXPECT_EQ(account.died->message, "the database is down");
 }
 
 TEST(LogReader, a_dump_between_the_lines_of_another_writer_is_put_together) {
