@@ -107,15 +107,31 @@ void GoDump::goes_on(std::string_view text) {
   } else if (text.starts_with("[signal ")) {
     x_death->message += " " + std::string(text.substr(0, 200));
     x_message_open = false;
-  } else if (text.empty()) {
+  } else if (text.empty() || inner.starts_with("PC=")) {
     x_message_open = false;
   } else if (x_message_open && start > 0 && x_death->message.size() < kMostMessage) {
     x_death->message += " " + cut_secrets_in_log(inner.substr(0, 400));
   }
 }
 
+// Whether the line is of a traceback that GOTRACEBACK=crash repeats: each further thread is sent
+// SIGQUIT, and tells of the goroutine that it runs.
+bool GoDump::told_already(std::string_view text) {
+  if (x_dashes && text.starts_with("SIGQUIT: ")) {
+    x_quiet = 0;
+    return x_other_threads = true;
+  }
+  if (!text.empty()) x_dashes = text == "-----" && !x_fresh;
+  if (!x_other_threads) return false;
+  if (const auto header = trace_header(text))
+    return x_repeated = header->id == 0 || x_kind_of.contains(header->id);
+  if (text.empty()) x_repeated = false;
+  return x_repeated && kind_of_line(text) != TraceLine::kOther;
+}
+
 bool GoDump::line(const CleanLine& line) {
   const std::string_view text = line.text;
+  if (told_already(text)) return true;
   if (text.starts_with("goroutine ") && kind_of_line(text) == TraceLine::kHeader) {
     if (x_fresh || x_quiet > kApart) {
       if (!x_fresh) end_dump();
@@ -201,6 +217,19 @@ std::vector<OpenInGo> GoDump::open_now() const {
   return out;
 }
 
+// A panic shows the goroutine that died alone, which tells nothing of growth.
+void GoDump::keep(Captured dump) {
+  const bool lone = dump.capture.goroutines == 1 && x_cause == Cause::kDeath;
+  if (lone && x_first && !x_first_lone) return;
+  if (x_first && !x_first_lone) {
+    x_last = std::move(dump);
+  } else {
+    x_first = std::move(dump);
+    x_first_lone = lone;
+  }
+  x_seen.open = open_now();
+}
+
 void GoDump::end_dump() {
   x_reader.finish();
   if (x_reader.read() > x_taken) took_goroutine();
@@ -223,8 +252,7 @@ void GoDump::end_dump() {
     dump.capture.others = groups.others;
     for (const auto& [key, count] : groups.counts)
       dump.values.emplace_back(key, static_cast<int64_t>(count));
-    (x_first ? x_last : x_first) = std::move(dump);
-    x_seen.open = open_now();
+    keep(std::move(dump));
   }
   x_reader = TraceReader();
   x_death.reset();
@@ -232,6 +260,7 @@ void GoDump::end_dump() {
   x_cause = Cause::kNone;
   x_fresh = true;
   x_message_open = x_death_sure = x_death_told = x_own_print = false;
+  x_dashes = x_other_threads = x_repeated = false;
   x_kinds.clear();
   x_kind_of.clear();
   x_watchers.clear();

@@ -39,8 +39,10 @@ class GoDump {
   enum class Cause : uint8_t { kNone, kDeath, kCaught };
   bool begins_death(const CleanLine& line);
   void goes_on(std::string_view text);
+  bool told_already(std::string_view text);
   void took_goroutine();
   void end_dump();
+  void keep(Captured dump);
   std::vector<OpenInGo> open_now() const;
 
   TraceReader x_reader;
@@ -51,11 +53,14 @@ class GoDump {
   std::optional<Death> x_death;
   bool x_message_open = false, x_death_sure = false, x_death_told = false;
   bool x_needs_goroutine = false;  // a death behind a time of the service's own may be its words
+  // Behind dashes GOTRACEBACK=crash tells of the other threads.
+  bool x_dashes = false, x_other_threads = false, x_repeated = false;
   std::unordered_map<uint64_t, ParsedTrace> x_kinds;      // one of each kind
   std::unordered_map<uint64_t, uint64_t> x_kind_of;       // by goroutine
   std::vector<std::pair<uint64_t, uint64_t>> x_watchers;  // goroutine of the opener, kind
   bool x_own_print = false;                 // the first goroutine printed itself by debug.Stack()
   std::optional<Captured> x_first, x_last;  // dumps
+  bool x_first_lone = false;                // x_first is of a panic that shows one goroutine alone
   Seen x_seen;
 };
 

@@ -317,6 +317,42 @@ TEST(LogReader, a_log_is_read_up_to_its_cut_wherever_that_is) {
   }
 }
 
+TEST(LogReader, what_further_threads_tell_of_a_crash_is_not_counted_again) {
+  const std::string log =
+      "SIGABRT: abort\nPC=0x48 m=0 sigcode=0\n\n"
+      "goroutine 7 gp=0xc1 m=0 mp=0x58 [running]:\nmain.work()\n\t/srv/work.go:12 +0x1\n\n"
+      "goroutine 8 gp=0xc2 m=3 mp=0x59 [syscall]:\nmain.read()\n\t/srv/read.go:5 +0x1\n\n"
+      "rax    0xca\nrip    0x48\n\n-----\n\nSIGQUIT: quit\nPC=0x49 m=2 sigcode=0\n\n"
+      "goroutine 0 gp=0xc3 m=2 mp=0x57 [idle]:\nruntime.futex(0x1)\n\t/go/futex.s:5 +0x1\n\n"
+      "rax    0xca\n\n-----\n\nSIGQUIT: quit\nPC=0x49 m=3 sigcode=0\n\n"
+      "goroutine 8 gp=0xc2 m=3 mp=0x59 [syscall]:\nmain.read()\n\t/srv/read.go:5 +0x1\n\n"
+      "goroutine 9 gp=0xc4 m=3 mp=0x59 [running]:\nmain.spin()\n\t/srv/spin.go:9 +0x1\n\n";
+  const auto account = read_in(log);
+  ASSERT_TRUE(account.dump);
+  EXPECT_EQ(account.dump->goroutines, 3U);
+  EXPECT_EQ(account.deaths, 1U);
+  ASSERT_TRUE(account.died);
+  EXPECT_EQ(account.died->how, "SIGABRT");
+  EXPECT_EQ(account.died->message, "abort");
+  // What is asked for later is a dump of its own.
+  EXPECT_EQ(read_in(log + "starting\n" + kept("go1.26.8-healthy.log")).dump->goroutines,
+            read_in(kept("go1.26.8-healthy.log")).dump->goroutines);
+}
+
+TEST(LogReader, the_lone_goroutine_of_a_panic_is_not_compared_with_a_whole_dump) {
+  const std::string whole = kept("go1.26.8-healthy.log"), lone = kept("go1.26.8-panic-nil.log");
+  const auto goroutines = read_in(whole).dump->goroutines;
+  for (const std::string& log : {whole + lone, lone + whole}) {
+    const auto account = read_in(log);
+    ASSERT_TRUE(account.dump);
+    EXPECT_EQ(account.dump->goroutines, goroutines);
+    EXPECT_FALSE(account.dump->growth);
+    ASSERT_TRUE(account.died);
+    EXPECT_EQ(account.died->how, "panic");
+  }
+  EXPECT_FALSE(read_in(lone + lone).dump->growth);
+}
+
 TEST(LogReader, two_dumps_in_one_log_tell_growth) {
   const auto account = read_in(kept("go1.26.8-healthy.log") + kept("go1.26.8-hold.log"));
   ASSERT_TRUE(account.dump);
