@@ -32,6 +32,9 @@ constexpr std::array kFields = {
     Field{"short_message", Use::kMessage},
     Field{"textPayload", Use::kMessage},
     Field{"jsonPayload.message", Use::kMessage},
+    Field{"Message", Use::kMessage},
+    Field{"Body", Use::kMessage},
+    Field{"Output", Use::kMessage},  // of go test -json
     Field{"full_message", Use::kStack},
     Field{"error", Use::kError},
     Field{"err", Use::kError},

@@ -29,6 +29,13 @@ std::string sample_of(std::string_view text) {
   return out + "…";
 }
 
+// From the first brace to the last, as `log.Printf("pool %s", stats)` puts an object behind words.
+std::string_view object_in(std::string_view text) {
+  const size_t start = text.find('{'), end = text.rfind('}');
+  if (end == std::string_view::npos || start > end) return {};
+  return text.substr(start, end + 1 - start);
+}
+
 bool may_hold_counters(std::string_view json) {
   if (json.size() > kLongestCounters) return false;
   for (const std::string_view name : {"InUse", "in_use", "inUse", "acquired", "OpenConnections"})
@@ -97,9 +104,7 @@ void LogReader::count(const Phrase& phrase, const CleanLine& line) {
 }
 
 void LogReader::pools_of(const CleanLine& line) {
-  const auto json = !line.json.empty()           ? line.json
-                    : line.text.starts_with('{') ? line.text
-                                                 : std::string_view();
+  const auto json = line.json.empty() ? object_in(line.text) : line.json;
   if (!json.empty() && may_hold_counters(json)) {
     if (auto counters = read_counters_json(json)) {
       for (PoolSample& sample : counters->pools) add_pool(std::move(sample), line.number);

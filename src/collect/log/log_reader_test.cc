@@ -166,19 +166,22 @@ TEST(LogReader, carriers_of_logs_change_nothing) {
   };
   for (const auto& prefix : prefixes)
     expect_same_dump(read_in(prefixed(text, prefix)), plain, prefix);
-  std::string crlf, docker, journal, octal;
+  std::string crlf, docker, journal, test2json, octal;
   for (const auto& line : lines_of(text)) {
     crlf += line + "\r\n";
     docker += R"({"log":")" + in_json(line + "\n") +
               R"(","stream":"stderr","time":"2026-11-21T03:02:01Z"})" + "\n";
     journal +=
         R"({"_SYSTEMD_UNIT":"shop.service","_PID":"123","MESSAGE":")" + in_json(line) + "\"}\n";
+    test2json +=
+        R"({"Action":"output","Package":"shop","Output":")" + in_json(line + "\n") + "\"}\n";
     octal += "Nov 21 03:02:01 web7 shop[123]: " +
              (line.starts_with('\t') ? "#011" + line.substr(1) : line) + "\n";
   }
   expect_same_dump(read_in(crlf), plain, "CRLF");
   expect_same_dump(read_in(docker), plain, "docker's json-file");
   expect_same_dump(read_in(journal), plain, "journalctl -o json");
+  expect_same_dump(read_in(test2json), plain, "go test -json");
   expect_same_dump(read_in(octal), plain, "rsyslog's octal tabs");
   expect_same_dump(read_in(text, 1), plain, "a byte at a time");
 }
@@ -385,8 +388,11 @@ TEST(LogReader, counters_of_json_lines_are_taken_in_their_order) {
       R"({"msg":"stats","MaxOpenConnections":50,"OpenConnections":50,"InUse":12,"Idle":38,"WaitCount":0})"
       "\n"
       R"({"msg":"stats","db":{"MaxOpenConnections":50,"OpenConnections":50,"InUse":50,"Idle":0,"WaitCount":9}})"
+      "\n"
+      R"(2026/11/21 03:02:01 pool {"MaxOpenConnections":50,"OpenConnections":50,"InUse":49} (orders))"
       "\n");
-  ASSERT_THAT(account.pools, SizeIs(2));
+  ASSERT_THAT(account.pools, SizeIs(3));
+  EXPECT_EQ(account.pools[2].in_use, 49);
   EXPECT_EQ(account.pools[0].in_use, 12);
   EXPECT_EQ(account.pools[1].in_use, 50);
   EXPECT_EQ(account.pools[1].name, "db");

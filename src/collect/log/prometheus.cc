@@ -62,6 +62,7 @@ constexpr std::array kMetrics = {
     Metric{"pgxpool_idle_conns", kPgx, &PoolSample::idle},
     Metric{"pgxpool_acquire_count", kPgx, &PoolSample::uses},
     Metric{"pgxpool_empty_acquire", kPgx, &PoolSample::wait_count},
+    Metric{"pgxpool_empty_acquire_count", kPgx, &PoolSample::wait_count},
     Metric{"pgxpool_canceled_acquire_count", kPgx, &PoolSample::timeouts},
     Metric{"pgxpool_acquire_duration_ns", kPgx, &PoolSample::wait_seconds, 1e-9},
     // The semantic conventions of OpenTelemetry, of now and of before.
