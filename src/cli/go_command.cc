@@ -17,8 +17,8 @@
 #include "cli/go_process.h"
 #include "cli/interrupts.h"
 #include "cli/output.h"
+#include "cli/saved_goroutines.h"
 #include "collect/pprof/remote.h"
-#include "collect/pprof/saved_profile.h"
 #include "report/goroutines_json.h"
 #include "report/goroutines_text.h"
 #include "report/printable.h"
@@ -103,7 +103,7 @@ Result<GoroutineCapture> from_files(const GoOptions& options) {
         error = {ErrorKind::kUsage, error.context, "UC-E001"};
       return error;
     }
-    auto captured = read_profile(*source, name);
+    auto captured = read_saved(*source, name);
     if (!captured) return captured.error();
     names.append(names.empty() ? "" : ", ").append(name);
     profiles.push_back(*std::move(captured));
@@ -250,8 +250,8 @@ Command add_go(CLI::App& app) {
       "A process (Go 1.18 to 1.26) is read from its memory, with its pools; nothing is stopped.\n"
       "An address is captured twice, goroutines and heap at the same moment: what grew comes "
       "first.\n"
-      "Files are told apart by content: goroutine, heap, mutex and block profiles, logs of "
-      "panics.\n\n"
+      "Files are told apart by content: goroutine, heap, mutex and block profiles, logs with dumps "
+      "in them.\n\n"
       "Examples:\n"
       "  sudo unclosed go port:8080 --fds\n"
       "  sudo unclosed go 4242 --who-holds 17,23\n"

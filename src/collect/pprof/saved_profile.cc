@@ -24,6 +24,16 @@ bool is_binary(std::string_view head) {
   });
 }
 
+constexpr std::string_view kWebPage =
+    "a web page: the address answered with something else; save "
+    ".../debug/pprof/goroutine?debug=2";
+constexpr std::string_view kJson =
+    "JSON, and no profile; counters and logs are read by `unclosed explain`";
+constexpr std::string_view kPlainText =
+    "text without goroutines; errors in a log are read by `unclosed explain`";
+constexpr std::string_view kMetrics =
+    "metrics in Prometheus text, and no profile; `unclosed explain` reads them";
+
 struct Known {
   std::string_view start, what;
 };
@@ -39,13 +49,13 @@ constexpr std::array kKnown = {
     Known{"\xfd"
           "7zXZ",
           "compressed by xz: unpack it first"},
-    Known{"<",
-          "a web page: the address answered with something else; save "
-          ".../debug/pprof/goroutine?debug=2"},
-    Known{"{", "JSON, and no profile"},
-    Known{"[", "JSON, and no profile"},
-    Known{"# HELP", "metrics in Prometheus text, and no profile"},
-    Known{"# TYPE", "metrics in Prometheus text, and no profile"},
+    Known{"<!", kWebPage},
+    Known{"<h", kWebPage},
+    Known{"{", kJson},
+    Known{"[{", kJson},
+    Known{"# HELP", kMetrics},
+    Known{"# TYPE", kMetrics},
+    Known{"\xff\xfe", "text in UTF-16: `iconv -f UTF-16 -t UTF-8` makes it readable"},
 };
 
 Error no_profile(const std::string& name, std::string_view what) {
@@ -58,9 +68,9 @@ Error no_profile(const std::string& name, std::string_view head, bool compressed
   for (const Known& known : kKnown)
     if (head.starts_with(known.start))
       return no_profile(name, fmt::format("{}{}", inside, known.what));
-  return no_profile(name, fmt::format("{}{}", inside,
-                                      is_binary(head) ? "binary data, and no profile"
-                                                      : "text without goroutines"));
+  return no_profile(
+      name,
+      fmt::format("{}{}", inside, is_binary(head) ? "binary data, and no profile" : kPlainText));
 }
 
 std::string head_of(std::string_view bytes) {
