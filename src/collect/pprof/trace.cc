@@ -170,7 +170,12 @@ class Walker {
   // what cannot be a whole line is called cut.
   std::optional<size_t> cut_line() const {
     const size_t start = x_text.rfind('\n') + 1;
-    const auto kind = kind_of_line(x_text.substr(start));
+    const std::string_view line = x_text.substr(start);
+    const auto kind = kind_of_line(line);
+    // Where a frame's pointers are printed, all three are.
+    const bool half = line.find(" fp=0x") != std::string_view::npos &&
+                      line.find(" pc=0x") == std::string_view::npos;
+    if (kind == TraceLine::kPlace && half) return start;
     if (kind == TraceLine::kPlace || kind == TraceLine::kElided || kind == TraceLine::kUnavailable)
       return std::nullopt;
     return start;

@@ -174,6 +174,18 @@ TEST(Trace, a_goroutine_that_runs_elsewhere_has_no_stack_and_is_whole) {
   EXPECT_EQ(parse_trace(text)->created_by->line, 61U);
 }
 
+TEST(Trace, a_place_without_all_of_its_pointers_was_cut) {
+  const std::string_view text =
+      "goroutine 5 gp=0xc000 m=nil [select (no cases)]:\n"
+      "main.wait()\n\t/srv/app/main.go:12 +0x1d fp=0xc0000 sp=0xc0000 pc=0x48\n";
+  for (const std::string_view from : {"p=0xc0000 sp", " sp=", "pc="}) {
+    const auto cut = scan_trace(text.substr(0, text.find(from) + 5));
+    ASSERT_TRUE(cut);
+    EXPECT_EQ(cut->broken_at.has_value(), from != "pc=") << from;
+  }
+  EXPECT_FALSE(scan_trace(text)->broken_at);
+}
+
 TEST(Trace, frames_of_c_have_no_parentheses) {
   const std::string text =
       "goroutine 5 [syscall]:\n"
