@@ -50,6 +50,12 @@ constexpr std::array<std::string_view, 13> kHolding = {
     "github.com/cockroachdb/cockroach-go/v2/crdb.ExecuteTx",
     "xorm.io/xorm.(*Engine).Transaction"};
 
+// In these database/sql has a driver at work on a connection, however the driver waits: in C, for a
+// goroutine of its own, or by computing.
+constexpr std::array<std::string_view, 4> kAtWork = {
+    "database/sql.ctxDriver", "database/sql.rowsiFromStatement", "database/sql.resultFromStatement",
+    "database/sql.(*Rows).nextLocked"};
+
 bool begins_with_any(std::string_view function, auto&& starts) {
   return std::any_of(starts.begin(), starts.end(),
                      [&](std::string_view start) { return function.starts_with(start); });
@@ -94,8 +100,8 @@ constexpr std::array kKinds = {
     Kind{"net/http.(*persistConn).readLoop", "select", true,
          "HTTP connections whose response body was neither read to its end nor closed",
          "net/http.(*bodyEOFSignal).Read", true},
-    Kind{"net/http.(*persistConn).readLoop", "IO wait", false,
-         "idle connections of an HTTP client"},
+    Kind{"net/http.(*persistConn).readLoop", "IO wait", false, "idle connections of an HTTP client",
+         "net/http.(*persistConn).roundTrip"},
     Kind{"net/http.(*http2clientConnReadLoop).run", "", false,
          "HTTP/2 connections of an HTTP client"},
     Kind{"database/sql.(*DB).connectionOpener", "", true, "database/sql pools (sql.DB) not closed"},
@@ -150,6 +156,11 @@ GoRole role_of(const std::vector<NamedFrame>& stack, std::string_view state) {
   if (caller == nullptr) return GoRole::kOther;
   const auto* begin = stack.data();
   if (state == "IO wait" && std::any_of(begin, caller, is_driver)) return GoRole::kInQuery;
+  const bool at_work = std::any_of(begin, caller, [](const NamedFrame& frame) {
+    return begins_with_any(frame.function, kAtWork);
+  });
+  // A driver may be own code too, and wait there for somebody who does not come.
+  if (at_work && !(blocked->own && waits_for_others(state))) return GoRole::kInQuery;
   if (!is_parked(state)) return GoRole::kOther;
   const bool held = std::any_of(stack.begin(), stack.end(), [](const NamedFrame& frame) {
     return begins_with_any(frame.function, kHolding);

@@ -286,6 +286,18 @@ TEST(Hunt, unread_response_bodies_are_a_leak_that_the_dump_alone_does_not_locate
   EXPECT_EQ(hunt(input).diagnosis, Diagnosis::kUnknown);
 }
 
+TEST(Hunt, a_connection_on_which_an_answer_is_awaited_is_not_idle) {
+  HuntInput input;
+  input.accounts = {with_error(Trouble::kDeadline)};
+  input.goroutines = capture({group(13, "IO wait", {frame("net/http.(*persistConn).readLoop")})});
+  EXPECT_THAT(step(hunt(input), HuntStage::kState).evidence,
+              testing::Contains(HasSubstr("13 idle connections")));
+  input.goroutines->groups.push_back(
+      group(13, "select", {frame("net/http.(*persistConn).roundTrip"), frame("main.ask")}));
+  EXPECT_THAT(step(hunt(input), HuntStage::kState).evidence,
+              testing::Not(testing::Contains(HasSubstr("idle connections"))));
+}
+
 TEST(Hunt, a_death_is_shown_with_the_own_frame_behind_its_outermost_panic) {
   Death died;
   died.how = "panic";
@@ -317,6 +329,19 @@ TEST(GoRoles, goroutines_are_told_apart_by_their_stacks) {
             GoRole::kOther);
   EXPECT_EQ(role_of({frame("database/sql.(*DB).connectionOpener")}, "select"), GoRole::kOther);
   EXPECT_EQ(role_of({}, ""), GoRole::kOther);
+  // A driver in C, one that has its own goroutine read, one of the user's own, and one that is
+  // stuck.
+  const std::vector<NamedFrame> sql = {frame("database/sql.ctxDriverStmtQuery"),
+                                       frame("database/sql.(*DB).query"), frame("main.list")};
+  const auto below = [&](const std::string& driver) {
+    auto stack = sql;
+    stack.insert(stack.begin(), frame(driver));
+    return stack;
+  };
+  EXPECT_EQ(role_of(below("github.com/mattn/go-sqlite3._Cfunc_step"), "syscall"), GoRole::kInQuery);
+  EXPECT_EQ(role_of(below("github.com/some/driver.(*Stmt).wait"), "select"), GoRole::kInQuery);
+  EXPECT_EQ(role_of(below("main.(*tracing).Query"), "sleep"), GoRole::kInQuery);
+  EXPECT_EQ(role_of(below("main.(*tracing).Query"), "chan send"), GoRole::kParkedInOwn);
   // A driver that is own code: its caller is who asks.
   const std::vector<NamedFrame> own_driver = {
       frame("net.(*netFD).Read"), frame("main.driver.Query"), frame("database/sql.(*DB).query"),
