@@ -54,8 +54,10 @@ TEST(Counters, hikari_pgxpool_and_opentelemetry_are_read) {
   const auto pgx = read_prometheus(
       "pgxpool_acquired_conns{db=\"a\"} 4\npgxpool_max_conns{db=\"a\"} "
       "4\npgxpool_idle_conns{db=\"a\"} "
-      "0\npgxpool_total_conns{db=\"a\"} 4\npgxpool_acquire_duration_ns{db=\"a\"} 2e9\n");
+      "0\npgxpool_total_conns{db=\"a\"} 4\npgxpool_acquire_duration_ns{db=\"a\"} 2e9\n"
+      "pgxpool_empty_acquire_count{db=\"a\"} 9\n");
   ASSERT_THAT(pgx.pools, SizeIs(1));
+  EXPECT_EQ(pgx.pools[0].wait_count, 9);
   EXPECT_EQ(pgx.pools[0].in_use, 4);
   EXPECT_EQ(pgx.pools[0].wait_seconds, 2);
   const auto otel = read_prometheus(

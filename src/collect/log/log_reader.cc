@@ -127,6 +127,20 @@ void LogReader::add_pool(PoolSample sample, uint64_t line) {
   pools.resize(pools.size() / 2 + 1);
 }
 
+// Whose goroutines are not told beside those of `told`; nullopt: there are no others.
+std::optional<std::string> LogReader::other_writers(const GoDump::Seen& told) const {
+  std::string names;
+  size_t others = 0;
+  for (const auto& [stream, dump] : x_dumps) {
+    if (&dump.seen() == &told || !dump.seen().dump) continue;
+    const std::string& name = x_cleaner.name_of(stream);
+    names.append(others++ == 0 ? "" : ", ").append(name.empty() ? "lines without a prefix" : name);
+  }
+  if (others == 0) return std::nullopt;
+  return fmt::format("the log holds goroutines of {} more, which are not told: {}",
+                     others == 1 ? "one writer" : fmt::format("{} writers", others), names);
+}
+
 // The dump that matters is that of the last death; without a death, the largest.
 void LogReader::take_dumps() {
   const GoDump::Seen* best = nullptr;
@@ -150,6 +164,10 @@ void LogReader::take_dumps() {
   x_dump = best->dump;
   if (x_dump) {
     x_dump->capture.source = x_account.source;
+    if (auto note = other_writers(*best)) {
+      x_account.notes.push_back(*note);
+      x_dump->capture.notes.push_back(*std::move(note));
+    }
     x_account.dump = x_dump->capture;
   }
   x_account.open_in_go = best->open;

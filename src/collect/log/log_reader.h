@@ -38,6 +38,7 @@ class LogReader {
   void add_pool(PoolSample sample, uint64_t line);
   void pools_of(const CleanLine& line);
   void take_dumps();
+  std::optional<std::string> other_writers(const GoDump::Seen& told) const;
 
   Account x_account;
   std::string x_rest;   // of a line whose end was not fed yet

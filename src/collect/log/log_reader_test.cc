@@ -244,6 +244,18 @@ TEST(LogReader, a_dump_between_the_lines_of_another_writer_is_put_together) {
   EXPECT_EQ(account.holds[0].count, 3U);
 }
 
+TEST(LogReader, whose_dump_is_told_and_whose_is_not_is_said) {
+  const std::string ours = prefixed(kept("go1.26.8-panic-nil.log"), "api-1  | ");
+  const std::string theirs = prefixed(kept("go1.26.8-healthy.log"), "stock-1  | ");
+  const auto account = read_in(theirs + ours);
+  ASSERT_TRUE(account.dump);
+  EXPECT_EQ(account.dump->goroutines, 1U);
+  EXPECT_THAT(account.notes,
+              testing::ElementsAre(HasSubstr("one writer more, which are not told: stock-1")));
+  EXPECT_EQ(account.dump->notes, account.notes);
+  EXPECT_THAT(read_in(ours).notes, IsEmpty());
+}
+
 TEST(LogReader, foreign_lines_within_a_stack_are_passed_over) {
   std::string mixed;
   for (const auto& line : lines_of(kept("go1.26.8-hold.log")))
@@ -360,6 +372,7 @@ TEST(LogReader, two_dumps_in_one_log_tell_growth) {
   const auto account = read_in(kept("go1.26.8-healthy.log") + kept("go1.26.8-hold.log"));
   ASSERT_TRUE(account.dump);
   EXPECT_GT(account.dump->growth.value_or(0), 0);
+  EXPECT_EQ(account.dump->rung, "log");
 }
 
 TEST(LogReader, an_innocent_log_tells_nothing) {

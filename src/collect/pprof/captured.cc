@@ -83,6 +83,7 @@ void take_over(Captured& part, GoroutineCapture& whole) {
         whole.leaked = std::move(from.groups);
         break;
       }
+      if (!from.rung.empty()) whole.rung = from.rung;
       whole.goroutines = from.goroutines;
       whole.growth = from.growth;
       whole.groups = std::move(from.groups);
