@@ -180,9 +180,12 @@ HuntStep state(const Facts& facts) {
   for (const Account& account : facts.input.accounts) {
     if (account.gauges.empty() || !account.gauges.back().open_descriptors) continue;
     const ProcessGauges& gauges = account.gauges.back();
-    step.evidence.push_back(fmt::format(
+    auto words = fmt::format(
         "{:.0f} descriptors open{}", *gauges.open_descriptors,
-        gauges.max_descriptors ? fmt::format(" of {:.0f}", *gauges.max_descriptors) : ""));
+        gauges.max_descriptors ? fmt::format(" of {:.0f}", *gauges.max_descriptors) : "");
+    // Captures of one process often say the same.
+    if (step.evidence.empty() || step.evidence.back() != words)
+      step.evidence.push_back(std::move(words));
   }
   if (facts.pool_exhausted) {
     step.says = "the pool is exhausted: " + pool_words(facts.worst->last());

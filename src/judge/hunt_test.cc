@@ -121,6 +121,12 @@ TEST(Hunt, all_in_use_and_waits_that_rise_are_exhaustion) {
   EXPECT_TRUE(explanation.pool->exhausted);
   EXPECT_EQ(explanation.diagnosis, Diagnosis::kUnknown);
   EXPECT_THAT(explanation.diagnosis_reason, HasSubstr("nothing was given back"));
+  // What both captures say is said once.
+  ProcessGauges gauges;
+  gauges.open_descriptors = 77;
+  for (Account& account : input.accounts) account.gauges = {gauges};
+  const auto evidence = step(hunt(input), HuntStage::kState).evidence;
+  EXPECT_EQ(std::count(evidence.begin(), evidence.end(), "77 descriptors open"), 1);
   // Waits that did not rise are history.
   input.accounts[1].pools[0].wait_count = 100;
   input.accounts[0].pools[0].in_use = 7;
