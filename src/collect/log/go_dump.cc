@@ -32,6 +32,13 @@ std::string_view watched(const ParsedTrace& trace) {
   return {};
 }
 
+// By debug.Stack(), as services do where they recover: no runtime dies there.
+bool printed_itself(const std::string& trace) {
+  const auto parsed = parse_trace(trace);
+  return parsed && !parsed->stack.empty() &&
+         parsed->stack.front().function == "runtime/debug.Stack";
+}
+
 std::string without_recovery_marks(std::string_view text) {
   for (const std::string_view mark : {" [recovered, repanicked]", " [recovered]"}) {
     if (text.ends_with(mark)) text.remove_suffix(mark.size());
@@ -81,7 +88,7 @@ bool GoDump::begins_death(const CleanLine& line) {
   }
   end_dump();
   death.line = line.number;
-  x_needs_goroutine = line.own_time;
+  x_needs_goroutine = line.doubtful;
   death.message = cut_secrets_in_log(death.message);
   x_death = std::move(death);
   x_cause = Cause::kDeath;
@@ -133,6 +140,8 @@ bool GoDump::line(const CleanLine& line) {
   const std::string_view text = line.text;
   if (told_already(text)) return true;
   if (text.starts_with("goroutine ") && kind_of_line(text) == TraceLine::kHeader) {
+    x_reader.finish();
+    if (x_reader.read() > x_taken) took_goroutine();
     if (x_fresh || x_quiet > kApart) {
       if (!x_fresh) end_dump();
       x_fresh = false;
@@ -160,11 +169,21 @@ bool GoDump::line(const CleanLine& line) {
   return false;
 }
 
+// A panic that the service recovered from, or no panic at all: neither a death nor a dump.
+void GoDump::end_caught() {
+  if (x_death && !x_death->asked) {
+    if (x_seen.caught++ == 0) x_seen.first_caught = std::move(*x_death);
+    x_death.reset();
+  }
+  start_anew();
+}
+
 void GoDump::took_goroutine() {
   x_taken = x_reader.read();
   const std::string& text = x_reader.last();
   const auto facts = scan_trace(text);
   if (!facts) return;
+  if (x_taken == 1 && printed_itself(text)) return end_caught();
   auto kind = x_kinds.find(facts->key);
   if (kind == x_kinds.end() && x_kinds.size() < kMostKinds) {
     if (auto trace = parse_trace(text)) kind = x_kinds.emplace(facts->key, *std::move(trace)).first;
@@ -175,8 +194,6 @@ void GoDump::took_goroutine() {
   if (x_kind_of.size() < kMostIds) x_kind_of.emplace(id, facts->key);
   if (x_watchers.size() < kMostWatchers && !watched(trace).empty())
     x_watchers.emplace_back(facts->parent, facts->key);
-  if (x_taken == 1 && !trace.stack.empty())
-    x_own_print = trace.stack.front().function == "runtime/debug.Stack";
   // The first that follows the message is who died; goroutine 0 is the runtime's own stack.
   if (x_death && !x_death_told && id != 0) {
     x_death_told = true;
@@ -239,8 +256,8 @@ void GoDump::end_dump() {
     x_seen.deaths += x_death->asked ? 0 : 1;
     if (!x_death->asked || !x_seen.died || x_seen.died->asked) x_seen.died = std::move(x_death);
   }
-  // One goroutine that printed itself is a line of the service's own log, and no dump.
-  const bool alone = goroutines == 1 && (x_cause == Cause::kCaught || x_own_print);
+  // One goroutine that was printed there is a line of the service's own log, and no dump.
+  const bool alone = goroutines == 1 && x_cause == Cause::kCaught;
   if (goroutines > 0 && !alone) {
     Captured dump;
     dump.name = "goroutine";
@@ -254,12 +271,16 @@ void GoDump::end_dump() {
       dump.values.emplace_back(key, static_cast<int64_t>(count));
     keep(std::move(dump));
   }
+  start_anew();
+}
+
+void GoDump::start_anew() {
   x_reader = TraceReader();
   x_death.reset();
   x_taken = x_quiet = 0;
   x_cause = Cause::kNone;
   x_fresh = true;
-  x_message_open = x_death_sure = x_death_told = x_own_print = false;
+  x_message_open = x_death_sure = x_death_told = false;
   x_dashes = x_other_threads = x_repeated = false;
   x_kinds.clear();
   x_kind_of.clear();

@@ -27,6 +27,8 @@ class GoDump {
   struct Seen {
     std::optional<Death> died;  // the last
     uint64_t deaths = 0;
+    uint64_t caught = 0;  // panics that the service recovered from, and printed
+    Death first_caught;
     std::optional<Captured> dump;  // the last; with growth where there was one before
     std::vector<OpenInGo> open;    // in the last dump
   };
@@ -42,6 +44,8 @@ class GoDump {
   bool told_already(std::string_view text);
   void took_goroutine();
   void end_dump();
+  void end_caught();
+  void start_anew();
   void keep(Captured dump);
   std::vector<OpenInGo> open_now() const;
 
@@ -52,15 +56,14 @@ class GoDump {
   bool x_fresh = true;  // the next header begins a dump
   std::optional<Death> x_death;
   bool x_message_open = false, x_death_sure = false, x_death_told = false;
-  bool x_needs_goroutine = false;  // a death behind a time of the service's own may be its words
+  bool x_needs_goroutine = false;  // a death on a doubtful line may be the service's words
   // Behind dashes GOTRACEBACK=crash tells of the other threads.
   bool x_dashes = false, x_other_threads = false, x_repeated = false;
   std::unordered_map<uint64_t, ParsedTrace> x_kinds;      // one of each kind
   std::unordered_map<uint64_t, uint64_t> x_kind_of;       // by goroutine
   std::vector<std::pair<uint64_t, uint64_t>> x_watchers;  // goroutine of the opener, kind
-  bool x_own_print = false;                 // the first goroutine printed itself by debug.Stack()
-  std::optional<Captured> x_first, x_last;  // dumps
-  bool x_first_lone = false;                // x_first is of a panic that shows one goroutine alone
+  std::optional<Captured> x_first, x_last;                // dumps
+  bool x_first_lone = false;  // x_first is of a panic that shows one goroutine alone
   Seen x_seen;
 };
 

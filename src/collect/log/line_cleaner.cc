@@ -114,7 +114,7 @@ uint32_t LineCleaner::number_of(const std::string& stream) {
 
 void LineCleaner::line(std::string_view raw, uint64_t number) {
   x_number = number;
-  x_own_time = false;
+  x_doubtful = false;
   while (!raw.empty() && raw.back() == '\r') raw.remove_suffix(1);
   const bool coloured =
       raw.find('\x1b') != std::string_view::npos || raw.find("#033[") != std::string_view::npos;
@@ -130,7 +130,7 @@ void LineCleaner::clean(std::string_view text, const std::string& stream, std::s
   if (depth < kMostLayers) {
     if (const auto prefix = prefix_of(text); prefix.size > 0) {
       std::string inner = stream;
-      x_own_time |= prefix.own_time;
+      x_doubtful |= prefix.doubtful;
       if (!prefix.stream.empty()) inner.append(inner.empty() ? "" : " ").append(prefix.stream);
       const auto rest = text.substr(prefix.size);
       if (prefix.partial) return hold(rest, inner);
@@ -181,7 +181,7 @@ void LineCleaner::give(std::string_view text, const std::string& stream, std::st
     const size_t end = text.find('\n');
     auto one = text.substr(0, end);
     while (!one.empty() && one.back() == '\r') one.remove_suffix(1);
-    x_sink({number, x_number, one, json, x_own_time});
+    x_sink({number, x_number, one, json, x_doubtful});
     json = {};
     if (end == std::string_view::npos || end + 1 == text.size()) break;
     text.remove_prefix(end + 1);

@@ -18,8 +18,9 @@ struct CleanLine {
   uint64_t number = 0;  // of the line of the log, from 1
   std::string_view text;
   std::string_view json;  // the JSON object that the text stood in; "" for other lines
-  // A time of the service's own stood before it: what looks like Go's runtime may be the service's.
-  bool own_time = false;
+  // A time of the service's own, or an indent, stood before it: what looks like the runtime's words
+  // may be the service's.
+  bool doubtful = false;
 };
 
 class LineCleaner {
@@ -43,7 +44,7 @@ class LineCleaner {
 
   Sink x_sink;
   uint64_t x_number = 0;
-  bool x_own_time = false;  // of the line that is being cleaned
+  bool x_doubtful = false;  // of the line that is being cleaned
   std::unordered_map<std::string, uint32_t> x_streams;
   std::unordered_map<std::string, std::string> x_begun;  // lines that a driver cut, by stream
   bool x_too_many = false;

@@ -224,7 +224,7 @@ Prefix indent(std::string_view text) {
     case TraceLine::kPlace:
     case TraceLine::kUnavailable:
     case TraceLine::kOther:
-      return GoDump::may_begin(text.substr(start)) ? Prefix{start, {}} : Prefix();
+      return GoDump::may_begin(text.substr(start)) ? Prefix{start, {}, false, true} : Prefix();
   }
   return {};
 }

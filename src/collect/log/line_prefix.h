@@ -12,7 +12,7 @@ struct Prefix {
   size_t size = 0;          // 0: there is none
   std::string_view stream;  // whose line it says this is; "": it does not
   bool partial = false;     // the line goes on in the next one of this stream
-  bool own_time = false;    // a time as services write it themselves
+  bool doubtful = false;    // services write such themselves, also before words like the runtime's
 };
 Prefix prefix_of(std::string_view text);
 

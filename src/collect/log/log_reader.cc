@@ -103,6 +103,20 @@ void LogReader::count(const Phrase& phrase, const CleanLine& line) {
   error.text = sample_of(line.text);
 }
 
+void LogReader::count_caught(const GoDump::Seen& seen) {
+  LogError& error = x_errors[static_cast<size_t>(Trouble::kHandlerPanic)];
+  const Death& first = seen.first_caught;
+  if (error.count == 0 || first.line < error.first_line) {
+    error.kind = Trouble::kHandlerPanic;
+    error.first_line = first.line;
+    error.source = x_account.source;
+    error.from = "Go";
+    error.text = sample_of(first.how + ": " + first.message);
+  }
+  error.count += seen.caught;
+  error.last_line = std::max(error.last_line, first.line);
+}
+
 void LogReader::pools_of(const CleanLine& line) {
   const auto json = line.json.empty() ? object_in(line.text) : line.json;
   if (!json.empty() && may_hold_counters(json)) {
@@ -148,6 +162,7 @@ void LogReader::take_dumps() {
     dump.finish();
     const GoDump::Seen& seen = dump.seen();
     x_account.deaths += seen.deaths;
+    if (seen.caught > 0) count_caught(seen);
     const auto died_at = [](const GoDump::Seen& one) {
       return one.died && !one.died->asked ? one.died->line : 0;
     };

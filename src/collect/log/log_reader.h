@@ -35,6 +35,7 @@ class LogReader {
   void raw_line(std::string_view line);
   void clean_line(const CleanLine& line);
   void count(const Phrase& phrase, const CleanLine& line);
+  void count_caught(const GoDump::Seen& seen);
   void add_pool(PoolSample sample, uint64_t line);
   void pools_of(const CleanLine& line);
   void take_dumps();

@@ -323,6 +323,29 @@ TEST(LogReader, a_panic_that_the_server_caught_is_no_death_and_no_dump) {
   EXPECT_EQ(account.errors[0].count, 3U);
 }
 
+TEST(LogReader, a_panic_that_the_service_recovered_from_and_printed_is_no_death) {
+  const std::string stack =
+      "goroutine 7 [running]:\nruntime/debug.Stack()\n\t/go/src/runtime/debug/stack.go:26 +0x5e\n"
+      "main.guard.func1()\n\t/srv/guard.go:20 +0x1\npanic({0x1, 0x2})\n\t/go/panic.go:860 +0x1\n"
+      "main.work()\n\t/srv/work.go:12 +0x1\n";
+  for (const std::string& print :
+       {"panic: boom\n\n" + stack, "2026/11/21 03:02:01 panic: boom\n" + stack,
+        R"({"level":"error","msg":"panic: boom","stack":")" + in_json(stack) + "\"}\n"}) {
+    const auto account = read_in(print + "next request\n" + print + "and the next\n");
+    EXPECT_FALSE(account.died) << print;
+    EXPECT_FALSE(account.dump) << print;
+    ASSERT_THAT(account.errors, SizeIs(1)) << print;
+    EXPECT_EQ(account.errors[0].kind, Trouble::kHandlerPanic);
+    EXPECT_EQ(account.errors[0].count, 2U);
+    EXPECT_EQ(account.errors[0].first_line, 1U);
+    EXPECT_EQ(account.errors[0].text, "panic: boom");
+  }
+  // What other words stand before is no panic that is known.
+  EXPECT_FALSE(read_in("where am I\n" + stack + "there\n" + stack).dump);
+  // As chi prints it.
+  EXPECT_FALSE(read_in("\n panic: boom\n\n -> main.work\n ->   /srv/work.go:12\n").died);
+}
+
 TEST(LogReader, a_log_is_read_up_to_its_cut_wherever_that_is) {
   const std::string text = kept("go1.26.8-hold.log").substr(0, 40'000);
   for (size_t size = 0; size < text.size(); size += 997) {
