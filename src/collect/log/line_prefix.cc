@@ -172,20 +172,36 @@ Prefix syslog_priority(std::string_view text) {
   return {text.size() - rest.size(), writer};
 }
 
+// "checkout-7d9f8b6c5d-x2v4q": a name, a hash of the template, and one of the pod.
+bool is_pod(std::string_view name) {
+  const size_t hash = name.rfind('-');
+  if (hash == std::string_view::npos || name.size() - hash != 6) return false;
+  const size_t set = name.rfind('-', hash - 1);
+  if (set == std::string_view::npos || hash - set < 9 || hash - set > 11) return false;
+  const auto odd = [](char c) { return !is_digit(c) && (c < 'a' || c > 'z') && c != '-'; };
+  if (std::any_of(name.begin(), name.end(), odd)) return false;
+  return std::any_of(name.begin() + static_cast<int>(set), name.end(), is_digit);
+}
+
 // "checkout-7d9f8b6c5d-x2v4q app ", as stern writes it.
 Prefix stern(std::string_view text) {
   auto rest = text;
   const auto pod = take_word(rest);
-  const size_t hash = pod.rfind('-');
-  if (hash == std::string_view::npos || pod.size() - hash != 6) return {};
-  const size_t set = pod.rfind('-', hash - 1);
-  if (set == std::string_view::npos || hash - set < 9 || hash - set > 11) return {};
-  const auto odd = [](char c) { return !is_digit(c) && (c < 'a' || c > 'z') && c != '-'; };
-  if (std::any_of(pod.begin(), pod.end(), odd)) return {};
-  if (std::none_of(pod.begin() + static_cast<int>(set), pod.end(), is_digit)) return {};
+  if (!is_pod(pod)) return {};
   const auto container = take_word(rest);
   if (container.empty() || !std::all_of(container.begin(), container.end(), is_name)) return {};
   return {text.size() - rest.size(), pod};
+}
+
+// "[checkout-7d9f8b6c5d-x2v4q app] " of kubetail, and the time in brackets of Jenkins.
+Prefix in_brackets(std::string_view text) {
+  const size_t end = text.find(']');
+  if (end == std::string_view::npos || end > kLongestPrefix) return {};
+  auto inside = text.substr(1, end - 1);
+  const size_t size = std::min(text.size(), end + 2);
+  if (timestamp(inside) == inside.size() && !inside.empty()) return {size, {}};
+  const auto pod = take_word(inside);
+  return is_pod(pod) ? Prefix{size, pod} : Prefix();
 }
 
 // Whether Go's runtime writes such lines when a process dies.
@@ -229,27 +245,60 @@ Prefix indent(std::string_view text) {
   return {};
 }
 
-// A time, and what container runtimes ("stdout F "), journalctl -o short-iso ("host svc[1]: ") and
-// platforms ("app[web.1]: ") put behind it.
+// "stdout F " of container runtimes; "00O " and "00E " of a job of GitLab, of which "+" continues a
+// line.
+Prefix stream_marks(std::string_view text) {
+  for (const std::string_view stream : {"stdout", "stderr"}) {
+    if (!text.starts_with(stream) || text.size() < 8 || text[6] != ' ') continue;
+    if ((text[7] == 'F' || text[7] == 'P') && (text.size() == 8 || text[8] == ' '))
+      return {std::min<size_t>(9, text.size()), stream, text[7] == 'P'};
+  }
+  if (has_shape(text, "00O") || has_shape(text, "00E")) {
+    if (text.size() == 3) return {3, {}};
+    if (text[3] == ' ') return {4, {}};
+  }
+  return {};
+}
+
+// "{app="checkout"} ", as Loki's logcli writes its labels.
+Prefix labels(std::string_view text) {
+  if (text.size() < 2 || text[0] != '{' || !is_letter(text[1])) return {};
+  const size_t end = text.find("} ");
+  if (end == std::string_view::npos || end > kLongestPrefix) return {};
+  return {end + 2, text.substr(0, end + 1)};
+}
+
+// "ecs/app/5f1c0b2a9d3e4f60 ", the stream of a task, as `aws logs tail` writes it.
+Prefix ecs_task(std::string_view text) {
+  auto rest = text;
+  const auto stream = take_word(rest);
+  const size_t id = stream.rfind('/');
+  if (id == std::string_view::npos || stream.size() - id < 17) return {};
+  if (stream.find_first_not_of("0123456789abcdef", id + 1) != std::string_view::npos) return {};
+  return {text.size() - rest.size(), stream};
+}
+
+// "app[148ed21a] fra [info]", as fly.io writes it.
+Prefix fly(std::string_view text) {
+  auto rest = text;
+  const auto machine = take_word(rest);
+  if (!machine.ends_with(']') || machine.find('[') == std::string_view::npos) return {};
+  if (!has_shape(rest, "aaa [")) return {};
+  const size_t end = rest.find(']');
+  if (end == std::string_view::npos || end > 16) return {};
+  const size_t space = end + 1 < rest.size() && rest[end + 1] == ' ' ? 1 : 0;
+  return {text.size() - rest.size() + end + 1 + space, machine};
+}
+
+// A time, and what stands behind it: also "host svc[1]: " of journalctl -o short-iso, and
+// "app[web.1]: " of platforms.
 Prefix timed(std::string_view text) {
   const size_t time = timestamp(text);
   if (time == 0) return {};
   const auto rest = text.substr(time);
-  for (const std::string_view stream : {"stdout", "stderr"}) {
-    if (!rest.starts_with(stream) || rest.size() < 8 || rest[6] != ' ') continue;
-    if ((rest[7] == 'F' || rest[7] == 'P') && (rest.size() == 8 || rest[8] == ' '))
-      return {time + std::min<size_t>(9, rest.size()), stream, rest[7] == 'P'};
-  }
-  // "00O " and "00E ": a job of GitLab, of which "+" continues a line.
-  if (has_shape(rest, "00O") || has_shape(rest, "00E")) {
-    if (rest.size() == 3) return {time + 3, {}};
-    if (rest[3] == ' ') return {time + 4, {}};
-  }
-  // "{app="checkout"} ", as Loki's logcli writes its labels.
-  if (rest.size() > 1 && rest[0] == '{' && is_letter(rest[1])) {
-    const size_t end = rest.find("} ");
-    if (end != std::string_view::npos && end < kLongestPrefix)
-      return {time + end + 2, rest.substr(0, end + 1)};
+  for (const auto& find : {stream_marks, labels, ecs_task, fly}) {
+    if (const auto found = find(rest); found.size > 0)
+      return {time + found.size, found.stream, found.partial};
   }
   for (const auto& further : {identifier(rest, true), host_and_identifier(rest)}) {
     // "ERROR svc: x" is no host with an identifier: that has its pid.
@@ -259,14 +308,24 @@ Prefix timed(std::string_view text) {
   return {time, {}};
 }
 
+// "10:00:00 web.1  | ", as foreman writes it.
+Prefix foreman(std::string_view text) {
+  constexpr std::string_view kTime = "00:00:00 ";
+  if (!has_shape(text, kTime)) return {};
+  const auto found = compose(text.substr(kTime.size()));
+  return found.size > 0 ? Prefix{kTime.size() + found.size, found.stream} : Prefix();
+}
+
 }  // namespace
 
 Prefix prefix_of(std::string_view text) {
   if (text.empty()) return {};
   switch (text.front()) {
     case '[':
-      if (const auto found = kubectl(text); found.size > 0) return found;
-      return journal_by_choice(text);
+      for (const auto& find : {kubectl, journal_by_choice, in_brackets}) {
+        if (const auto found = find(text); found.size > 0) return found;
+      }
+      return {};
     case '<':
       return syslog_priority(text);
     case ' ':
@@ -274,7 +333,7 @@ Prefix prefix_of(std::string_view text) {
     default:
       break;
   }
-  for (const auto& find : {journal, timed, own_time, journal_by_choice, compose, stern}) {
+  for (const auto& find : {journal, timed, own_time, journal_by_choice, compose, foreman, stern}) {
     if (const auto found = find(text); found.size > 0) return found;
   }
   return {};
