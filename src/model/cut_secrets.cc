@@ -105,7 +105,7 @@ std::string cut_urls(std::string_view text) {
 }
 
 // user:password@host without a scheme, as Go's MySQL driver has it:
-// user:password@tcp(host:3306)/db.
+// user:password@tcp(host:3306)/db; and user/password@//host/service, as Oracle does.
 std::string cut_user_at(std::string_view text) {
   std::string out;
   size_t i = 0;
@@ -115,7 +115,9 @@ std::string cut_user_at(std::string_view text) {
     auto word = text.substr(i, end - i);
     const size_t at = word.rfind('@');
     const size_t scheme = word.rfind("://");
-    const size_t colon = word.find(':', scheme == std::string_view::npos ? 0 : scheme + 3);
+    const bool oracle = at != std::string_view::npos && word.substr(at).starts_with("@//");
+    const size_t colon =
+        oracle ? word.find('/') : word.find(':', scheme == std::string_view::npos ? 0 : scheme + 3);
     const bool digest = at != std::string_view::npos && word.substr(at).starts_with("@sha256:");
     if (at != std::string_view::npos && colon != std::string_view::npos && colon < at && !digest &&
         word.substr(0, colon).find('@') == std::string_view::npos) {

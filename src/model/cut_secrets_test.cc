@@ -53,6 +53,8 @@ TEST(CutSecrets, a_key_value_dsn_loses_its_password) {
 
 TEST(CutSecrets, the_dsn_of_gos_mysql_driver_loses_its_password) {
   EXPECT_EQ(cut("user:pass@tcp(127.0.0.1:3306)/db"), "user:***@tcp(127.0.0.1:3306)/db");
+  EXPECT_EQ(cut("scott/tiger@//db:1521/shop"), "scott/***@//db:1521/shop");
+  EXPECT_EQ(cut("scott/ti:ger@//db:1521/shop"), "scott/***@//db:1521/shop");
   EXPECT_EQ(cut("user:p@s:s@unix(/run/m.sock)/db"), "user:***@unix(/run/m.sock)/db");
   EXPECT_EQ(cut("-dsn=user:pass@/db"), "-dsn=user:***@/db");
 }
