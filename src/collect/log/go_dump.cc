@@ -33,10 +33,8 @@ std::string_view watched(const ParsedTrace& trace) {
 }
 
 // By debug.Stack(), as services do where they recover: no runtime dies there.
-bool printed_itself(const std::string& trace) {
-  const auto parsed = parse_trace(trace);
-  return parsed && !parsed->stack.empty() &&
-         parsed->stack.front().function == "runtime/debug.Stack";
+bool printed_itself(const std::vector<NamedFrame>& stack) {
+  return !stack.empty() && stack.front().function == "runtime/debug.Stack";
 }
 
 std::string without_recovery_marks(std::string_view text) {
@@ -183,7 +181,10 @@ void GoDump::took_goroutine() {
   const std::string& text = x_reader.last();
   const auto facts = scan_trace(text);
   if (!facts) return;
-  if (x_taken == 1 && printed_itself(text)) return end_caught();
+  if (x_taken == 1) {
+    const auto first = parse_trace(text);
+    if (first && printed_itself(first->stack)) return end_caught();
+  }
   auto kind = x_kinds.find(facts->key);
   if (kind == x_kinds.end() && x_kinds.size() < kMostKinds) {
     if (auto trace = parse_trace(text)) kind = x_kinds.emplace(facts->key, *std::move(trace)).first;
@@ -250,7 +251,15 @@ void GoDump::keep(Captured dump) {
 void GoDump::end_dump() {
   x_reader.finish();
   if (x_reader.read() > x_taken) took_goroutine();
-  const uint64_t goroutines = x_reader.read();
+  auto groups = x_reader.groups();
+  uint64_t goroutines = x_reader.read();
+  // Those that printed themselves soon after a dump are no part of it.
+  std::erase_if(groups.groups, [&](const GoroutineGroup& group) {
+    if (!printed_itself(group.stack)) return false;
+    goroutines -= group.count;
+    groups.counts.erase(group.key);
+    return true;
+  });
   if (x_death && (x_death_sure || !x_needs_goroutine)) {
     // Who was asked for a dump did not die of itself.
     x_seen.deaths += x_death->asked ? 0 : 1;
@@ -262,7 +271,6 @@ void GoDump::end_dump() {
     Captured dump;
     dump.name = "goroutine";
     dump.form = "dump";
-    auto groups = x_reader.groups();
     dump.capture.rung = "log";
     dump.capture.goroutines = goroutines;
     dump.capture.groups = std::move(groups.groups);

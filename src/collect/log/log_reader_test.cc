@@ -347,6 +347,9 @@ TEST(LogReader, a_panic_that_the_service_recovered_from_and_printed_is_no_death)
   }
   // What other words stand before is no panic that is known.
   EXPECT_FALSE(read_in("where am I\n" + stack + "there\n" + stack).dump);
+  const std::string whole = kept("go1.26.8-healthy.log");
+  EXPECT_EQ(read_in(whole + "recovered\n" + stack + "going on\n").dump->goroutines,
+            read_in(whole).dump->goroutines);
   // As chi prints it.
   EXPECT_FALSE(read_in("\n panic: boom\n\n -> main.work\n ->   /srv/work.go:12\n").died);
 }
