@@ -196,7 +196,7 @@ void Scene::learn(Siblings& group) const {
     group.passed = std::max(group.passed, 3 * gaps[(gaps.size() - 1) * 19 / 20]);
   }
   std::vector<Duration> ends = passed_and_closed(group);
-  std::erase_if(ends, [&](Duration idle) { return idle <= group.passed; });
+  std::erase_if(ends, [&](Duration lay) { return lay <= group.passed; });
   if (ends.size() >= kFewEnds) {
     std::sort(ends.begin(), ends.end());
     group.passed = ends[(ends.size() - 1) * 19 / 20] * 3 / 2;
