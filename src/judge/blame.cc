@@ -406,7 +406,26 @@ std::optional<Blamed> Blamer::came_back_to(const Member& member) const {
   return std::nullopt;
 }
 
+// What is left of a connection is a copy of its descriptor: the other was closed, as it should be,
+// and nothing was done with the connection since. Whoever made the copy has it.
+std::optional<Blamed> Blamer::by_copy(const Member& member) const {
+  const auto& facts = *member.facts;
+  const auto& closed = facts.partly_closed_at;
+  if (!facts.duplicated || !closed || facts.duplicated->at >= *closed) return std::nullopt;
+  if (facts.last_send > closed || facts.last_receive > closed || member.history == nullptr)
+    return std::nullopt;
+  const auto& left = member.history->descriptors;
+  if (left.size() != 1 || left.front().process != facts.opener) return std::nullopt;
+  const Stack copied = own(facts.duplicated->stack);
+  if (copied.view == nullptr) return std::nullopt;
+  const OwnFrame& frame = copied.view->own.back();
+  return Blamed{frame.function, site_of(*frame.frame), BlameRole::kOpened,
+                "a copy of the descriptor was made here, and is left after the other was closed",
+                0.9};
+}
+
 std::optional<Blamed> Blamer::blame(const Member& member) const {
+  if (auto copied = by_copy(member)) return copied;
   const auto& facts = *member.facts;
   Tenure tenure = tenure_of(facts);
   if (tenure.last.view == nullptr) return by_ancestry(facts);

@@ -101,6 +101,7 @@ class Blamer {
   void learn_dispatchers();
   std::set<FunctionId> owners() const;
   std::optional<Blamed> by_ancestry(const ConnectionFacts& facts) const;
+  std::optional<Blamed> by_copy(const Member& member) const;
   void learn_habits();
   enum class Before { kRequested, kOpened };
   bool by_chance(StackId last, StackId other, Before what) const;

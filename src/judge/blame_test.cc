@@ -444,5 +444,37 @@ TEST(Blame, an_own_send_after_the_hand_out_is_nearer) {
   EXPECT_EQ(finding.blame->site.function, "stream");
 }
 
+// Accepted by an own loop, answered, and closed; `copy` is when a copy of its descriptor was made.
+Finding copied(double copy, double answered, int left = 1) {
+  Street street;
+  for (int i = 0; i < 8; ++i) {
+    const double when = 2 + 4 * i;
+    auto& facts = street.open(kTcp, Role::kServer, when, "main>accept_loop>lib:accept");
+    facts.duplicated = Use{street.stack("main>handle:33>tune:16>lib:dup"),
+                           Street::at(when + copy), {100, 0}};
+    street.ask(facts, when + answered, "main>handle:43>lib:write");
+    facts.last_receive = Street::at(when + 0.01);
+    facts.partly_closed_at = Street::at(when + 0.2);
+    facts.state = TcpState::kCloseWait;
+    facts.peer_closed_at = facts.state_since = Street::at(when + 0.3);
+    for (int fd = 1; fd < left; ++fd) street.last().descriptors.push_back({facts.opener, 500 + fd});
+  }
+  return only_finding(street);
+}
+
+TEST(Blame, a_copy_that_outlives_the_closed_descriptor_is_its_makers) {
+  const auto finding = copied(0.02, 0.1);
+  ASSERT_TRUE(finding.blame);
+  EXPECT_EQ(finding.blame->site.function, "tune");
+  EXPECT_EQ(finding.blame->site.line, 16U);
+  EXPECT_EQ(finding.blame->role, BlameRole::kOpened);
+}
+
+TEST(Blame, a_copy_that_is_used_after_the_close_or_is_one_of_several_is_no_sign) {
+  EXPECT_EQ(copied(0.02, 0.25).blame->site.function, "handle");
+  EXPECT_EQ(copied(0.25, 0.1).blame->site.function, "handle");
+  EXPECT_EQ(copied(0.02, 0.1, 2).blame->site.function, "handle");
+}
+
 }  // namespace
 }  // namespace unclosed
