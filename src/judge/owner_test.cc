@@ -333,6 +333,45 @@ TEST(LentOut, a_pool_whose_borrowers_are_all_stuck_is_evidence_where_others_want
   EXPECT_FALSE(found(3, 50, "IO wait")) << "in a query";
 }
 
+// Of pgxpool and its like only memory tells who has what: all is lent to those who wait for more.
+TEST(NestedBorrow, a_pool_without_books_that_is_lent_to_those_in_line_is_stuck) {
+  const auto found = [](const std::function<void(uint64_t, Owner&)>& change) {
+    Street street;
+    for (uint64_t i = 0; i < 4; ++i) {
+      auto& facts = street.open(Kind::kTcp, Role::kClient, 1, "lib:fill>lib:connect");
+      street.ask(facts, 1.1, "main>place>lib:write");
+      Owner owner;
+      owner.want_one = 9;
+      owner.one_each = true;
+      owner.held = held(HolderKind::kGoroutine, true);
+      owner.held->in_pool = InPool::kLent;
+      owner.held->pool = 0xc000;
+      owner.held->holder.goroutine = 7 + i;
+      owner.held->holder.certainty = HolderCertainty::kCertain;
+      owner.holder_now = waits("select", 50);
+      owner.holder_now->id = 7 + i;
+      owner.holder_now->for_pool = true;
+      change(i, owner);
+      street.histories.owners[facts.id] = std::make_shared<Owner>(owner);
+    }
+    const auto judgement = street.judge();
+    const auto* evidence = find(judgement.findings, "nested-borrow");
+    return evidence != nullptr && evidence->conclusive;
+  };
+  EXPECT_TRUE(found([](uint64_t, Owner&) {}));
+  EXPECT_FALSE(found([](uint64_t i, Owner& owner) { owner.holder_now->for_pool = i != 2; }));
+  EXPECT_FALSE(found([](uint64_t, Owner& owner) { owner.holder_now->wait_seconds = 3; }));
+  EXPECT_FALSE(found([](uint64_t i, Owner& owner) {
+    if (i == 2) owner.held->in_pool = InPool::kFree;
+  }));
+  EXPECT_FALSE(found([](uint64_t i, Owner& owner) {
+    if (i == 2) owner.held.reset();  // in a query, perhaps: it was not asked about
+  }));
+  EXPECT_FALSE(found([](uint64_t, Owner& owner) {
+    owner.held->holder.certainty = HolderCertainty::kLikely;
+  }));
+}
+
 TEST(Held, where_no_stack_names_anybody_the_goroutine_that_holds_it_is_blamed) {
   Owner owner;
   owner.user = 7;

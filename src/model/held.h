@@ -64,7 +64,7 @@ struct Held {
   Holder holder;               // that says most
   std::vector<Holder> others;  // further ones, ranked
   std::string free_list;       // "database/sql.DB.freeConn": its pool has it to give; "" in none
-  uint64_t pool = 0;           // where that pool lies: one and the same for all that it has to give
+  uint64_t pool = 0;           // where its pool lies: one and the same for all of it; 0: not known
   InPool in_pool = InPool::kNoPool;
   std::string why;             // where the holder is not known: the reason
 };

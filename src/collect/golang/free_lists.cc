@@ -206,7 +206,9 @@ void FreeLists::tell(int fd, Held& held) const {
     }
     if (!is_of(pool)) continue;
     const bool lent = pool.read && !pool.sometimes.contains(fd);
-    if (held.in_pool != InPool::kUnread) held.in_pool = lent ? InPool::kLent : InPool::kUnread;
+    if (held.in_pool == InPool::kUnread) continue;
+    held.in_pool = lent ? InPool::kLent : InPool::kUnread;
+    held.pool = lent ? pool.address : 0;
   }
 }
 
