@@ -56,6 +56,16 @@ std::optional<Instant> last_activity(const ConnectionFacts& facts) {
   return last;
 }
 
+bool never_taken(const ConnectionFacts& facts) {
+  return facts.role == Role::kClient && facts.bytes_received == 0 && facts.recv_queue == 0 &&
+         facts.bytes_sent <= facts.send_queue;
+}
+
+bool unanswered(const ConnectionFacts& facts) {
+  constexpr uint32_t kProbes = 3;
+  return facts.unanswered_probes >= kProbes && facts.send_queue > 0 && !never_taken(facts);
+}
+
 std::optional<Instant> peer_gone_at(const ConnectionFacts& facts, Instant first_seen) {
   if (facts.role == Role::kListener) return std::nullopt;
   std::optional<Instant> gone = facts.peer_closed_at;
@@ -351,7 +361,7 @@ void Scene::choose_candidate(Member& member) const {
   }
   const auto& group = siblings_of(member);
   const bool gone = member.gone_at && now() - *member.gone_at > policy.settled_floor();
-  const bool probes = facts.unanswered_probes >= 3 && facts.send_queue > 0;
+  const bool probes = unanswered(facts);
   if (facts.role == Role::kServer) {
     member.candidate = gone || probes || member.silent;
     return;

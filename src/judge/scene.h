@@ -112,6 +112,11 @@ struct Scene {
 // What follows from the facts of one connection alone.
 bool outstanding(const ConnectionFacts& facts, bool answers);
 std::optional<Instant> last_activity(const ConnectionFacts& facts);
+// Whether the peer may never have taken the connection: its queue of those to be accepted may be
+// full. It has neither acknowledged nor sent a byte.
+bool never_taken(const ConnectionFacts& facts);
+// Sent bytes and probes that nobody answers, of a peer that was there once.
+bool unanswered(const ConnectionFacts& facts);
 // `first_seen` is the bound where nobody saw the moment.
 std::optional<Instant> peer_gone_at(const ConnectionFacts& facts, Instant first_seen);
 

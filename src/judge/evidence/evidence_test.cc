@@ -240,6 +240,24 @@ TEST(PeerVanished, probes_without_answer_for_long_are_evidence_and_silence_is_no
   }
 }
 
+// Its queue of connections to be accepted is full: the kernel holds the connection for established.
+TEST(PeerVanished, a_peer_that_never_took_the_connection_has_not_gone) {
+  for (const uint64_t taken : {0U, 400U}) {
+    Street street;
+    for (int i = 0; i < 8; ++i) {
+      auto& facts = street.open(kTcp, Role::kClient, 1 + 3 * i, kDial);
+      street.ask(facts, 1.1 + 3 * i, "main>ask>lib:write");
+      facts.last_receive.reset();
+      facts.bytes_received = taken;
+      facts.bytes_sent = facts.send_queue = 33;
+      facts.unanswered_probes = 6;
+    }
+    const auto judgement = street.judge();
+    EXPECT_EQ(judgement.findings.empty(), taken == 0);
+    EXPECT_EQ(find(judgement, "peer-vanished") != nullptr, taken > 0);
+  }
+}
+
 ConnectionFacts& asked(Street& street, double when, double opened = 1) {
   auto& facts = street.open(kTcp, Role::kClient, opened, kDial);
   street.ask(facts, when, "main>leaky>lib:write");

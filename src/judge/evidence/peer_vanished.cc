@@ -8,13 +8,12 @@
 namespace unclosed {
 
 std::optional<Evidence> peer_vanished(const Case& item) {
-  constexpr uint32_t kProbes = 3;
   size_t holding = 0;
   size_t silent = 0;
   for (const auto* member : item.members) {
     const auto& facts = *member->facts;
     silent += member->silent ? 1 : 0;
-    if (facts.unanswered_probes < kProbes || facts.send_queue == 0) continue;
+    if (!unanswered(facts)) continue;
     if (facts.last_send && item.scene->now() - *facts.last_send > item.far) ++holding;
   }
   if (silent < item.many()) silent = 0;
@@ -22,9 +21,9 @@ std::optional<Evidence> peer_vanished(const Case& item) {
   std::string text;
   if (holding > 0) {
     text = fmt::format(
-        "{} of {} hold unacknowledged bytes for over {} and at least {} probes stayed without "
+        "{} of {} hold unacknowledged bytes for over {} and at least 3 probes stayed without "
         "answer: the peer went without closing",
-        holding, item.members.size(), text_of(item.far), kProbes);
+        holding, item.members.size(), text_of(item.far));
   }
   if (silent > 0) {
     text += fmt::format(
