@@ -121,6 +121,25 @@ std::optional<uint64_t> user_of(const ConnectionFacts& facts) {
   return std::nullopt;
 }
 
+// A client's request is out, and nothing has happened since for longer.
+bool unanswered_for(const History& history, Instant now, Duration longer) {
+  const auto last = last_activity(history.facts);
+  return history.facts.role == Role::kClient && is_socket(history.facts.kind) &&
+         outstanding(history.facts, false) && last && now - *last > longer;
+}
+
+// Who used it last, and what that goroutine does now; nullopt: it has ended.
+void tell_user(const ConnectionFacts& facts, Instant at, std::optional<GoroutineNow> now,
+               const Moment& moment, Owner& owner) {
+  // It ran when it used the connection.
+  if (now && now->wait_seconds && facts.last_send)
+    now->wait_seconds = std::min(*now->wait_seconds, seconds(at - *facts.last_send));
+  // A goroutine of a library that sends for others uses nothing itself.
+  if (!(now ? now->own : moment.knows_all())) return;
+  owner.user = user_of(facts);
+  owner.user_now = std::move(now);
+}
+
 LimitUse limit_of(const SqlPool& pool, const ProcessId& process,
                   const std::vector<const History*>& connections) {
   LimitUse use;
@@ -204,8 +223,7 @@ void Owners::look(const std::map<ProcessId, ProcessInfo>& processes, Instant now
 }
 
 Status Owners::tell_of(GoProcess& process, Histories& histories,
-                       const std::vector<const History*>& connections,
-                       const std::set<ConnectionId>& found) {
+                       const std::vector<const History*>& connections, const Asked& asked) {
   const auto list = read_goroutines(process);
   if (!list) return list.error();
   note(process.process(), *list, histories.now);
@@ -223,6 +241,8 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
   const uint64_t want_one = moment.want_one();
   for (const History* history : connections) {
     auto owner = std::make_shared<Owner>();
+    if (const auto user = user_of(history->facts))
+      tell_user(history->facts, histories.now, goroutine(*user), moment, *owner);
     for (const Descriptor& descriptor : history->descriptors) {
       if (descriptor.process != process.process()) continue;
       owner->waiters = moment.waiters(descriptor.fd);
@@ -235,24 +255,17 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
       const bool lacking = want_one > 0 && history->facts.role != Role::kServer &&
                            histories.now - last_activity(history->facts).value_or(Instant{}) >
                                kLongIdle;
+      // What was sent last needs no answer, where nobody waits for one.
+      const bool forgotten =
+          unanswered_for(*history, histories.now, asked.settled) && unawaited(*owner);
       owner->want_one = want_one;
-      const bool asked = lent_out || lacking || found.contains(history->facts.id);
-      if (asked && is_socket(history->facts.kind) && fds.size() < kMostAsked) {
+      const bool wanted =
+          lent_out || lacking || forgotten || asked.found.contains(history->facts.id);
+      if (wanted && is_socket(history->facts.kind) && fds.size() < kMostAsked) {
         by_fd.emplace(descriptor.fd, owner);
         fds.push_back(descriptor.fd);
       }
       break;
-    }
-    if (const auto user = user_of(history->facts)) {
-      auto now = goroutine(*user);
-      // It ran when it used the connection.
-      if (now && now->wait_seconds && history->facts.last_send)
-        now->wait_seconds =
-            std::min(*now->wait_seconds, seconds(histories.now - *history->facts.last_send));
-      // A goroutine of a library that sends for others uses nothing itself.
-      const bool uses = now ? now->own : moment.knows_all();
-      if (uses) owner->user = user;
-      if (uses) owner->user_now = std::move(now);
     }
     histories.owners[history->facts.id] = owner;
   }
@@ -279,7 +292,9 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
 void Owners::tell(Histories& histories, const Asked& asked) {
   std::map<ProcessId, std::vector<const History*>> by_process;
   for (const History& history : histories.open) {
-    if (!asked.connections.contains(history.facts.id) || history.descriptors.empty()) continue;
+    const bool listed = asked.connections.contains(history.facts.id) ||
+                        unanswered_for(history, histories.now, asked.settled);
+    if (!listed || history.descriptors.empty()) continue;
     by_process[history.descriptors.front().process].push_back(&history);
   }
   for (const auto& [id, connections] : by_process) {
@@ -288,7 +303,7 @@ void Owners::tell(Histories& histories, const Asked& asked) {
       continue;
     auto process = GoProcess::open(id, x_modules);
     const Status told =
-        process ? tell_of(*process, histories, connections, asked.found) : Status(process.error());
+        process ? tell_of(*process, histories, connections, asked) : Status(process.error());
     if (told) continue;
     for (const History* one : connections) histories.owners.erase(one->facts.id);
     x_notes.push_back(fmt::format("who holds what in process {} was not read from its memory: {}",

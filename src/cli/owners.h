@@ -30,9 +30,10 @@ class Owners {
   void look(const std::map<ProcessId, ProcessInfo>& processes, Instant now);
 
   // Whose owners are told. What refers to a connection is looked for in the whole heap, so only of
-  // those that a finding is about.
+  // those that a finding is about, or that nobody seems to await an answer on.
   struct Asked {
     std::set<ConnectionId> connections, found;
+    Duration settled{};  // idle for longer: left alone
   };
   // The owners of connections, to be judged again with.
   void tell(Histories& histories, const Asked& asked);
@@ -46,8 +47,7 @@ class Owners {
   };
   void note(const ProcessId& process, const GoroutineList& list, Instant now);
   Status tell_of(GoProcess& process, Histories& histories,
-                 const std::vector<const History*>& connections,
-                 const std::set<ConnectionId>& found);
+                 const std::vector<const History*>& connections, const Asked& asked);
 
   ModuleStore& x_modules;
   Symbolizer& x_symbolizer;

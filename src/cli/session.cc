@@ -400,6 +400,7 @@ Judged Session::judge_in_full(Histories histories) {
   for (const Finding& group : judged.judgement.groups) {
     for (const FoundConnection& one : group.connections) asked.connections.insert(one.id);
   }
+  asked.settled = policy().settled_floor();
   x_owners.tell(judged.histories, asked);
   if (!judged.histories.owners.empty()) {
     judged.judgement = judge(judged.histories, judged.stacks, policy());

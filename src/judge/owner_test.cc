@@ -83,6 +83,44 @@ TEST(OwnerGone, of_a_pool_that_was_not_read_nothing_is_known) {
   EXPECT_TRUE(find(left_alone(owner).judge().findings, "owner-gone"));
 }
 
+// What was sent last, the end of a statement, has no answer: nobody waits for one.
+Street asked_for_nothing(const Owner& owner) {
+  Street street = left_alone(owner);
+  for (auto& history : street.histories.open) {
+    history.facts.recv_queue = 0;
+    history.unread_since.reset();
+    history.facts.last_receive = *history.facts.last_send - std::chrono::milliseconds(1);
+  }
+  return street;
+}
+
+TEST(Unawaited, a_last_message_that_nobody_awaits_an_answer_to_excuses_nothing) {
+  Owner owner;
+  owner.user = 7;
+  owner.held = held(HolderKind::kGoroutine, false);
+  for (const char* elsewhere : {"", "chan receive"}) {
+    if (*elsewhere != 0) owner.user_now = waits(elsewhere, 300);
+    const auto judgement = asked_for_nothing(owner).judge();
+    ASSERT_FALSE(judgement.findings.empty()) << elsewhere;
+    EXPECT_EQ(judgement.findings[0].verdict, Verdict::kLeaking);
+  }
+}
+
+TEST(Unawaited, while_somebody_may_wait_or_its_pool_has_it_it_is_left_in_peace) {
+  Owner owner;
+  owner.user = 7;
+  const Owner not_asked = owner;  // who holds it, and whether a pool has it
+  owner.held = held(HolderKind::kGoroutine, false);
+  Owner read = owner;
+  read.waiters.emplace_back().goroutine = 9;
+  Owner calls = owner;
+  calls.user_now = waits("syscall", 300);
+  Owner pooled = owner;
+  pooled.held->free_list = "database/sql.DB.freeConn";
+  for (const Owner& one : {not_asked, read, calls, pooled})
+    EXPECT_TRUE(asked_for_nothing(one).judge().findings.empty());
+}
+
 TEST(InFreeList, what_a_pool_has_to_give_is_not_left_alone) {
   Owner owner;
   owner.user = 7;

@@ -28,6 +28,13 @@ bool handed_back(const ConnectionFacts& facts) {
   return facts.borrowed[0] && facts.returned && facts.returned->at >= facts.borrowed[0]->at;
 }
 
+// Some last messages are never answered, such as the end of a statement: then nobody waits. Who
+// holds it was asked as well, so whether its pool has it is known.
+bool asked_for_nothing(const Member& member) {
+  return member.facts->role == Role::kClient && member.owner && member.owner->held &&
+         unawaited(*member.owner);
+}
+
 // The innermost own function, or the whole path through libraries where there is none.
 std::string site_label(const Stacks& stacks, StackId opened) {
   const auto* view = stacks.view(opened);
@@ -311,6 +318,8 @@ void Scene::read(const History& history) {
     }
   }
   member.idle = now() - member.idle_since;
+  if (member.idle > policy.settled_floor() && !never_taken(facts) && asked_for_nothing(member))
+    member.waiting = false;
   // A datagram's answer that has not come for so long will not come any more.
   if (facts.kind == Kind::kUdp &&
       member.idle > std::max(group.settled, group.outlived.value_or(group.far))) {

@@ -26,6 +26,13 @@ const GoroutineNow* borrower(const Owner& owner) {
   return lent_to_holder(owner) && owner.holder_now ? &*owner.holder_now : nullptr;
 }
 
+bool unawaited(const Owner& owner) {
+  if (!owner.user || !owner.waiters.empty()) return false;
+  if (!owner.user_now) return true;
+  const std::string& state = owner.user_now->state;
+  return state != "syscall" && state != "running" && state != "runnable";
+}
+
 bool keeps_a_pool(const Owner& owner) {
   if (!owner.held || owner.held->holder.kind != HolderKind::kGoroutine) return false;
   const uint64_t holder = owner.held->holder.goroutine;

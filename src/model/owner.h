@@ -50,6 +50,10 @@ bool holds_what_was_lent(const Holder& holder);
 // to it; nullptr: not known, or it has ended.
 const GoroutineNow* borrower(const Owner& owner);
 
+// Whether nobody waits for an answer on it: no goroutine is parked there, and the one that used it
+// last has ended or waits elsewhere. False where that one is not known, or may be in a system call.
+bool unawaited(const Owner& owner);
+
 // Whether what holds it is a goroutine that neither used it last, nor borrowed it, nor serves the
 // request on it, nor holds one as others of its kind do where nobody is known to have used them:
 // such a one reaches the pool that the connection is of, and says nothing of it.
