@@ -108,5 +108,26 @@ TEST(Lifetimes, where_ages_differ_twice_the_age_is_nothing) {
   EXPECT_FALSE(find(leases(8, 0.1).judge(), "outlives-siblings"));
 }
 
+// Events that came after the answer, and that nobody reads: of older ones it is not known that
+// nobody had asked for them.
+TEST(Older, those_with_unread_events_are_the_same_leak_as_traced_ones_with_events) {
+  Street street;
+  for (int i = 0; i < 10; ++i) {
+    auto& facts = street.open(Kind::kTcp, Role::kClient, 1 + 3 * i, "main>poll>lib:connect");
+    facts.id.object += static_cast<uint64_t>(i) * 100;
+    street.ask(facts, 1.1 + 3 * i, "main>poll>lib:write", 7);
+    facts.recv_queue = 40;
+    street.last().unread_unasked = true;
+  }
+  for (int i = 0; i < 4; ++i) {
+    auto& facts = street.open(Kind::kTcp, Role::kClient, -1, "");
+    facts.recv_queue = 100;
+  }
+  const auto judgement = street.judge();
+  ASSERT_EQ(judgement.findings.size(), 1U);
+  EXPECT_EQ(judgement.findings[0].older_matched, 4U);
+  EXPECT_EQ(judgement.findings[0].blame->site.function, "poll");
+}
+
 }  // namespace
 }  // namespace unclosed

@@ -140,11 +140,12 @@ std::optional<Instant> Bench::first_hand_out(const GroupKey& key) const {
 void Bench::join_older(Finding& finding, const GroupKey& key, std::vector<const Member*>& members) {
   constexpr double kCertain = 0.5;
   std::set<TcpState> states;
-  bool some_unread = false;
-  bool some_read = false;
+  // Whether bytes wait, asked for or not: of older ones nobody saw what they followed.
+  bool some_full = false;
+  bool some_empty = false;
   for (const auto* member : members) {
     states.insert(member->facts->state);
-    (member->unread ? some_unread : some_read) = true;
+    (member->facts->recv_queue > 0 ? some_full : some_empty) = true;
   }
   const auto probed = first_hand_out(key);
   std::vector<const Member*> alike;
@@ -157,7 +158,8 @@ void Bench::join_older(Finding& finding, const GroupKey& key, std::vector<const 
         !member.tracked) {
       continue;
     }
-    const bool looks = states.contains(facts.state) && (member.unread ? some_unread : some_read) &&
+    const bool full = facts.recv_queue > 0;
+    const bool looks = states.contains(facts.state) && (full ? some_full : some_empty) &&
                        (!member.waiting || key.role == Role::kServer) &&
                        member.idle > x_scene.policy.settled_floor();
     if (!looks || x_taken.contains(&member)) continue;
