@@ -262,6 +262,12 @@ std::vector<Build> builds() {
        {"resp.go", "redis9.go", "puddle2.go"},
        {"github.com/jackc/puddle/v2 v2.1.2", "github.com/redis/go-redis/v9 v9.14.1"}},
       // go-redis has a line for each way to keep a connection's state.
+      {"redis_9_16",
+       "1.26.8",
+       false,
+       1,
+       {"resp.go", "redis9.go"},
+       {"github.com/redis/go-redis/v9 v9.16.0"}},
       {"redis_9_17",
        "1.26.8",
        false,

@@ -141,6 +141,8 @@ std::vector<PoolLayout> make_layouts() {
                        "cond.L", {"idleResources[]"}));
   all.push_back(go_redis({kRedis8, {8, 4}, {8, 11}}, kRedis8Pool, "netConn", {{"pooled", 1}}));
   all.push_back(go_redis({kRedis9, {9, 0}, {9, 14}}, kRedis9Pool, "netConn", {{"pooled", 1}}));
+  all.push_back(go_redis({kRedis9, {9, 16}, {9, 16}}, kRedis9Pool, "netConnAtomic.v.conn",
+                         {{"pooled", 1}, {"used.v", 0}}));
   all.push_back(go_redis({kRedis9, {9, 17}, {9, 23}}, kRedis9Pool, "netConnAtomic.v.conn",
                          {{"pooled", 1}, {"stateMachine.state", kIdleState}}));
   all.push_back(redigo());
