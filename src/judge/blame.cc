@@ -121,6 +121,7 @@ Blamer::Tenure Blamer::tenure_of(const ConnectionFacts& facts) const {
     tenure.last = opened;
     tenure.role = BlameRole::kOpened;
     tenure.library_sends = requested;
+    tenure.unused = facts.role == Role::kServer && !requested;
   } else if (tenure.last.view != nullptr && facts.opening_in_tenure &&
              facts.role != Role::kServer) {
     // Accepting is everybody's work; dialling is done for somebody.
@@ -212,6 +213,9 @@ Blamer::Choice Blamer::meet(const Tenure& tenure) const {
   if (tenure.sender) {
     return {last.own.size() - 1, "opening, outside of the code whose goroutine or thread sends",
             0.7};
+  }
+  if (tenure.unused) {
+    return {last.own.size() - 1, "accepted here: who was to close it was not seen using it", 0.5};
   }
   if (tenure.role == BlameRole::kOpened) {
     return {last.own.size() - 1,

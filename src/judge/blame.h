@@ -66,6 +66,7 @@ class Blamer {
     Stack asked;                  // of what was received before the last answer, where accepted
     BlameRole role = BlameRole::kUsed;
     bool library_sends = false;  // requests were seen, none with an own frame
+    bool unused = false;         // accepted, and nobody was seen using it
     bool by_thread = false;      // no goroutine tells one borrower from the next
     bool sender = false;         // requests are sent for others by a goroutine of its own
     bool at_home = false;        // who opened it belongs to that sender

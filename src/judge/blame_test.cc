@@ -476,5 +476,18 @@ TEST(Blame, a_copy_that_is_used_after_the_close_or_is_one_of_several_is_no_sign)
   EXPECT_EQ(copied(0.02, 0.1, 2).blame->site.function, "handle");
 }
 
+// Whoever accepts hands on: of those that nobody used he is known, and little more.
+TEST(Blame, who_accepted_what_nobody_used_is_named_with_doubt) {
+  Street street;
+  for (int i = 0; i < 8; ++i) {
+    auto& facts = street.open(kTcp, Role::kServer, 2 + 4 * i, "main>accept_loop>lib:accept");
+    facts.state = TcpState::kCloseWait;
+    facts.peer_closed_at = facts.state_since = Street::at(2.3 + 4 * i);
+  }
+  const auto finding = only_finding(street);
+  EXPECT_EQ(finding.blame->site.function, "accept_loop");
+  EXPECT_EQ(finding.blame->confidence, 0.5);
+}
+
 }  // namespace
 }  // namespace unclosed
