@@ -43,6 +43,7 @@ class Bench {
   void gather();
   void merge_peers();
   void gather_healed();
+  Group* who_forgets(const GroupKey& key);
   void join_older_healed();
   void try_group(const GroupKey& key, const Group& group);
   bool keeps_files_by_design(const GroupKey& key, const Case& item) const;

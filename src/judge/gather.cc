@@ -138,23 +138,31 @@ void Bench::gather_healed() {
   join_older_healed();
 }
 
-// The collector closed some that were opened before the attach as well: where one function alone is
-// known to forget such, they are its doing.
+// The one function that may have forgotten what the collector closed of these: the only one that is
+// known to forget such, or where none is known yet, the only one that left many alone for long.
+Group* Bench::who_forgets(const GroupKey& key) {
+  std::vector<Group*> known, likely;
+  for (auto& [other, named] : x_groups) {
+    if (other.kind != key.kind || other.peer != key.peer || other.function.empty()) continue;
+    if (named.healed > 0) known.push_back(&named);
+    const auto left = std::count_if(named.members.begin(), named.members.end(),
+                                    [](const auto* one) { return one->idle > one->far; });
+    if (left >= x_scene.policy.many_floor) likely.push_back(&named);
+  }
+  const auto& those = known.empty() ? likely : known;
+  return those.size() == 1 ? those.front() : nullptr;
+}
+
+// The collector closed some that were opened before the attach as well.
 void Bench::join_older_healed() {
   for (auto entry = x_groups.begin(); entry != x_groups.end();) {
     const auto& [key, group] = *entry;
     const bool nobody = key.function.empty() && group.healed > 0 &&
                         std::all_of(group.members.begin(), group.members.end(),
                                     [](const auto* it) { return it->facts->before_attach; });
-    std::vector<Group*> known;
-    if (nobody) {
-      for (auto& [other, named] : x_groups) {
-        const bool alike = other.kind == key.kind && other.peer == key.peer;
-        if (alike && !other.function.empty() && named.healed > 0) known.push_back(&named);
-      }
-    }
-    if (known.size() == 1) {
-      known.front()->healed += group.healed;
+    Group* forgets = nobody ? who_forgets(key) : nullptr;
+    if (forgets != nullptr) {
+      forgets->healed += group.healed;
       entry = x_groups.erase(entry);
     } else {
       ++entry;

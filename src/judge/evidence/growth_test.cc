@@ -2,6 +2,8 @@
 // counterpart.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "judge/evidence/evidence.h"
 #include "judge/street.h"
 
@@ -218,6 +220,35 @@ TEST(ClosedByCollector, finalizers_that_close_are_conclusive_even_with_nothing_o
   EXPECT_EQ(judgement.findings[0].count, 0U);
   EXPECT_EQ(judgement.findings[0].verdict, Verdict::kLeaking);
   EXPECT_EQ(judgement.findings[0].blame->site.function, "thumbnail");
+}
+
+// Those from before the attach have no line, and the collector has come to no traced one yet.
+TEST(ClosedByCollector, older_ones_are_the_doing_of_the_only_one_that_leaves_many_for_long) {
+  for (const bool another : {false, true}) {
+    Street street;
+    const auto leave = [&](const std::string& path, double from) {
+      for (int i = 0; i < 8; ++i) {
+        const double when = from + 2 * i;
+        street.ask(street.open(kTcp, Role::kClient, when, path), when + 0.1, path + ">lib:write");
+        street.last().facts.state = TcpState::kCloseWait;
+        street.last().facts.peer_closed_at = Street::at(when + 1);
+      }
+    };
+    leave("main>report>lib:connect", 1);
+    if (another) leave("main>mail>lib:connect", 2);
+    for (int i = 0; i < 6; ++i) {
+      street.closed(street.open(kTcp, Role::kClient, -1, ""), 20 + i,
+                    "lib:runtime.runFinalizers>lib:net.(*netFD).Close");
+    }
+    const auto judgement = street.judge();
+    const auto* evidence = find(judgement, "closed-by-collector");
+    ASSERT_TRUE(evidence);
+    EXPECT_EQ(judgement.findings.size(), another ? 3U : 1U);
+    const auto healed = std::find_if(judgement.findings.begin(), judgement.findings.end(),
+                                     [](const Finding& one) { return one.healed > 0; });
+    ASSERT_NE(healed, judgement.findings.end());
+    EXPECT_EQ(healed->blame.has_value(), !another);
+  }
 }
 
 TEST(ClosedByCollector, ordinary_closes_are_none) {
