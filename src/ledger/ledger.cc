@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <set>
 #include <unordered_set>
+#include <utility>
 
+#include "ledger/activity.h"
 #include "ledger/cohorts.h"
+#include "ledger/left_counts.h"
 
 namespace unclosed {
 namespace {
@@ -19,29 +22,6 @@ constexpr size_t kMostDialled = 4096;
 // A dial that began sooner after the return of a connection may not have known of it.
 constexpr Duration kDialRace = std::chrono::milliseconds(100);
 constexpr uint32_t kPassingDials = 3;
-
-// Somebody waits: a request is out without an answer, or a client's request is being worked on.
-bool outstanding(const ConnectionFacts& facts) {
-  if (!facts.last_send && !facts.last_receive) return facts.state == TcpState::kSynSent;
-  if (facts.role == Role::kServer) {
-    return facts.last_receive && (!facts.last_send || *facts.last_receive > *facts.last_send);
-  }
-  return facts.recv_queue == 0 && facts.last_send &&
-         (!facts.last_receive || *facts.last_send > *facts.last_receive);
-}
-
-// The last moment at which anything happened on it; nullopt: nothing was ever seen.
-std::optional<Instant> last_activity(const ConnectionFacts& facts) {
-  std::optional<Instant> last;
-  const auto later = [&](const std::optional<Instant>& at) {
-    if (at && (!last || *at > *last)) last = at;
-  };
-  if (!facts.before_attach) later(facts.opened.at);
-  later(facts.connect_finished);
-  later(facts.last_send);
-  later(facts.last_receive);
-  return last;
-}
 
 struct Entry {
   PackedFacts packed;
@@ -87,6 +67,7 @@ struct Ledger::State {
   std::map<ProcessId, std::vector<std::pair<Instant, uint64_t>>> used_course;
   std::map<ProcessId, ProcessInfo> processes;
   std::map<ProcessId, Instant> ended;
+  LeftCounts left_behind;
   std::map<LimitKey, LimitUse> limits;
   std::map<LimitKey, std::vector<LimitPoint>> limit_course;
 
@@ -174,7 +155,7 @@ void Ledger::State::note_reuse(Entry& entry, const ConnectionFacts& facts) {
 void Ledger::State::update(Entry& entry, const ConnectionFacts& facts, Instant at) {
   move_to(entry, facts);
   if (entry.last_seen.ns != 0 && facts.last_send) note_reuse(entry, facts);
-  const auto last = last_activity(facts);
+  const auto last = last_use(facts);
   // New bytes after a silence, and nothing was asked: the other side speaks by itself.
   if (entry.last_seen.ns != 0 && !entry.waiting && facts.bytes_received > entry.bytes_received &&
       facts.last_receive && *facts.last_receive - entry.idle_since > kDialRace &&
@@ -182,7 +163,7 @@ void Ledger::State::update(Entry& entry, const ConnectionFacts& facts, Instant a
     ++entry.pushes;
   }
   entry.idle_since = last.value_or(entry.first_seen);
-  entry.waiting = outstanding(facts);
+  entry.waiting = outstanding_use(facts);
   entry.use_tracked = is_socket(facts.kind) && facts.role != Role::kListener;
   entry.request_count = facts.request_count;
   entry.longest_gap = facts.longest_idle_gap;
@@ -240,7 +221,7 @@ void Ledger::State::see(const ConnectionFacts& facts, const Seen& record) {
   Entry& entry = known != open.end() ? known->second : add(facts, record.at);
   update(entry, facts, record.at);
   entry.scan = scan;
-  entry.packed = PackedFacts(facts, record.descriptors, attached);
+  entry.packed = PackedFacts(facts, record.descriptors, attached, record.copies);
   for (const auto& descriptor : record.descriptors) ++used_in_scan[descriptor.process];
   descriptors_in_scan += record.descriptors.size();
 }
@@ -249,6 +230,7 @@ void Ledger::State::forget(
     std::unordered_map<ConnectionId, Entry, ConnectionIdHash>::iterator entry, Instant at) {
   auto& cohort = cohorts.at(entry->second.cohort);
   const Closed closed{at, entry->second.packed.facts(attached), {}};
+  left_behind.vanished(closed.facts, entry->second.packed.descriptors(attached));
   cohort.add_closed(closed, attached, next_random());
   --cohort.open_now;
   cohort.touched = scan;
@@ -268,6 +250,7 @@ void Ledger::State::operator()(const ScanEnd& record) {
     }
     entry = next;
   }
+  left_behind.settle();
   closed_before = std::move(closed_now);
   closed_now = {};
   opened_total = std::max(opened_total, record.opened_total);
@@ -378,7 +361,11 @@ void Ledger::State::operator()(const ProcessSeen& record) {
   processes[record.info.id] = record.info;
 }
 
-void Ledger::State::operator()(const ProcessGone& record) { ended[record.id] = record.at; }
+void Ledger::State::operator()(const ProcessGone& record) {
+  ended[record.id] = record.at;
+  if (record.looked_at_end) left_behind.ended(record.id);
+  if (record.executed) left_behind.executed(record.id);
+}
 
 void Ledger::State::operator()(const LimitSeen& record) {
   const LimitKey key = record.limit.key();
@@ -404,6 +391,7 @@ History history_of(const Entry& entry, const CohortKey& key, Instant attached) {
   History history;
   history.facts = entry.packed.facts(attached);
   history.descriptors = entry.packed.descriptors(attached);
+  history.copies = entry.packed.copies(attached);
   history.cohort = key;
   history.first_seen = entry.first_seen;
   history.last_seen = entry.last_seen;
@@ -472,6 +460,8 @@ std::vector<CohortKey> Ledger::State::copy_rest(Histories& copy, Instant now) co
   copy.used_course = used_course;
   copy.processes = processes;
   copy.ended = ended;
+  copy.executed = left_behind.executed();
+  copy.left_behind = left_behind.all();
   for (const auto& [key, limit] : limits) copy.limits.push_back(limit);
   copy.limit_course = limit_course;
   copy.opened_total = opened_total;

@@ -64,7 +64,9 @@ TEST(Packed, facts_come_back_as_they_went_in) {
   facts.recv_queue = 9861;
   used(facts, 5);
   const std::vector<Descriptor> held = {{{100, 5}, 7}, {{101, 6}, 8}};
-  const PackedFacts packed(facts, held, kAttached);
+  facts.copied_from = Use{15, after(2), {7, 8}};
+  const std::vector<Copy> copies = {{held[1], {16, after(9), {1, 2}}, CopyHow::kReceived}};
+  const PackedFacts packed(facts, held, kAttached, copies);
   const auto back = packed.facts(kAttached);
   EXPECT_EQ(back.id, facts.id);
   EXPECT_EQ(back.peer, facts.peer);
@@ -85,7 +87,12 @@ TEST(Packed, facts_come_back_as_they_went_in) {
   EXPECT_EQ(back.connect_errno, 111);
   EXPECT_EQ(back.recv_queue, 9861U);
   EXPECT_EQ(packed.descriptors(kAttached), held);
-  EXPECT_LT(packed.bytes(), 176U);
+  EXPECT_EQ(back.copied_from->stack, 15U);
+  ASSERT_EQ(packed.copies(kAttached).size(), 1U);
+  EXPECT_EQ(packed.copies(kAttached)[0].place, held[1]);
+  EXPECT_EQ(packed.copies(kAttached)[0].made.at, after(9));
+  EXPECT_EQ(packed.copies(kAttached)[0].how, CopyHow::kReceived);
+  EXPECT_LT(packed.bytes(), 208U);
 }
 
 TEST(Ledger, one_that_is_closed_before_any_scan_counts) {
@@ -114,6 +121,40 @@ TEST(Ledger, one_that_is_missing_in_a_scan_has_vanished) {
   EXPECT_EQ(histories.open[0].facts.id.object, 2U);
   EXPECT_EQ(only_cohort(histories).closed, 1U);
   EXPECT_TRUE(only_cohort(histories).closers.empty());
+}
+
+TEST(Ledger, what_vanished_with_its_process_was_left_behind_by_it) {
+  Ledger ledger(kAttached);
+  auto job = dialled(1, 1, 8);
+  job.opener = {101, 6};
+  auto before = dialled(2, 1, 9);
+  before.opener = job.opener;
+  before.before_attach = true;
+  const auto others = dialled(3, 1);
+  auto ended_unseen = dialled(4, 1, 10);
+  ended_unseen.opener = {102, 7};
+  scan(ledger, 1, {job, before, others, ended_unseen});
+  ledger.accept(ProcessGone{after(1.5), job.opener, true});
+  ledger.accept(ProcessGone{after(1.5), ended_unseen.opener});
+  scan(ledger, 2, {});
+  const auto left = ledger.histories(after(2)).left_behind;
+  ASSERT_EQ(left.size(), 1U);
+  EXPECT_EQ(left[0].opened, 8U);
+  EXPECT_EQ(left[0].count, 1U);
+}
+
+TEST(Ledger, ways_of_leaving_something_behind_are_bounded_and_all_are_counted) {
+  Ledger ledger(kAttached);
+  std::vector<ConnectionFacts> many;
+  for (uint64_t i = 1; i <= 2000; ++i) many.push_back(dialled(i, 1, 100 + i));
+  scan(ledger, 1, many);
+  ledger.accept(ProcessGone{after(1.5), many[0].opener, true});
+  scan(ledger, 2, {});
+  const auto left = ledger.histories(after(2)).left_behind;
+  EXPECT_LE(left.size(), 1025U);
+  const auto sum = std::accumulate(left.begin(), left.end(), uint64_t{0},
+                                   [](uint64_t all, const auto& one) { return all + one.count; });
+  EXPECT_EQ(sum, 2000U);
 }
 
 TEST(Ledger, a_scan_that_has_not_ended_closes_nothing) {

@@ -146,6 +146,7 @@ void visit(Archive& archive, ConnectionFacts& facts) {
   archive.field(facts.name);
   visit(archive, facts.opened);
   visit(archive, facts.duplicated);
+  visit(archive, facts.copied_from);
   for (auto& request : facts.requests) visit(archive, request);
   // Newest first: behind the first that is absent there are none.
   for (size_t i = 0; i < facts.borrowed.size(); ++i) {
@@ -187,16 +188,36 @@ void visit(Archive& archive, Descriptor& descriptor) {
   archive.field(descriptor.fd);
 }
 
+template <class Archive>
+void visit(Archive& archive, Copy& copy) {
+  visit(archive, copy.place);
+  visit(archive, copy.made);
+  archive.field(copy.how);
+}
+
+template <class Item>
+void write_all(Writer& writer, std::span<const Item> items) {
+  writer.number(items.size());
+  // The visitor is shared with the reader and takes mutable references; the writer only reads.
+  for (const Item& item : items) visit(writer, const_cast<Item&>(item));
+}
+
+template <class Item>
+std::vector<Item> read_all(Reader& reader) {
+  std::vector<Item> found(reader.number());
+  for (Item& item : found) visit(reader, item);
+  return found;
+}
+
 }  // namespace
 
 PackedFacts::PackedFacts(const ConnectionFacts& facts, std::span<const Descriptor> descriptors,
-                         Instant base) {
+                         Instant base, std::span<const Copy> copies) {
   thread_local Writer writer{Instant{}};
   writer.restart(base);
-  // The visitor is shared with the reader and takes mutable references; the writer only reads.
-  visit(writer, const_cast<ConnectionFacts&>(facts));
-  writer.number(descriptors.size());
-  for (const auto& descriptor : descriptors) visit(writer, const_cast<Descriptor&>(descriptor));
+  visit(writer, const_cast<ConnectionFacts&>(facts));  // as in write_all
+  write_all(writer, descriptors);
+  write_all(writer, copies);
   x_size = static_cast<uint32_t>(writer.bytes().size());
   x_bytes = std::make_unique_for_overwrite<std::byte[]>(x_size);
   std::memcpy(x_bytes.get(), writer.bytes().data(), x_size);
@@ -213,9 +234,15 @@ std::vector<Descriptor> PackedFacts::descriptors(Instant base) const {
   ConnectionFacts facts;
   Reader reader(x_bytes.get(), x_size, base);
   visit(reader, facts);
-  std::vector<Descriptor> found(reader.number());
-  for (auto& descriptor : found) visit(reader, descriptor);
-  return found;
+  return read_all<Descriptor>(reader);
+}
+
+std::vector<Copy> PackedFacts::copies(Instant base) const {
+  ConnectionFacts facts;
+  Reader reader(x_bytes.get(), x_size, base);
+  visit(reader, facts);
+  (void)read_all<Descriptor>(reader);
+  return read_all<Copy>(reader);
 }
 
 }  // namespace unclosed

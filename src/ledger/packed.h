@@ -16,10 +16,12 @@ namespace unclosed {
 class PackedFacts {
  public:
   PackedFacts() = default;
-  PackedFacts(const ConnectionFacts& facts, std::span<const Descriptor> descriptors, Instant base);
+  PackedFacts(const ConnectionFacts& facts, std::span<const Descriptor> descriptors, Instant base,
+              std::span<const Copy> copies = {});
 
   ConnectionFacts facts(Instant base) const;
   std::vector<Descriptor> descriptors(Instant base) const;
+  std::vector<Copy> copies(Instant base) const;
   size_t bytes() const { return x_size; }
 
  private:

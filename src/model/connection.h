@@ -117,6 +117,9 @@ struct ConnectionFacts {
 
   Use opened;
   std::optional<Use> duplicated;  // the last dup(2), dup2, dup3, F_DUPFD of it
+  // Where each number counts by itself (rung seccomp): `opened` is the call that gave this one, a
+  // dup, and this is the opening of what it is a copy of.
+  std::optional<Use> copied_from;
 
   // The last requests with different stacks, newest first; request: the first send, or a send after
   // a receive.
@@ -158,6 +161,14 @@ struct Descriptor {
   ProcessId process;
   int fd = -1;
   auto operator<=>(const Descriptor&) const = default;
+};
+
+// A further number of what is open already: who made it.
+enum class CopyHow : uint8_t { kDuplicated, kReceived };  // by dup and its like; over a unix socket
+struct Copy {
+  Descriptor place;
+  Use made;
+  CopyHow how = CopyHow::kDuplicated;
 };
 
 }  // namespace unclosed

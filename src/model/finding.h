@@ -85,6 +85,8 @@ struct Finding {
   Role role = Role::kUnknown;
   std::string peer;
   uint64_t count = 0;
+  uint64_t descriptors = 0;  // numbers that refer to them
+  uint64_t copies = 0;       // further numbers, where these are the leak and the files are none
   uint64_t older_matched =
       0;  // of `count`: opened before the attach, joined by the rule named in the evidence
   uint64_t healed = 0;
@@ -93,6 +95,7 @@ struct Finding {
   std::string
       no_blame_reason;  // why blame is absent and what would name the line; "" when blame is set
   std::optional<Site> opened, used, borrowed, held;  // the commonest of each
+  std::optional<Site> duplicated, received;  // where further numbers of one file were made
   std::vector<SiteCount> all_opened, all_used;
   std::optional<NormallyClosed> normally_closed_at;
   uint64_t siblings_closed = 0;  // since the attach, by the service itself

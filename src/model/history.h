@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -109,6 +110,7 @@ struct Gap {
 struct History {
   ConnectionFacts facts;
   std::vector<Descriptor> descriptors;
+  std::vector<Copy> copies;  // of the descriptors, as far as it is known who made them
   CohortKey cohort;
   Instant first_seen, last_seen;
   uint32_t reused_after_passed_over = 0;  // times it was used again after having been passed over
@@ -121,6 +123,15 @@ struct History {
   std::optional<Instant> unread_since;
   // The queue was seen empty after the last receive and filled later: nobody had asked for it.
   bool unread_unasked = false;
+};
+
+// What processes that ended, while others went on, had open at their end, by how it was opened.
+struct LeftCount {
+  StackId opened = kNoStack;
+  Kind kind = Kind::kOther;
+  Role role = Role::kUnknown;
+  ProcessId opener;  // one of them
+  uint64_t count = 0;
 };
 
 // Everything the judge may look at. `now` is the moment it speaks of.
@@ -137,6 +148,8 @@ struct Histories {
       used_course;  // descriptors per process, per scan
   std::map<ProcessId, ProcessInfo> processes;
   std::map<ProcessId, Instant> ended;  // processes that are gone
+  std::set<ProcessId> executed;        // of them, those that ran another program than they began as
+  std::vector<LeftCount> left_behind;  // by those that are gone
   // Whom connections belong to, of those that somebody asked for; read at the end, from memory.
   std::map<ConnectionId, std::shared_ptr<const Owner>> owners;
   std::vector<LimitUse> limits;        // latest reading of each

@@ -27,7 +27,8 @@ struct LeftOpen {
   // names, if there is one.
   std::vector<Site> frames;
   uint64_t count = 0;
-  bool duplicated = false;  // further numbers of what was opened elsewhere, by dup and its like here
+  bool duplicated = false;  // further numbers of what was opened elsewhere, made by dup here
+  bool received = false;    // the same, received over a unix socket here
 };
 
 }  // namespace unclosed

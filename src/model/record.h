@@ -32,6 +32,7 @@ struct Seen {
   Instant at;
   ConnectionFacts facts;
   std::vector<Descriptor> descriptors;
+  std::vector<Copy> copies{};  // of `descriptors`, those of which it is known who made them
 };
 
 // Every connection of the targets has been named since ScanBegin. `opened_total` counts all
@@ -88,9 +89,12 @@ struct ProcessSeen {
   Instant at;
   ProcessInfo info;
 };
+// `looked_at_end`: what was Seen of it last is what it had open when it ended. `executed`: it ran
+// another program than it was forked with, which knew nothing of what it was given.
 struct ProcessGone {
   Instant at;
   ProcessId id;
+  bool looked_at_end = false, executed = false;
 };
 
 struct LimitSeen {

@@ -55,6 +55,7 @@ struct Report {
   std::optional<Cost> cost;  // nullopt: not measured, e.g. of a recording
   Judgement judgement;
   std::vector<LeftOpen> left_open;  // the places of `coverage.open_at_end`; empty: one is alive
+  std::vector<LeftOpen> left_behind;  // what children that ended before the others had open then
   StackBook stacks;
   bool interrupted = false;  // ended early by Ctrl-C
 };
