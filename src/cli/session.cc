@@ -324,8 +324,13 @@ StackBook Session::name_stacks(const Histories& histories) {
     if (facts.returned) name(facts.returned->stack);
     if (facts.first_receive) name(facts.first_receive->stack);
     if (facts.duplicated) name(facts.duplicated->stack);
+    if (facts.copied_from) name(facts.copied_from->stack);
   };
-  for (const History& history : histories.open) name_all(history.facts);
+  for (const History& history : histories.open) {
+    name_all(history.facts);
+    for (const Copy& copy : history.copies) name(copy.made.stack);
+  }
+  for (const LeftCount& left : histories.left_behind) name(left.opened);
   for (const auto& [key, cohort] : histories.cohorts) {
     name(key.opened);
     for (const StackCount& closer : cohort.closers) name(closer.stack);
@@ -446,6 +451,7 @@ SessionResult Session::conclude() {
     report.left_open = left_open(histories, report.stacks);
     for (const LeftOpen& place : report.left_open) *report.coverage.open_at_end += place.count;
   }
+  report.left_behind = left_behind(histories, report.stacks);
   report.cost = cost();
   report.clock = x_clock;
   report.started = x_started;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "judge/blame.h"
@@ -31,6 +32,12 @@ struct Group {
   uint64_t healed = 0;
 };
 
+// Further numbers of what is open already, made at one line.
+struct CopyGroup {
+  std::vector<const Member*> members;
+  std::vector<const Copy*> copies;
+};
+
 class Bench {
  public:
   Bench(const Histories& histories, const Stacks& stacks, const Policy& policy)
@@ -38,6 +45,8 @@ class Bench {
   Judgement judge();
 
  private:
+  using CopyGroups =
+      std::map<std::tuple<std::string, std::string, uint32_t, Kind, CopyHow>, CopyGroup>;
   GroupKey key_of(const Member& member) const;
   GroupKey key_beside(const Member& member, const std::map<GroupKey, Group>& sure) const;
   void gather();
@@ -49,6 +58,8 @@ class Bench {
   bool keeps_files_by_design(const GroupKey& key, const Case& item) const;
   void try_spread();
   void try_met_once();
+  CopyGroups gather_copies() const;
+  void try_copies();
   bool lies_too_long(const Group& group) const;
   void take_young(const GroupKey& key, Group& group, const Case& item) const;
   std::optional<Instant> first_hand_out(const GroupKey& key) const;

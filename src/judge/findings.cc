@@ -41,6 +41,8 @@ const Use* last_request(const Stacks& stacks, const ConnectionFacts& facts) {
   return facts.requests[0] ? &*facts.requests[0] : nullptr;
 }
 
+}  // namespace
+
 FoundConnection found(const Scene& scene, const Member& member) {
   const auto& facts = *member.facts;
   FoundConnection connection;
@@ -68,14 +70,12 @@ FoundConnection found(const Scene& scene, const Member& member) {
     connection.borrowed = handed->stack;
     connection.last_actor = handed->by;
   }
-  connection.opened = facts.opened.stack;
+  connection.opened = facts.copied_from.value_or(facts.opened).stack;
   connection.owner = member.owner;
   if (facts.first_receive) connection.received = facts.first_receive->stack;
   if (facts.duplicated) connection.duplicated = facts.duplicated->stack;
   return connection;
 }
-
-}  // namespace
 
 std::optional<Site> held_by(const Owner& owner) {
   if (!owner.held) return std::nullopt;
@@ -133,6 +133,7 @@ Finding describe(const Case& item, size_t most_listed) {
     if (member->history == nullptr) continue;
     open.push_back(member);
     finding.count += count;
+    finding.descriptors += count * member->history->descriptors.size();
     states[facts.state] += count;
     came += facts.before_attach ? 0 : count;
   }

@@ -14,6 +14,9 @@ namespace unclosed {
 // others, the line at which it does. nullopt: none, or not known.
 std::optional<Site> held_by(const Owner& owner);
 
+// A member as a report lists it.
+FoundConnection found(const Scene& scene, const Member& member);
+
 // A finding with all that the members say by themselves; verdict, evidence and blame are the
 // caller's. At most `most_listed` connections are listed, the oldest first.
 Finding describe(const Case& item, size_t most_listed);

@@ -301,6 +301,7 @@ Judgement Bench::judge() {
   for (const auto* entry : order) try_group(entry->first, entry->second);
   try_spread();
   try_met_once();
+  try_copies();
   rest();
   auto& findings = x_judgement.findings;
   std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {

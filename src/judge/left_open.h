@@ -13,4 +13,7 @@ namespace unclosed {
 // Every one is counted in exactly one of them. Own code first, and the most first.
 std::vector<LeftOpen> left_open(const Histories& histories, const StackBook& stacks);
 
+// The same of what processes that ended before the others had open then.
+std::vector<LeftOpen> left_behind(const Histories& histories, const StackBook& stacks);
+
 }  // namespace unclosed

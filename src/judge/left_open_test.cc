@@ -67,6 +67,71 @@ TEST(LeftOpen, further_numbers_are_told_where_they_were_made) {
   EXPECT_FALSE(all[1].duplicated);
 }
 
+TEST(LeftOpen, each_further_number_is_told_by_its_own_maker) {
+  Histories histories;
+  histories.open.push_back(opened(3));
+  auto& history = histories.open.back();
+  const ProcessId process{7, 1};
+  history.facts.duplicated = Use{2, {}, {}};
+  history.descriptors = {{process, 4}, {process, 5}, {process, 6}, {process, 1}};
+  history.copies = {{{process, 5}, {1, {}, {}}, CopyHow::kDuplicated},
+                    {{process, 6}, {2, {}, {}}, CopyHow::kReceived},
+                    {{process, 1}, {2, {}, {}}, CopyHow::kDuplicated}};  // a standard stream
+  const auto all = left_open(histories, kStacks);
+  ASSERT_EQ(all.size(), 3U);
+  for (const LeftOpen& place : all) {
+    EXPECT_EQ(place.count, 1U);
+    EXPECT_EQ(place.duplicated, place.frames.back().line == 20);
+    EXPECT_EQ(place.received, place.frames.back().line == 21);
+  }
+}
+
+TEST(LeftOpen, a_copy_of_what_was_there_before_is_told_and_the_first_is_not) {
+  Histories histories;
+  histories.open.push_back(opened(0));
+  auto& history = histories.open.back();
+  history.facts.before_attach = true;
+  history.descriptors = {{{7, 1}, 1}, {{7, 1}, 5}};
+  history.copies = {{{{7, 1}, 5}, {1, {}, {}}, CopyHow::kDuplicated}};
+  const auto all = left_open(histories, kStacks);
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_TRUE(all[0].duplicated);
+}
+
+TEST(LeftOpen, where_each_number_counts_by_itself_the_copies_are_told_as_such) {
+  Histories histories;
+  histories.open = {opened(3), opened(1)};
+  for (History& history : histories.open) history.facts.duplicated = Use{1, {}, {}};
+  histories.open[1].facts.copied_from = Use{3, {}, {}};
+  histories.open[1].descriptors = {{{7, 1}, 5}};
+  const auto all = left_open(histories, kStacks);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_NE(all[0].duplicated, all[1].duplicated);
+}
+
+TEST(LeftOpen, what_a_command_was_started_with_is_not_told_of_it) {
+  Histories histories;
+  const ProcessId service{7, 1}, command{8, 2};
+  histories.open = {opened(3), opened(1)};
+  for (History& history : histories.open) history.descriptors = {{command, 5}};
+  histories.open[0].facts.opener = service;
+  histories.open[1].facts.opener = command;
+  histories.executed = {command};
+  const auto all = left_open(histories, kStacks);
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0].frames.front().function, "helper");
+}
+
+TEST(LeftOpen, what_ended_processes_left_is_counted_by_line) {
+  Histories histories;
+  histories.left_behind = {{1, Kind::kFile, Role::kUnknown, {7, 1}, 40},
+                           {3, Kind::kPipe, Role::kUnknown, {7, 1}, 2}};
+  const auto all = left_behind(histories, kStacks);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].count, 40U);
+  EXPECT_EQ(all[0].frames.front().function, "helper");
+}
+
 TEST(LeftOpen, the_sum_is_all_that_was_opened_since_the_attach) {
   Histories histories;
   for (const StackId stack : {1, 4, 0, 99, 5}) histories.open.push_back(opened(stack));

@@ -73,6 +73,11 @@ bool counts_for(const Scene& scene, const Member& member, const LimitUse& use) {
 uint64_t leaked_of(const std::vector<Finding>& findings, const LimitUse& use) {
   uint64_t leaked = 0;
   for (const auto& finding : findings) {
+    if (finding.copies > 0) {
+      const auto& first = finding.connections.front().descriptor.process;
+      leaked += !is_ports(use) && !is_pool(use) && first == use.process ? finding.copies : 0;
+      continue;
+    }
     for (const auto& connection : finding.connections) {
       const bool mine = is_ports(use)  ? finding.peer == use.peer || connection.peer == use.peer
                         : is_pool(use) ? is_lent(use, connection.descriptor)

@@ -54,9 +54,7 @@ void FindingText::headline(const Finding& finding) {
   const auto look = look_of(finding.verdict);
   std::string head = fmt::format("{} {}", look.glyph, look.word);
   const bool all_healed = finding.count == 0;
-  const uint64_t shown = all_healed ? finding.healed : finding.count;
-  std::string text = fmt::format("{}  {} {}", printable(finding.fingerprint), grouped(shown),
-                                 things(finding.kind, shown));
+  std::string text = printable(finding.fingerprint) + "  " + members_words(finding);
   if (!finding.peer.empty()) {
     text += finding.role == Role::kServer ? " accepted on " : " → ";
     text += printable(finding.peer);
@@ -158,6 +156,9 @@ void FindingText::sites(const Finding& finding) {
   site_item("borrowed", finding.borrowed, {});
   site_item("last used", finding.used, finding.all_used);
   site_item("held", finding.held, {});
+  site_item("duplicated", finding.duplicated, {});
+  site_item("received", finding.received, {});
+  if (finding.copies > 0) return;
   if (!finding.normally_closed_at) {
     x_page.item(2, "siblings",
                 finding.siblings_closed == 0

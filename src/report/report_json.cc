@@ -156,6 +156,7 @@ Json finding_json(const Finding& finding, StackTable& stacks, const JsonOptions&
   json["role"] = text_or_null(side_word(finding.role));
   json["peer"] = text_or_null(finding.peer);
   json["count"] = finding.count;
+  json["descriptors"] = finding.descriptors;
   json["older_matched"] = finding.older_matched;
   json["healed"] = finding.healed;
   json["growth_per_minute"] = rounded(finding.growth_per_minute);
@@ -163,7 +164,9 @@ Json finding_json(const Finding& finding, StackTable& stacks, const JsonOptions&
   json["sites"] = {{"opened", site_json(finding.opened)},
                    {"used", site_json(finding.used)},
                    {"borrowed", site_json(finding.borrowed)},
-                   {"held", site_json(finding.held)}};
+                   {"held", site_json(finding.held)},
+                   {"duplicated", site_json(finding.duplicated)},
+                   {"received", site_json(finding.received)}};
   json["sites_all"] = {{"opened", counted_sites(finding.all_opened)},
                        {"used", counted_sites(finding.all_used)}};
   if (finding.normally_closed_at) {
@@ -181,7 +184,8 @@ Json finding_json(const Finding& finding, StackTable& stacks, const JsonOptions&
   json["evidence"] = evidence_json(finding.evidence);
   const size_t listed = std::min(finding.connections.size(), options.most_connections);
   // Groups come cut already, and one connection may stand for several.
-  json["connections_omitted"] = std::max<size_t>(finding.count, listed) - listed;
+  const size_t all = finding.copies > 0 ? finding.connections.size() : finding.count;
+  json["connections_omitted"] = std::max<size_t>(all, listed) - listed;
   json["connections"] = Json::array();
   for (size_t i = 0; i < listed; ++i) {
     json["connections"].push_back(connection_json(finding.connections[i], stacks));
@@ -280,6 +284,7 @@ Json left_open_json(const std::vector<LeftOpen>& all) {
                 {"count", place.count},
                 {"opened_by", to_string(place.by)},
                 {"duplicated", place.duplicated},
+                {"received", place.received},
                 {"frames", Json::array()}};
     for (const auto& site : place.frames) one["frames"].push_back(site_json(site));
     json.push_back(std::move(one));
@@ -325,6 +330,7 @@ std::string report_json(const Report& report, const JsonOptions& options) {
   json["taken_back"] = taken_back_json(report);
   json["groups"] = findings_json(report.judgement.groups, stacks, options);
   json["left_open"] = left_open_json(report.left_open);
+  json["left_behind"] = left_open_json(report.left_behind);
   json["stacks"] = stacks.frames();
   json["stacks_truncated"] = stacks.truncations();
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -35,7 +35,8 @@ class TextReport {
     if (x_report.judgement.findings.empty()) nothing_found();
     taken_back();
     if (x_options.all_groups || x_report.judgement.findings.empty()) groups();
-    open_at_end();
+    left_behind();
+  open_at_end();
     limits();
     failures();
     coverage();
@@ -51,6 +52,7 @@ class TextReport {
   void nothing_found();
   void taken_back();
   void groups();
+  void left_behind();
   void open_at_end();
   void limits();
   void failures();
@@ -109,7 +111,9 @@ void TextReport::nothing_found() {
   x_page.bullet(0, fmt::format("{} {}", look.glyph, look.word), look.ink, text);
 
   std::map<std::pair<Kind, bool>, uint64_t> kinds;
-  for (const auto& group : all) kinds[{group.kind, group.role == Role::kListener}] += group.count;
+  for (const auto& group : all) {
+    kinds[{group.kind, group.role == Role::kListener}] += group.descriptors;
+  }
   std::vector<std::string> parts;
   for (const auto& [key, count] : kinds) {
     const auto [kind, listening] = key;
@@ -166,10 +170,9 @@ void TextReport::groups() {
   for (size_t i = 0; i < shown; ++i) {
     const auto& group = all[i];
     const auto look = look_of(group.verdict);
-    std::string text = fmt::format("{:>6} {}", grouped(group.count),
-                                   group.role == Role::kListener
-                                       ? listeners(group.kind, group.count)
-                                       : things(group.kind, group.count));
+    const std::string words = members_words(group);
+    const size_t digits = words.find(' ');
+    std::string text = std::string(digits < 6 ? 6 - digits : 0, ' ') + words;
     if (!group.peer.empty()) text += " → " + printable(group.peer);
     if (group.opened) text += "  opened at " + name_and_place(*group.opened);
     const auto waits = std::find_if(
@@ -180,6 +183,29 @@ void TextReport::groups() {
   }
   if (all.size() > shown) {
     x_page.line(2, "and " + counted(all.size() - shown, "more group", "more groups"));
+  }
+}
+
+// What children that ended before the others had open then: to look at, and no finding.
+void TextReport::left_behind() {
+  constexpr size_t kMostLines = 10;
+  const auto& all = x_report.left_behind;
+  uint64_t count = 0;
+  for (const LeftOpen& place : all) count += place.count;
+  if (count == 0) return;
+  x_page.blank();
+  x_page.item(0, "ended before",
+              fmt::format("processes that ended earlier left {} open; the kernel closed {} then",
+                          counted(count, "descriptor", "descriptors"), count == 1 ? "it" : "them"));
+  uint64_t told = 0;
+  for (size_t i = 0; i < std::min(all.size(), kMostLines); ++i) {
+    x_page.item(0, "", left_open_words(all[i]));
+    told += all[i].count;
+  }
+  if (told < count) {
+    x_page.item(0, "",
+                fmt::format("{} more at {}: --json lists them all", grouped(count - told),
+                            counted(all.size() - kMostLines, "other line", "other lines")));
   }
 }
 

@@ -147,7 +147,7 @@ TEST(ReportText, sockets_that_listen_are_no_connections) {
   auto report = sample::nothing_found();
   report.judgement.groups = {sample::healthy()};
   report.judgement.groups[0].role = Role::kListener;
-  report.judgement.groups[0].count = 1;
+  report.judgement.groups[0].count = report.judgement.groups[0].descriptors = 1;
   const auto text = text_of(report, {});
   EXPECT_THAT(text, HasSubstr("1,807 open descriptors: 1 listening socket\n"));
   EXPECT_THAT(text, HasSubstr("     1 listening socket → 0.0.0.0:8080"));

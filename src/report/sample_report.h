@@ -43,7 +43,7 @@ inline Finding leak() {
   one.kind = Kind::kTcp;
   one.role = Role::kClient;
   one.peer = "127.0.0.1:5432";
-  one.count = 12;
+  one.count = one.descriptors = 12;
   one.older_matched = 3;
   one.growth_per_minute = 3.4;
   one.blame = Blame{BlameRole::kUsed, site("main.leakyQuery", 3),
@@ -70,7 +70,7 @@ inline Finding suspect() {
   one.fingerprint = "v1:c07d1e00";
   one.verdict = Verdict::kSuspect;
   one.kind = Kind::kFile;
-  one.count = 7;
+  one.count = one.descriptors = 7;
   one.no_blame_reason =
       "all were opened before the attach; a restart under `unclosed run` names it";
   one.evidence = {{"rising-floor", Family::kGrowth, true, false, "rose over 4 windows of 15 s"}};
@@ -90,7 +90,7 @@ inline Finding healthy() {
   one.kind = Kind::kTcp;
   one.role = Role::kServer;
   one.peer = "0.0.0.0:8080";
-  one.count = 1788;
+  one.count = one.descriptors = 1788;
   one.opened = site("main.serve", 80);
   return one;
 }

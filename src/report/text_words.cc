@@ -77,6 +77,18 @@ std::string growth_words(double per_minute) {
   return fmt::format("{:+.1f} per minute", per_minute);
 }
 
+std::string members_words(const Finding& finding) {
+  if (finding.copies > 0) {
+    const uint64_t files = finding.connections.size();
+    return fmt::format("{} of {} {}", counted(finding.copies, "copy", "copies"), grouped(files),
+                       things(finding.kind, files));
+  }
+  const uint64_t count = finding.count == 0 ? finding.healed : finding.count;
+  return fmt::format("{} {}", grouped(count),
+                     finding.role == Role::kListener ? listeners(finding.kind, count)
+                                                     : things(finding.kind, count));
+}
+
 std::string left_open_words(const LeftOpen& place) {
   std::string noun = things(place.kind, place.count);
   if (place.role == Role::kListener) {
@@ -85,7 +97,7 @@ std::string left_open_words(const LeftOpen& place) {
     noun = fmt::format("{} {}", to_string(place.kind), place.count == 1 ? "socket" : "sockets");
   }
   const auto what = grouped(place.count) + " " + noun;
-  const char* const how = place.duplicated ? "duplicated" : "opened";
+  const char* const how = place.duplicated ? "duplicated" : place.received ? "received" : "opened";
   switch (place.by) {
     case OpenedBy::kOwnCode:
       break;

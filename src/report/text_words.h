@@ -23,6 +23,8 @@ VerdictLook look_of(Verdict verdict);
 std::string things(Kind kind, uint64_t count);
 // The same of sockets that listen.
 std::string listeners(Kind kind, uint64_t count);
+// "12 tcp connections", "200 copies of 1 file": what a finding or a group is of.
+std::string members_words(const Finding& finding);
 std::string counted(uint64_t count, std::string_view one, std::string_view many);
 std::string name_and_place(const Site& site);          // "main.serve  /src/main.go:9"
 std::string short_name_and_place(const Site& site);    // "main.serve main.go:9"
