@@ -4,85 +4,13 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
-#include <set>
-#include <unordered_set>
 
 #include "collect/bpf/blind_spots.h"
+#include "collect/bpf/collector_state.h"
 #include "collect/bpf/convert.h"
-#include "collect/bpf/ended_tables.h"
-#include "collect/bpf/handout_probes.h"
-#include "collect/bpf/kept_stacks.h"
-#include "collect/bpf/kernel_side.h"
-#include "collect/bpf/older_sockets.h"
 #include "collect/bpf/self_check.h"
-#include "collect/bpf/site_watch.h"
-#include "collect/bpf/spaces.h"
 
 namespace unclosed {
-
-struct BpfCollector::State {
-  State(KernelSide side, CodeSource& source, ProcFs fs, const KernelSideSettings& limits,
-        bool with_probes)
-      : kernel(std::move(side)),
-        code(source),
-        proc(std::move(fs)),
-        spaces(kernel, code, limits),
-        probes(kernel, code, with_probes),
-        stacks(kernel, spaces, probes),
-        settings(limits) {}
-
-  struct Known {
-    uint64_t generation = 0;
-    uint32_t scan = 0;
-  };
-
-  KernelSide kernel;
-  CodeSource& code;
-  ProcFs proc;
-  Spaces spaces;
-  HandoutProbes probes;
-  KeptStacks stacks;
-  OlderSockets older;
-  SiteWatch watch;
-  KernelSideSettings settings;
-  std::vector<ProcessId> targets;
-  std::map<uint32_t, ProcessId> process_of;  // every tgid that ever was a target
-  std::unordered_set<uint32_t> scanned_once;
-  std::set<ProcessId> of_32_bits;
-  EndedTables left;  // of processes that ended since the scan before last
-  static constexpr size_t kMostOthers = 1024;
-  std::vector<Descriptor> others;             // of no kind that is told apart, at the last scan
-  std::unordered_map<uint64_t, Known> known;  // records seen, by the address of their file
-  uint32_t scans = 0;
-  uint64_t stacks_dropped = 0;
-  bool rescan = false;
-  bool ended = false;
-  Instant last_scan{};
-  uint64_t ring_lost_before = 0, table_lost_before = 0, stacks_lost_before = 0;
-  uint64_t most_unplaced = 0;
-  BpfCoverage last;
-
-  Status install(const ProcessId& process);
-  void follow(uint32_t tgid, uint32_t parent, RecordSink& sink);
-  void on_event(std::span<const std::byte> bytes, RecordSink& sink);
-  void on_closed(const uc_event_closed& event, const uc_handed* handed, RecordSink& sink);
-  void on_stack(const uc_event_stack& event);
-  ConnectionFacts facts(const uc_record& record, const uc_handed* handed, const uc_row* row) const;
-  void sweep(RecordSink& sink);
-  void tell_failures(RecordSink& sink);
-  void tell_losses(RecordSink& sink, Instant now);
-  void tell_ended(RecordSink& sink, Instant now);
-  void tell_in_transit(RecordSink& sink, Instant began);
-  void reap_unseen(Instant began);
-  void note_unused(const uc_record& record);
-  void make_room_for_stacks();
-  void tell_the_dead(RecordSink& sink);
-  Status scan_target(const ProcessId& target, RecordSink& sink,
-                     std::unordered_map<uint64_t, Seen>& shared);
-  ProcessId process_under(uint32_t tgid) const;
-  uint64_t lost_stacks() const;
-};
 
 BpfCollector::BpfCollector(std::unique_ptr<State> state) : x_state(std::move(state)) {}
 BpfCollector::~BpfCollector() = default;
@@ -193,6 +121,9 @@ void BpfCollector::State::on_closed(const uc_event_closed& event, const uc_hande
   const Instant at{static_cast<int64_t>(event.closed.at)};
   const ConnectionFacts facts = this->facts(event.record, handed, nullptr);
   if (event.vanished != 0) {
+    // No scan may have passed since it was opened.
+    const auto* held = left.of(event.record.file, event.record.generation, event.record.tgid);
+    if (held != nullptr) sink.accept(left_open(at, event.record, handed, *held));
     sink.accept(Vanished{std::min(last_scan, at), at, facts.id});
   } else {
     Use closer = use_of(event.closed);
@@ -214,12 +145,19 @@ void BpfCollector::State::on_event(std::span<const std::byte> bytes, RecordSink&
     on_stack(*reinterpret_cast<const uc_event_stack*>(bytes.data()));
   } else if (type == UC_EVENT_LEFT && bytes.size() >= sizeof(uc_event_left)) {
     const auto& event = *reinterpret_cast<const uc_event_left*>(bytes.data());
-    left.note(event, process_under(event.tgid));
+    const ProcessId process = process_under(event.tgid);
+    left.note(event, process);
+    // It may have ended before it could be followed.
+    if (process.start_ticks == 0) {
+      sink.accept(ProcessGone{monotonic_now(), process, true, executed.contains(event.tgid)});
+    }
   } else if (bytes.size() >= sizeof(uc_event_process)) {
     const auto& event = *reinterpret_cast<const uc_event_process*>(bytes.data());
     if (type == UC_EVENT_FORK) {
+      executed.erase(event.tgid);
       follow(event.tgid, event.parent, sink);
     } else if (type == UC_EVENT_EXEC) {
+      executed.insert(event.tgid);
       const auto process = process_of.find(event.tgid);
       if (process != process_of.end()) {
         spaces.forget(process->second);
@@ -252,213 +190,6 @@ size_t BpfCollector::poll(RecordSink& sink, Duration wait) {
   }
   if (std::exchange(state.rescan, false)) (void)scan(sink);
   return events;
-}
-
-void BpfCollector::State::tell_failures(RecordSink& sink) {
-  kernel.each_failure([&](const uc_failure_key& key, const uc_failure& failure) {
-    stacks.keep(key.stack);
-    const auto process = process_of.find(key.tgid);
-    if (process == process_of.end()) return;
-    Failed failed = failure_of(key, failure, process->second);
-    failed.stack = stacks.settled(failed.stack);
-    sink.accept(failed);
-  });
-}
-
-uint64_t BpfCollector::State::lost_stacks() const {
-  return kernel.counter(UC_LOST_STACKS) + kernel.counter(UC_LOST_UNREADABLE) +
-         kernel.counter(UC_LOST_NESTED) + kernel.counter(UC_LOST_DEFERRED);
-}
-
-void BpfCollector::State::tell_losses(RecordSink& sink, Instant now) {
-  const auto tell = [&](LossReason reason, uint64_t total, uint64_t& before) {
-    if (total > before) sink.accept(Lost{last_scan, now, reason, total - before});
-    before = total;
-  };
-  tell(LossReason::kRingFull, kernel.counter(UC_LOST_RING), ring_lost_before);
-  most_unplaced = std::max(most_unplaced, last.unplaced);
-  tell(LossReason::kTableFull,
-       kernel.counter(UC_LOST_TABLE) + kernel.counter(UC_LOST_TARGETS) + most_unplaced,
-       table_lost_before);
-  tell(LossReason::kStacksFull, lost_stacks(), stacks_lost_before);
-}
-
-void BpfCollector::State::tell_ended(RecordSink& sink, Instant now) {
-  for (auto target = targets.begin(); target != targets.end();) {
-    if (proc.alive(*target)) {
-      ++target;
-      continue;
-    }
-    kernel.remove_target(static_cast<uint32_t>(target->pid));
-    spaces.forget(*target);
-    probes.forget(*target);
-    sink.accept(ProcessGone{now, *target});
-    target = targets.erase(target);
-  }
-}
-
-// What changed hands while the tables were read is open still, though no table showed it.
-void BpfCollector::State::tell_in_transit(RecordSink& sink, Instant began) {
-  const auto since = static_cast<uint64_t>(began.ns);
-  for (auto& [file, entry] : known) {
-    if (entry.scan == scans) continue;
-    const auto record = kernel.record(file);
-    if (!record || record->generation != entry.generation || !process_of.contains(record->tgid))
-      continue;
-    if (record->duplicated.at <= since && record->partly_closed <= since >> UC_COARSE_SHIFT)
-      continue;
-    entry.scan = scans;
-    const auto handed = kernel.handed(*record);
-    stacks.keep(*record, handed ? &*handed : nullptr);
-    sink.accept(Seen{monotonic_now(),
-                     facts(*record, handed ? &*handed : nullptr, nullptr),
-                     {{process_under(record->tgid), record->fd}}});
-  }
-}
-
-// Records whose file was in no table: closed by exec, exit, another process, or while another
-// thread was inside a call.
-void BpfCollector::State::reap_unseen(Instant began) {
-  for (auto entry = known.begin(); entry != known.end();) {
-    if (entry->second.scan == scans) {
-      ++entry;
-      continue;
-    }
-    kernel.reap(entry->first, entry->second.generation, began);
-    entry = known.erase(entry);
-  }
-  // Opened and gone again between two scans without a close that was seen: more records than files.
-  const uint64_t made = kernel.counter(UC_CREATED), gone = kernel.counter(UC_DELETED);
-  if (made - gone <= known.size()) return;
-  std::vector<std::pair<uint64_t, uint64_t>> strays;
-  kernel.each_record([&](const uc_record& record, const uc_handed*) {
-    if (!known.contains(record.file) && static_cast<int64_t>(record.generation) < last_scan.ns) {
-      strays.emplace_back(record.file, record.generation);
-    }
-  });
-  for (const auto& [file, generation] : strays) kernel.reap(file, generation, began);
-}
-
-// What ended processes had open: the kernel closed it without a system call, so the records still
-// stand, and tell what was open at the end. All others are gone where nobody is left.
-void BpfCollector::State::tell_the_dead(RecordSink& sink) {
-  const Instant now = monotonic_now();
-  ended = targets.empty();
-  std::vector<std::pair<uint64_t, uint64_t>> gone;
-  kernel.each_record([&](const uc_record& record, const uc_handed* handed) {
-    const auto seen = known.find(record.file);
-    if (seen != known.end() && seen->second.scan == scans) return;
-    const auto* held = left.of(record.file, record.generation);
-    if (held == nullptr) {
-      gone.emplace_back(record.file, record.generation);
-      return;
-    }
-    stacks.keep(record, handed);
-    sink.accept(Seen{now, facts(record, handed, nullptr), *held});
-  });
-  for (const auto& [file, generation] : gone) {
-    if (ended) kernel.reap(file, generation, now);
-  }
-}
-
-void BpfCollector::State::note_unused(const uc_record& record) {
-  const uint64_t used = std::max({record.generation, record.last_send, record.last_receive});
-  if (static_cast<int64_t>(used) > last_scan.ns) return;
-  watch.unused(record.opened.site);
-  if (record.requests[0].site != record.opened.site) watch.unused(record.requests[0].site);
-}
-
-Status BpfCollector::State::scan_target(const ProcessId& target, RecordSink& sink,
-                                        std::unordered_map<uint64_t, Seen>& shared) {
-  const auto tgid = static_cast<uint32_t>(target.pid);
-  const bool first = scanned_once.insert(tgid).second;
-  if (first) older.learn(target);
-  uint64_t rows = 0, of_threads = 0;
-  const auto done = kernel.scan(
-      tgid, first, [&](const uc_row& row, const uc_record& record, const uc_handed* handed) {
-        Known& entry = known[record.file];
-        // Threads that outlive the first one show their table once each.
-        if (row.thread != 0 && row.references <= 1 && entry.scan == scans) return;
-        stacks.keep(record, handed);
-        note_unused(record);
-        entry = {record.generation, scans};
-        const Descriptor descriptor{target, static_cast<int>(row.fd)};
-        if (record.kind == UC_OTHER && others.size() < kMostOthers) others.push_back(descriptor);
-        if (auto other = shared.find(record.file); other != shared.end()) {
-          auto& all = other->second.descriptors;
-          if (row.thread != 0 && std::find(all.begin(), all.end(), descriptor) != all.end()) return;
-          all.push_back(descriptor);
-          ++(row.thread != 0 ? of_threads : rows);
-          return;
-        }
-        ++(row.thread != 0 ? of_threads : rows);
-        Seen seen{monotonic_now(), facts(record, handed, &row), {descriptor}};
-        if (row.references <= 1) {
-          sink.accept(seen);
-        } else {
-          shared.emplace(record.file, std::move(seen));
-        }
-      });
-  if (!done && done.error().kind != ErrorKind::kGone) return done.error();
-  last.descriptors += rows + of_threads;
-  last.unplaced += kernel.unplaced();
-  if (auto limit = proc.nofile(target)) {
-    last.drift += static_cast<int64_t>(limit->used) - static_cast<int64_t>(rows);
-    sink.accept(LimitSeen{monotonic_now(), *std::move(limit)});
-  }
-  return {};
-}
-
-// The table of stacks is emptied of what was copied when three quarters of it are taken.
-void BpfCollector::State::make_room_for_stacks() {
-  const uint64_t held = kernel.counter(UC_STACKS_MADE) - stacks_dropped;
-  if (held * 4 <= uint64_t{settings.most_stacks} * 3) return;
-  stacks_dropped += kernel.drop_copied([&](uint64_t id) { return stacks.find(id) != nullptr; });
-}
-
-Status BpfCollector::scan(RecordSink& sink) {
-  State& state = *x_state;
-  if (state.ended) return {};
-  const auto handle = [&](std::span<const std::byte> bytes) { state.on_event(bytes, sink); };
-  state.kernel.drain(handle);
-  const Instant began = monotonic_now();
-  ++state.scans;
-  sink.accept(ScanBegin{began});
-  std::unordered_map<uint64_t, Seen> shared;
-  state.others.clear();
-  const BpfCoverage before = std::exchange(state.last, {});
-  // By index: following a child makes the list longer.
-  for (size_t i = 0; i < state.targets.size(); ++i) {
-    if (auto done = state.scan_target(ProcessId(state.targets[i]), sink, shared); !done)
-      return done;
-  }
-  for (auto& [file, seen] : shared) sink.accept(seen);
-  state.kernel.drain(handle);  // closes that happened while the tables were read
-  state.tell_ended(sink, monotonic_now());
-  for (const ProcessId& target : state.targets) state.probes.arm(target, state.proc);
-  // An exit closes one descriptor after the other, without calls: what is gone then was open at the
-  // end.
-  const bool ending =
-      std::any_of(state.targets.begin(), state.targets.end(),
-                  [&](const ProcessId& target) { return state.proc.ending(target); });
-  if (state.targets.empty() || ending) {
-    state.last = before;
-    state.tell_the_dead(sink);
-  }
-  if (!state.ended && !ending) state.tell_in_transit(sink, began);
-  state.tell_failures(sink);
-  const Instant now = monotonic_now();
-  state.tell_losses(sink, now);
-  sink.accept(ScanEnd{now, state.kernel.counter(UC_OPENED), state.kernel.counter(UC_DELETED)});
-  if (!state.ended && !ending) {
-    state.reap_unseen(began);
-    state.left.forget_before(began);
-  }
-  state.make_room_for_stacks();
-  for (const auto& change : state.watch.end_scan())
-    state.kernel.watch_site(change.site, change.watched ? Watch::kYes : Watch::kNo);
-  state.last_scan = now;
-  return {};
 }
 
 bool BpfCollector::ended() const { return x_state->ended; }

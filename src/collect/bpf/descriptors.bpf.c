@@ -8,6 +8,7 @@
 //
 // It cannot see: opens of 32-bit programs and of accepts by io_uring that answer more than once (the iterator finds them,
 // without a stack), and closes by io_uring, exec and exit (likewise).
+#include "collect/bpf/copies.bpf.h"
 #include "collect/bpf/handouts.bpf.h"
 #include "collect/bpf/processes.bpf.h"
 #include "collect/bpf/states.bpf.h"
@@ -100,6 +101,7 @@ static __always_inline void duplicated(__u32 fd, struct uc_use *how, bool from_e
     return;
   }
   record->duplicated = *how;
+  keep_copy(fd, record, how, UC_COPY_DUPLICATED);
 }
 
 struct syscall_exit {
@@ -174,6 +176,13 @@ int on_open_exit(struct syscall_exit *ctx) {
   } else {
     opened(ret, &how, nr == NR_ACCEPT || nr == NR_ACCEPT4 ? UC_ROLE_SERVER : 0);
   }
+  return 0;
+}
+
+SEC("tracepoint")
+int on_recvmsg_exit(struct syscall_exit *ctx) {
+  struct uc_target *target = target_of_current();
+  if (target && ctx->ret >= 0) receive_copies(registers()->si, target);
   return 0;
 }
 

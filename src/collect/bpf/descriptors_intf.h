@@ -49,6 +49,7 @@ enum uc_record_flags {
       4,  // the opener itself made the first request, and that tenure still lasts
   UC_EVER_USED = 8,
   UC_HANDED = 16,  // `handed` may hold more of it
+  UC_COPIED = 32,  // `copies` may hold some of its numbers
 };
 
 struct uc_use {
@@ -73,6 +74,14 @@ struct uc_handed {
   __u64 generation;                     // of its record
   struct uc_use borrowed[UC_REQUESTS];  // last hand-outs with different stacks
   struct uc_use returned;               // last hand-back
+};
+
+// Who made a further number of a file. Value of `copies`, keyed by process and number.
+enum uc_copy_how { UC_COPY_DUPLICATED, UC_COPY_RECEIVED };
+struct uc_copy {
+  __u64 generation;  // of the file's record; 0: it had none yet
+  __u64 how;
+  struct uc_use made;
 };
 
 // One connection: one struct file of the kernel. Value of `objects`, keyed by the file's address.

@@ -16,8 +16,9 @@ class EndedTables {
  public:
   // `process`: whose table it was.
   void note(const uc_event_left& event, const ProcessId& process);
-  // The numbers under which the last process that ended with this file had it; nullptr: none did.
-  const std::vector<Descriptor>* of(uint64_t file, uint64_t generation) const;
+  // The numbers under which a process that ended with this file had it: the one that opened it, if
+  // that did, else the last; nullptr: none did.
+  const std::vector<Descriptor>* of(uint64_t file, uint64_t generation, uint32_t opener) const;
   // What ended before a scan began has been told of by it.
   void forget_before(Instant scan_began);
 
@@ -25,7 +26,7 @@ class EndedTables {
   struct Left {
     uint64_t generation = 0;
     Instant at;
-    std::vector<Descriptor> descriptors;
+    std::vector<std::vector<Descriptor>> processes;  // in the order of their ends
   };
   std::unordered_map<uint64_t, Left> x_files;  // by their address
 };

@@ -173,6 +173,7 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   }
   const std::array others = {
       std::pair{skeleton->progs.on_connect_exit, "sys_exit_connect"},
+      std::pair{skeleton->progs.on_recvmsg_exit, "sys_exit_recvmsg"},
       std::pair{skeleton->progs.on_close_enter, "sys_enter_close"},
       std::pair{skeleton->progs.on_dup_enter, "sys_enter_dup2"},
       std::pair{skeleton->progs.on_dup_enter, "sys_enter_dup3"},
@@ -180,6 +181,7 @@ Result<KernelSide> KernelSide::load(const KernelSideSettings& settings) {
   };
   for (const auto& [program, tracepoint] : others) {
     const bool optional = std::strcmp(tracepoint, "sys_exit_close_range") == 0 ||
+                          std::strcmp(tracepoint, "sys_exit_recvmsg") == 0 ||
                           std::strcmp(tracepoint, "sys_enter_dup2") == 0;
     if (auto done = state->attach(program, tracepoint, !optional); !done) return done.error();
   }
@@ -416,6 +418,14 @@ std::optional<uc_handed> KernelSide::handed(const uc_record& record) const {
                                          sizeof record.file, &handed, sizeof handed, 0) == 0 &&
                     handed.generation == record.generation;
   return told ? std::optional(handed) : std::nullopt;
+}
+
+std::optional<uc_copy> KernelSide::copy(uint32_t tgid, uint32_t fd) const {
+  const uint64_t key = uint64_t{tgid} << 32 | fd;
+  uc_copy copy;
+  const bool made = bpf_map__lookup_elem(x_state->skeleton->maps.copies, &key, sizeof key, &copy,
+                                         sizeof copy, 0) == 0;
+  return made ? std::optional(copy) : std::nullopt;
 }
 
 void KernelSide::each_record(

@@ -88,6 +88,9 @@ class KernelSide {
   std::optional<uc_record> record(uint64_t file) const;
   // What probed functions told of it.
   std::optional<uc_handed> handed(const uc_record& record) const;
+  // Who made that number last as a further one of a file, which it may be no longer; nullopt:
+  // nobody was seen.
+  std::optional<uc_copy> copy(uint32_t tgid, uint32_t fd) const;
   // Every record in the table; with what probed functions told of it, or null.
   void each_record(const std::function<void(const uc_record&, const uc_handed*)>& record) const;
   // Takes out the record of `file` if it is still that generation and did not change hands since

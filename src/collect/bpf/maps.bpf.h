@@ -26,6 +26,14 @@ struct {
   __type(value, struct uc_handed);
 } handed SEC(".maps");
 
+// The oldest give way: a number that was closed is not taken out.
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 16384);
+  __type(key, __u64);
+  __type(value, struct uc_copy);
+} copies SEC(".maps");
+
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 4096);
