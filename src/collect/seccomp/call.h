@@ -47,6 +47,7 @@ struct Call {
   std::optional<std::vector<int>> closing;  // of exec: the numbers that it closes; nullopt: unknown
   uint64_t goroutine = 0;               // 0: not one, or not known
   bool stack_left_out = false;
+  bool new_code = false;  // its process calls from code that it had not called from before
   StackCopy stack;
 };
 

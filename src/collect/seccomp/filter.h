@@ -41,6 +41,7 @@ enum class CallKind : uint8_t {
   kWatches,   // fd: it is added to an epoll
   kCopies,    // dup and its kin: fd; gives a descriptor
   kSends,     // fd
+  kReceives,  // fd: recvmsg, which may give descriptors
   kCloses,    // fd
   kClears,    // a range of descriptors goes: close_range
   kParts,     // the thread may get a table of its own: unshare

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -28,6 +29,14 @@ class Numbers {
   // Takes note of a call that is about to happen; `third` is its third argument. Answers what it
   // shows to have been given: calls of kind kGave, with the thread and the moment of the opening.
   std::vector<Call> note(const Call& call, uint64_t third);
+  // The process whose opening is the last call, where its number can be told and was not yet; 0:
+  // none.
+  uint32_t unsettled() const { return x_unsettled; }
+  // Of that opening: the call of kind kGave that would tell of its first number, but for what that
+  // is open on; nullopt: it cannot be told, or is one of two.
+  std::optional<Call> expected_of_last() const;
+  // What it has given by now, as note() answers it; empty: nothing yet.
+  std::vector<Call> look_again();
 
  private:
   struct Opening {
@@ -40,9 +49,11 @@ class Numbers {
     std::vector<Opening> under_way;
     std::unordered_map<uint32_t, int> closing;  // by thread
     std::unordered_set<uint32_t> accepting;     // threads
+    std::unordered_set<uint32_t> receiving;     // descriptors, maybe
   };
 
   bool settle(const Call& call, const Opening& opening, std::vector<Call>& given) const;
+  bool ends_soon(const Call& call, const Opening& opening, std::vector<Call>& given) const;
   bool settle_others(const Call& call, bool opens, Table& table, std::vector<Call>& given) const;
   int lowest_free(uint32_t process, Table& table, int from) const;
   std::array<int, 2> expected(const Call& call, uint64_t third, Table& table) const;
@@ -51,6 +62,7 @@ class Numbers {
   Busy x_busy;
   ToldCalls x_told;
   std::unordered_map<uint32_t, Table> x_tables;
+  uint32_t x_unsettled = 0;
 };
 
 }  // namespace unclosed

@@ -46,10 +46,24 @@ class Table {
     return {true, false, 0, found->second, {}};
   }
 
+  bool is_busy(uint32_t thread) {
+    if (thread != ends_at_look.first || --ends_at_look.second > 0) return busy.contains(thread);
+    busy.erase(thread);
+    open[lowest()] = Kind::kFile;
+    ends_at_look = {};
+    return false;
+  }
+  int lowest() const {
+    int fd = 3;
+    while (open.contains(fd)) ++fd;
+    return fd;
+  }
+
   std::map<int, Kind> open;
   std::set<uint32_t> busy;
+  std::pair<uint32_t, int> ends_at_look;  // which of the busy ends, at which look at it
   Numbers numbers{[this](uint32_t, int fd) { return look(fd); },
-                  [this](uint32_t thread) { return busy.contains(thread); }, ToldCalls::kAll};
+                  [this](uint32_t thread) { return is_busy(thread); }, ToldCalls::kAll};
 
  private:
   int64_t x_moment = 0;
@@ -106,6 +120,38 @@ TEST(Numbers, of_two_that_open_at_once_neither_is_known) {
   table.open[3] = table.open[4] = Kind::kFile;
   EXPECT_EQ(table.ends(1), Given{});
   EXPECT_EQ(table.ends(2), Given{});
+}
+
+TEST(Numbers, one_that_ends_a_moment_later_is_waited_for) {
+  Table table;
+  table.busy = {1};
+  table.ends_at_look = {1, 3};
+  table.opens(1);
+  EXPECT_EQ(table.opens(2), (Given{{3, 1}}));
+  table.open[4] = Kind::kFile;
+  EXPECT_EQ(table.ends(2), (Given{{4, 2}}));
+}
+
+TEST(Numbers, what_the_last_opening_gave_is_told_without_another_call) {
+  Table table;
+  table.opens(1);
+  ASSERT_NE(table.numbers.unsettled(), 0U);
+  EXPECT_TRUE(table.numbers.look_again().empty());
+  table.open[3] = Kind::kFile;
+  const auto given = table.numbers.look_again();
+  ASSERT_EQ(given.size(), 1U);
+  EXPECT_EQ(given[0].fd, 3);
+  EXPECT_EQ(table.numbers.unsettled(), 0U);
+  EXPECT_EQ(table.ends(1), Given{});
+}
+
+TEST(Numbers, while_a_message_may_bring_descriptors_no_number_is_sure) {
+  Table table;
+  table.busy = {2};
+  table.call(CallKind::kReceives, __NR_recvmsg, 2, 9);
+  table.opens(1);
+  table.open[3] = Kind::kFile;
+  EXPECT_EQ(table.ends(1), Given{});
 }
 
 TEST(Numbers, one_that_has_opened_before_another_begins_is_known) {

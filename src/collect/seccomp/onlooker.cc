@@ -196,6 +196,29 @@ size_t Onlooker::copy(uint32_t process, uint64_t from, std::span<uint8_t> into) 
   return read_memory(process, from, into.data(), into.size());
 }
 
+bool Onlooker::meets_new_code(uint32_t process, uint64_t pc) {
+  const auto known = x_code.find(process);
+  const auto holds = [pc](const auto& range) { return pc >= range.first && pc < range.second; };
+  if (known != x_code.end() && std::any_of(known->second.begin(), known->second.end(), holds)) {
+    return false;
+  }
+  const auto identity = ProcFs().identify(static_cast<pid_t>(process));
+  const auto mappings = identity ? ProcFs().mappings(*identity) : identity.error();
+  if (!mappings) return false;
+  if (x_code.size() >= kMostProcesses) x_code.clear();
+  auto& ranges = x_code[process] = {};
+  for (const Mapping& mapping : *mappings) {
+    if (mapping.executable) ranges.emplace_back(mapping.start, mapping.end);
+  }
+  return true;
+}
+
+bool Onlooker::takes_descriptors(uint32_t process, uint64_t at) const {
+  msghdr message{};
+  return read_memory(process, at, &message, sizeof message) == sizeof message &&
+         message.msg_controllen >= CMSG_LEN(sizeof(int));
+}
+
 void Onlooker::read_path(uint64_t at, Call& call) const {
   std::array<char, 512> bytes;
   const size_t got = read_memory(call.process, at, bytes.data(), bytes.size());

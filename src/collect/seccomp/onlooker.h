@@ -11,6 +11,7 @@
 #include <span>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
@@ -42,6 +43,12 @@ class Onlooker {
   // Copies of its memory as much as is there; answers how much that is.
   size_t copy(uint32_t process, uint64_t from, std::span<uint8_t> into) const;
   // The path that an open is given.
+  // Whether the process was not seen at this code yet, as far as it is mapped: its first call, the
+  // first of its libraries.
+  bool meets_new_code(uint32_t process, uint64_t pc);
+  void forget_code(uint32_t process) { x_code.erase(process); }
+  // Whether the message at `at`, of recvmsg, has room for descriptors.
+  bool takes_descriptors(uint32_t process, uint64_t at) const;
   void read_path(uint64_t at, Call& call) const;
   // The address that connect is given, into the call's peer.
   void read_address(uint64_t at, uint64_t size, Call& call) const;
@@ -61,6 +68,8 @@ class Onlooker {
     Instant checked;
   };
   std::unordered_map<uint32_t, Table> x_tables;  // by process
+  // Executable mappings as of the last call from code that was new; by process.
+  std::unordered_map<uint32_t, std::vector<std::pair<uint64_t, uint64_t>>> x_code;
   std::unordered_set<uint32_t> x_apart;       // threads that may have a table of their own
   uint32_t x_listening = 0;                   // the process whose listener was asked for last
   int x_listener_fd = -1;

@@ -5,13 +5,21 @@
 
 #include <algorithm>
 #include <climits>
+#include <functional>
+#include <utility>
 
 namespace unclosed {
 // Between the look at the tables and the ledger: adds what the calls told.
 class SeccompCollector::Merger : public RecordSink {
  public:
-  Merger(Tracker& tracker, Ended& ended, const ProcFs& proc, RecordSink& sink)
-      : x_tracker(tracker), x_ended(ended), x_proc(proc), x_sink(sink) {
+  // `take_in`: takes in what was called up to now.
+  Merger(Tracker& tracker, Ended& ended, const ProcFs& proc, RecordSink& sink,
+         std::function<void()> take_in)
+      : x_tracker(tracker),
+        x_ended(ended),
+        x_proc(proc),
+        x_sink(sink),
+        x_take_in(std::move(take_in)) {
     ++x_ended.look;
   }
 
@@ -22,7 +30,11 @@ class SeccompCollector::Merger : public RecordSink {
                       x_proc.started(process->info.id));
     }
     if (const auto* gone = std::get_if<ProcessGone>(&record)) {
-      if (x_ended.looked_at.erase(gone->id) == 0) ++x_ended.unseen;
+      const bool looked_at = x_ended.looked_at.erase(gone->id) > 0;
+      if (!looked_at) {
+        ++x_ended.unseen;
+        x_take_in();  // its last calls may have come since the look began
+      }
       for (const auto& [facts, place] : x_tracker.left_by(gone->id)) {
         x_sink.accept(Seen{gone->at, facts, {place}});
       }
@@ -30,6 +42,9 @@ class SeccompCollector::Merger : public RecordSink {
       constexpr size_t kMostEnded = 4096;
       if (x_ended.at.size() >= kMostEnded) x_ended.at.clear();
       x_ended.at[gone->id] = x_ended.look;
+      const bool known = looked_at || x_tracker.told_of_every_close();
+      const bool other = x_ended.executed.erase(gone->id) > 0;
+      return x_sink.accept(ProcessGone{gone->at, gone->id, known, other});
     }
     if (const auto* seen = std::get_if<Seen>(&record)) {
       if (x_ended.with_child.contains(seen->facts.id)) return;
@@ -49,6 +64,7 @@ class SeccompCollector::Merger : public RecordSink {
       ScanEnd whole = *end;
       whole.opened_total = x_tracker.opened();
       whole.closed_total += x_tracker.closed_unseen() + x_ended.with_child.size();
+      whole.closed_total -= std::min(whole.closed_total, x_tracker.copies_gone());
       return x_sink.accept(whole);
     }
     x_sink.accept(record);
@@ -71,6 +87,7 @@ class SeccompCollector::Merger : public RecordSink {
   Ended& x_ended;
   const ProcFs& x_proc;
   RecordSink& x_sink;
+  std::function<void()> x_take_in;
   Instant x_began;
 };
 
@@ -95,6 +112,7 @@ Result<SeccompCollector> SeccompCollector::start(Confined confined,
 
 Status SeccompCollector::add_before_exec(const ProcessId& process) {
   if (auto added = x_polling.add_before_exec(process); !added) return added;
+  x_processes.emplace(static_cast<uint32_t>(process.pid), process);
   for (const ListedDescriptor& one : x_polling.inherited()) {
     x_tracker.was_given({process, one.fd}, one.socket ? one.inode : 0);
   }
@@ -134,6 +152,7 @@ void SeccompCollector::take_in(RecordSink& sink) {
       x_ended.looked_at.insert(*process);
     }
     if (call.kind == CallKind::kExecutes) {
+      x_ended.executed.insert(*process);
       x_unwinder.forget(*process);
       x_goroutines_told.erase(call.process);
       if (call.closing) {
@@ -148,6 +167,7 @@ void SeccompCollector::take_in(RecordSink& sink) {
                                static_cast<int>(std::min<uint64_t>(call.arguments[1], INT32_MAX)));
       continue;
     }
+    if (call.new_code) x_unwinder.forget(*process);
     TracedCall traced;
     traced.process = *process;
     traced.use = {keep(*process, call), call.at, {call.thread, call.goroutine}};
@@ -175,12 +195,16 @@ void SeccompCollector::poll(RecordSink& sink, Duration wait) {
 }
 
 Status SeccompCollector::scan(RecordSink& sink) {
+  std::vector<uint32_t> gone;  // by now, so that all their calls are taken in here
+  for (const auto& [pid, process] : x_processes) {
+    if (!x_proc.alive(process)) gone.push_back(pid);
+  }
   take_in(sink);
-  Merger merger(x_tracker, x_ended, x_proc, sink);
+  Merger merger(x_tracker, x_ended, x_proc, sink, [&] { take_in(sink); });
   x_last_look = monotonic_now();
   x_goroutines_told.clear();  // again, should the supervisor have forgotten
   const Status scanned = x_polling.scan(merger);
-  std::erase_if(x_processes, [&](const auto& entry) { return !x_proc.alive(entry.second); });
+  for (const uint32_t pid : gone) x_processes.erase(pid);
   return scanned;
 }
 

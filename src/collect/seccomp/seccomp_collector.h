@@ -4,6 +4,7 @@
 // what 32-bit programs and io_uring do. One thread at a time.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -43,7 +44,9 @@ class SeccompCollector {
   uint64_t descriptors() const { return x_polling.descriptors(); }
   uint64_t opened() const { return x_tracker.opened(); }
   uint64_t closed() const {
-    return x_polling.closed() + x_tracker.closed_unseen() + x_ended.with_child.size();
+    const uint64_t copies = x_tracker.copies_gone();
+    const uint64_t all = x_polling.closed() + x_tracker.closed_unseen() + x_ended.with_child.size();
+    return all - std::min(all, copies);
   }
   SupervisorCounts counts() const { return x_supervisor.counts(); }
   // What could not be seen, in sentences.
@@ -57,6 +60,7 @@ class SeccompCollector {
     // Connections that ended with a child, whose opener lives on; the looks may show them a while.
     std::unordered_set<ConnectionId, ConnectionIdHash> with_child;
     std::set<ProcessId> looked_at;  // those that are about to end
+    std::set<ProcessId> executed;   // that were about to run another program
     uint64_t look = 0, unseen = 0;
   };
   SeccompCollector(Supervisor supervisor, ToldCalls told, CodeSource& code, const ProcFs& proc);

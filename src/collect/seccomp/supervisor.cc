@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/close_range.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -28,6 +29,8 @@ namespace unclosed {
 namespace {
 
 constexpr size_t kMostCalls = 65536;
+// So often a number is looked for that the call just let go is about to give.
+constexpr int kTries = 32, kTriesReleased = 512;
 // A stack costs little more than asking for the time of it: so many share one measurement.
 constexpr uint64_t kStacksAMeasurement = 16;
 
@@ -56,6 +59,7 @@ bool names_descriptor(CallKind kind) {
     case CallKind::kWatches:
     case CallKind::kCopies:
     case CallKind::kSends:
+    case CallKind::kReceives:
     case CallKind::kCloses:
       return true;
     case CallKind::kOpens:
@@ -85,12 +89,16 @@ struct Supervisor::State {
   struct Held {
     uint32_t process = 0;
     bool ends = false, collected = false;
+    std::optional<Call> gives;  // as kGave tells it, where it is known which number that will be
   };
   mutable std::mutex mutex;  // of what follows, up to `held`
   std::condition_variable changed;
   CallBatch batch;
   SupervisorCounts counts;
+  Instant collected_at;
   std::array<Held, SharedPage::kMostHeld> held;  // as the page has it
+
+  Onlooker releaser;  // of whoever lets held calls go, alone
 
   // Of the supervisor's thread alone.
   double balance = 0;  // of the budget, in seconds
@@ -105,6 +113,8 @@ struct Supervisor::State {
   void take_stack(Call& call);
   void keep(Call&& call);
   void keep_given(std::vector<Call>&& given);
+  void settle_last();
+  void settle_released(const Call& opening);
   bool any_held() const;
   bool must_wait(const Call& call);
   bool hold(const Call& call, uint64_t id);
@@ -181,7 +191,10 @@ bool Supervisor::State::any_held() const {
 // Before it goes on, its descriptors or its mappings are wanted, which are there no longer behind
 // this call.
 bool Supervisor::State::must_wait(const Call& call) {
+  constexpr Duration kSoon = std::chrono::seconds(1);  // while we judge it would wait
   if (call.kind == CallKind::kEnds) return true;
+  // A fault may end it at once: who it is and what it runs is known then, if it was looked at here.
+  if (call.new_code) return call.at - collected_at < kSoon;
   if (call.kind == CallKind::kSignals) {
     const auto target = static_cast<int32_t>(call.arguments[0]);
     if (call.number == __NR_kill && target <= 0) return true;  // a group of processes
@@ -200,7 +213,8 @@ bool Supervisor::State::hold(const Call& call, uint64_t id) {
   const auto free =
       std::find_if(held.begin(), held.end(), [](const Held& one) { return one.process == 0; });
   if (free == held.end()) return false;
-  *free = {call.process, call.kind != CallKind::kExecutes, false};
+  const bool ends = call.kind == CallKind::kEnds || call.kind == CallKind::kSignals;
+  *free = {call.process, ends, false, call.new_code ? numbers->expected_of_last() : std::nullopt};
   page->held[static_cast<size_t>(free - held.begin())] = id;
   return true;
 }
@@ -227,6 +241,11 @@ void Supervisor::State::look(const seccomp_notif& told) {
     if (looks) call.on = onlooker.open_on(call.process, call.fd);
     wanted = looks ? call.on.known && (call.kind != CallKind::kSends || call.on.socket) : wanted;
   }
+  if (call.kind == CallKind::kReceives &&
+      !(wanted && onlooker.takes_descriptors(call.process, call.arguments[1]))) {
+    call.kind = CallKind::kSends;  // it names a descriptor, and no more
+    wanted = false;
+  }
   std::vector<Call> given;
   if (call.process != 0 && !apart) given = numbers->note(call, told.data.args[2]);
   if (wanted && (call.number == __NR_openat || call.number == __NR_openat2)) {
@@ -248,6 +267,11 @@ void Supervisor::State::look(const seccomp_notif& told) {
                          call.kind == CallKind::kNames;
   const std::lock_guard lock(mutex);  // the stack goes into the batch
   if (wanted && !ends && !stackless) take_stack(call);
+  if (call.kind == CallKind::kExecutes || call.kind == CallKind::kEnds) {
+    onlooker.forget_code(call.process);
+  }
+  call.new_code = !call.stack.bytes.empty() &&
+                  onlooker.meets_new_code(call.process, call.stack.pc);
   if (wanted && must_wait(call) && hold(call, told.id)) {
     keep_given(std::move(given));
     keep(std::move(call));
@@ -259,6 +283,38 @@ void Supervisor::State::look(const seccomp_notif& told) {
   if (!let_go(listener.get(), told.id)) return;
   keep_given(std::move(given));
   if (wanted && !ends) keep(std::move(call));
+}
+
+// A fault may end a process before its next call, which else shows what its last opening gave: so
+// that is looked for at once, while nobody calls.
+void Supervisor::State::settle_last() {
+  if (settings.told == ToldCalls::kOfGo) return;
+  for (int i = 0; i < kTries && numbers->unsettled() != 0; ++i) {
+    pollfd next{listener.get(), POLLIN, 0};
+    if (::poll(&next, 1, 0) != 0) return;  // that call tells it as well, or nobody is left
+    auto given = numbers->look_again();
+    if (!given.empty()) {
+      const std::lock_guard lock(mutex);
+      return keep_given(std::move(given));
+    }
+    if (i % 2 == 1) std::this_thread::yield();  // the caller may be waiting for this CPU
+  }
+}
+
+// The same of an opening that was held: by whoever lets it go, since nobody is sooner.
+void Supervisor::State::settle_released(const Call& opening) {
+  for (int i = 0; i < kTriesReleased; ++i) {
+    const OpenOn on = releaser.open_on(opening.process, opening.fd);
+    if (!on.known) {
+      if (i % 2 == 1) std::this_thread::yield();  // it may be waiting for this CPU
+      continue;
+    }
+    Call gave = opening;
+    gave.on = on;
+    const std::lock_guard lock(mutex);
+    if (batch.calls.size() < kMostCalls) batch.calls.push_back(std::move(gave));
+    return;
+  }
 }
 
 void Supervisor::State::serve() {
@@ -274,6 +330,7 @@ void Supervisor::State::serve() {
     }
     look(page->call);
     ++page->answered;
+    settle_last();
   }
   stopped = true;
 }
@@ -299,6 +356,7 @@ Result<Supervisor> Supervisor::start(Fd listener, const SupervisorSettings& sett
   state->life = *std::move(life);
   state->listener = std::move(listener);
   state->settings = settings;
+  state->collected_at = monotonic_now();  // somebody will, soon
   State* const self = state.get();
   state->numbers.emplace(
       [self](uint32_t process, int fd) { return self->onlooker.open_on(process, fd); },
@@ -320,6 +378,7 @@ void Supervisor::collect(CallBatch& batch) {
   batch.clear();
   const std::lock_guard lock(x_state->mutex);
   std::swap(x_state->batch, batch);
+  x_state->collected_at = monotonic_now();
   for (auto& one : x_state->held) one.collected = one.process != 0;
 }
 
@@ -346,12 +405,17 @@ uint32_t Supervisor::ending() const {
 }
 
 void Supervisor::let_held_go() {
-  const std::lock_guard lock(x_state->mutex);
-  for (size_t i = 0; i < x_state->held.size(); ++i) {
-    if (!x_state->held[i].collected) continue;
-    x_state->held[i] = {};
-    let_go(x_state->listener.get(), x_state->page->held[i].exchange(0));
+  std::vector<Call> openings;
+  {
+    const std::lock_guard lock(x_state->mutex);
+    for (size_t i = 0; i < x_state->held.size(); ++i) {
+      if (!x_state->held[i].collected) continue;
+      if (x_state->held[i].gives) openings.push_back(*std::move(x_state->held[i].gives));
+      x_state->held[i] = {};
+      let_go(x_state->listener.get(), x_state->page->held[i].exchange(0));
+    }
   }
+  for (const Call& opening : openings) x_state->settle_released(opening);
 }
 
 Supervisor::Supervisor(std::unique_ptr<State> state) : x_state(std::move(state)) {}

@@ -20,7 +20,11 @@ bool gives_socket(int number) {
 bool gives_two(int number) {
   return number == __NR_pipe || number == __NR_pipe2 || number == __NR_socketpair;
 }
-uint32_t numbers_of(int number) { return gives_two(number) ? 2 : 1; }
+bool receives(int number) { return number == __NR_recvmsg; }
+uint32_t numbers_of(int number) {
+  constexpr uint32_t kMostReceived = 253;  // SCM_MAX_FD, include/net/scm.h
+  return gives_two(number) ? 2 : receives(number) ? kMostReceived : 1;
+}
 bool accepts(int number) { return number == __NR_accept || number == __NR_accept4; }
 bool copies(int number) {
   return number == __NR_dup || number == __NR_dup2 || number == __NR_dup3 || number == __NR_fcntl;
@@ -73,6 +77,7 @@ std::string_view file_name(std::string_view path) { return path.substr(path.rfin
 
 // Whether an opening can have given what is seen.
 bool Tracker::fits(const Opening& opening, Kind kind, Role role, const std::string& name) {
+  if (receives(opening.number)) return false;  // whatever it is: where nothing else fits
   if (copies(opening.number)) {
     return !is_socket(kind) && kind == opening.kind && (name.empty() || name == opening.path);
   }
@@ -106,7 +111,9 @@ void Tracker::tell_opening(Story& story, const Opening& opening) {
   }
   story.opening_known = true;
   facts.opener = opening.first_opener.value_or(opening.parent.value_or(opening.process));
-  facts.opened = opening.first.value_or(opening.use);
+  facts.opened = opening.use;
+  facts.copied_from = opening.first;
+  if (receives(opening.number)) facts.copied_from = Use{};  // opened by whoever sent it
   facts.before_attach = false;
   if (accepts(opening.number)) {
     story.accepted = true;
@@ -118,7 +125,7 @@ void Tracker::tell_opening(Story& story, const Opening& opening) {
     } else if (!story.looked_at) {
       facts.kind = Kind::kTcp;
     }
-  } else if (!story.looked_at && !copies(opening.number)) {
+  } else if (!story.looked_at && !copies(opening.number) && !receives(opening.number)) {
     facts.kind = kind_given(opening.number, opening.arguments);
   }
 }
@@ -222,7 +229,7 @@ std::optional<Tracker::Opening> Tracker::opening_for(const TracedCall& traced) {
     if (const auto added = numbered(place, could, traced.use.at)) return added;
   }
   if (const auto own = own_opening(traced.process, traced.call.thread, could)) return own;
-  return only_one(traced.process, could);
+  return only_one_or_received(traced.process, could);
 }
 
 std::optional<Tracker::Opening> Tracker::opening_for(const ConnectionFacts& facts,
@@ -234,7 +241,21 @@ std::optional<Tracker::Opening> Tracker::opening_for(const ConnectionFacts& fact
   if (const auto added = numbered(place, could, began)) return added;
   // Standard streams are inherited, whatever they are open on.
   if (!is_socket(facts.kind) && place.fd <= STDERR_FILENO) return std::nullopt;
-  return only_one(place.process, could);
+  return only_one_or_received(place.process, could);
+}
+
+// What nothing that was opened can have given, a message has brought.
+template <class Could>
+std::optional<Tracker::Opening> Tracker::only_one_or_received(const ProcessId& process,
+                                                              Could could) {
+  bool any = false;
+  const auto opened = only_one(process, [&](const Opening& opening) {
+    const bool may = could(opening);
+    any = any || may;
+    return may;
+  });
+  if (any) return opened;
+  return only_one(process, [](const Opening& opening) { return receives(opening.number); });
 }
 
 template <class Could>
@@ -318,7 +339,7 @@ void Tracker::note_given(const TracedCall& traced) {
   const bool fresh = known == x_stories.end();
   Story& story = fresh ? begin_story(key, traced) : known->second;
   if (!story.opening_known) tell_opening(story, opening);
-  if (fresh) ++x_opened;
+  if (fresh && !story.facts.copied_from) ++x_opened;
 }
 
 Tracker::Story& Tracker::story_of(const TracedCall& traced) {
@@ -334,7 +355,7 @@ Tracker::Story& Tracker::story_of(const TracedCall& traced) {
   Story& story = begin_story(key, traced);
   if (const auto opening = opening_for(traced)) tell_opening(story, *opening);
   note_accept(story, {});
-  if (!story.inherited) ++x_opened;
+  if (!story.inherited && !story.facts.copied_from) ++x_opened;
   return story;
 }
 
@@ -379,7 +400,9 @@ void Tracker::note(const TracedCall& traced) {
     story.closed.reset();
     story.named_at = call.at;
     if (call.kind == CallKind::kSends) note_send(story, traced);
-    if (call.kind == CallKind::kCopies) story.facts.duplicated = traced.use;
+    if (call.kind == CallKind::kCopies && !story.facts.copied_from) {
+      story.facts.duplicated = traced.use;
+    }
     if (call.kind == CallKind::kCloses) story.closed = traced.use;
     if (call.kind == CallKind::kConnects) {
       story.facts.role = Role::kClient;
@@ -394,20 +417,24 @@ void Tracker::note(const TracedCall& traced) {
     loosen(own->second);
     x_last.erase(own);
   }
-  if (call.kind != CallKind::kOpens && call.kind != CallKind::kCopies) return;
+  if (call.kind != CallKind::kOpens && call.kind != CallKind::kCopies &&
+      call.kind != CallKind::kReceives) {
+    return;
+  }
   if (call.number == __NR_dup2 || call.number == __NR_dup3) {
     const int onto = static_cast<int>(call.arguments[1]);
     forget_numbers(traced.process, onto, onto);
   }
   Opening opening{call.number, call.arguments, traced.process, traced.use, call.path, {}, {}};
   if (accepts(call.number)) opening.arguments[1] = call.on.inode;  // the listener
+  if (receives(call.number)) opening.arguments = {};
   if (call.kind == CallKind::kCopies) {
     const Story& source = story_of(traced);
     opening.arguments = {};
     opening.kind = call.on.kind;
     opening.path = call.on.name;
     if (source.opening_known) {
-      opening.first = source.facts.opened;
+      opening.first = source.facts.copied_from.value_or(source.facts.opened);
       opening.first_opener = source.facts.opener;
       opening.of_given = source.told_by && source.told_by->of_given;
     } else if (source.facts.before_attach) {

@@ -46,6 +46,7 @@ class Tracker {
     Descriptor place;
   };
   std::vector<Left> left_by(const ProcessId& process) const;
+  bool told_of_every_close() const { return x_told == ToldCalls::kAll; }
   // The process had it when it was started: nobody here has opened it. `inode`: of a socket, else
   // 0.
   void was_given(const Descriptor& place, uint64_t inode);
@@ -59,8 +60,10 @@ class Tracker {
   // The process has ended, or runs another program: what its numbers meant is over.
   void forget_numbers(const ProcessId& process, int first, int last);
 
+  // Without copies: a further number opens nothing, and its close ends nothing.
   uint64_t opened() const { return x_opened; }
   uint64_t closed_unseen() const { return x_closed_unseen; }
+  uint64_t copies_gone() const { return x_copies_gone; }  // of those that looks showed
 
  private:
   // A socket by its inode, anything else by process and number.
@@ -143,6 +146,8 @@ class Tracker {
   std::optional<Opening> own_opening(const ProcessId& process, uint32_t thread, Could could);
   template <class Could>
   std::optional<Opening> only_one(const ProcessId& process, Could could);
+  template <class Could>
+  std::optional<Opening> only_one_or_received(const ProcessId& process, Could could);
   void note_watch(const TracedCall& traced);
   template <class Could>
   std::optional<Opening> numbered(const Descriptor& place, Could could, Instant before);
@@ -170,6 +175,7 @@ class Tracker {
   std::unordered_set<ConnectionId, ConnectionIdHash> x_taken_over;
   ToldCalls x_told;
   uint64_t x_looks = 1, x_generation = 0, x_opened = 0, x_closed_unseen = 0;
+  uint64_t x_copies_gone = 0;
 };
 
 }  // namespace unclosed

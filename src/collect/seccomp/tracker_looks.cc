@@ -12,6 +12,7 @@ void Tracker::put_into(ConnectionFacts& facts, const Story& story) const {
   const bool as_before = facts.before_attach && story.told_by && story.told_by->of_given;
   if (story.opening_known && !as_before) {
     facts.opened = told.opened;
+    facts.copied_from = told.copied_from;
     facts.opener = told.opener;
     facts.before_attach = false;
   }
@@ -50,7 +51,8 @@ void Tracker::complete(ConnectionFacts& facts, const std::vector<Descriptor>& de
     const auto opening = opening_for(facts, descriptors.front(), began);
     if (opening && opening->use.at <= began) tell_opening(story, *opening);
     story.inherited = false;
-    if (story.facts.id.generation == 0) ++x_opened;  // nothing was told of it
+    const bool told = story.facts.id.generation != 0;
+    if (!told && !story.facts.copied_from) ++x_opened;
   }
   if (story.closed && story.closed->at < began) story.closed.reset();  // another refers to it still
   put_into(facts, story);
@@ -64,12 +66,16 @@ void Tracker::complete(ConnectionFacts& facts, const std::vector<Descriptor>& de
 }
 
 std::optional<Closed> Tracker::closed(const ConnectionId& id) {
-  if (const auto replaced = x_replaced.extract(id)) return replaced.mapped().second;
+  if (const auto replaced = x_replaced.extract(id)) {
+    if (replaced.mapped().second.facts.copied_from) ++x_copies_gone;
+    return replaced.mapped().second;
+  }
   const auto key = x_keys.find(id);
   if (key == x_keys.end()) return std::nullopt;
   const auto story = x_stories.find(key->second);
   std::optional<Closed> answer;
   if (story != x_stories.end() && story->second.facts.id == id) {
+    if (story->second.facts.copied_from) ++x_copies_gone;
     if (story->second.closed) {
       answer = Closed{story->second.closed->at, story->second.facts, *story->second.closed};
     }
@@ -100,7 +106,7 @@ void Tracker::finish_look(Instant began, const std::function<void(const Closed&)
   for (const Closed& closed : std::exchange(x_gone, {})) {
     if (x_taken_over.contains(closed.facts.id)) continue;
     tell(closed);
-    ++x_closed_unseen;
+    if (!closed.facts.copied_from) ++x_closed_unseen;
   }
   for (auto entry = x_stories.begin(); entry != x_stories.end();) {
     Story& story = entry->second;
@@ -115,7 +121,7 @@ void Tracker::finish_look(Instant began, const std::function<void(const Closed&)
     if (untold) story.closed = Use{kNoStack, story.named_at, {}};
     if (story.closed && !later && is_last(entry->first, story)) {
       tell({story.closed->at, story.facts, *story.closed});
-      ++x_closed_unseen;
+      if (!story.facts.copied_from) ++x_closed_unseen;
     }
     const bool keep = later;
     drop_key(entry->first, story);

@@ -218,8 +218,37 @@ TEST(Tracker, a_childs_copy_of_what_its_parent_has_opened_was_opened_by_its_pare
   facts.kind = Kind::kPipe;
   facts.opener = child;
   calls.tracker.complete(facts, {{child, 1}}, calls.now());
-  EXPECT_EQ(facts.opened.stack, 100U);
+  EXPECT_EQ(facts.opened.stack, 200U);
+  ASSERT_TRUE(facts.copied_from);
+  EXPECT_EQ(facts.copied_from->stack, 100U);
   EXPECT_EQ(facts.opener, kService);
+}
+
+TEST(Tracker, a_copy_of_a_copy_was_opened_where_the_first_was) {
+  Calls calls;
+  calls.gave(1, calls.opens(__NR_openat, 1, 100), 5, Kind::kFile);
+  const auto copy = [&](int from, int to, StackId stack) {
+    auto traced = calls.made(CallKind::kCopies, __NR_dup, 1, stack);
+    traced.call.fd = from;
+    traced.call.on = {true, false, 0, Kind::kFile, {}};
+    calls.tracker.note(traced);
+    calls.gave(1, traced.call.at, to, Kind::kFile);
+  };
+  copy(5, 6, 200);
+  copy(6, 7, 300);
+  const auto copy_of_copy = calls.look(0, 7, Kind::kFile);
+  EXPECT_EQ(copy_of_copy.opened.stack, 300U);
+  EXPECT_EQ(copy_of_copy.copied_from->stack, 100U);
+}
+
+TEST(Tracker, what_nothing_that_was_opened_can_have_given_a_message_has_brought) {
+  Calls calls;
+  calls.tracker.note(calls.made(CallKind::kReceives, __NR_recvmsg, 1, 100));
+  calls.gave(1, calls.opens(__NR_openat, 1, 200), 5, Kind::kFile);
+  const auto received = calls.look(0, 6, Kind::kPipe);
+  EXPECT_EQ(received.opened.stack, 100U);
+  ASSERT_TRUE(received.copied_from);  // by whom it was opened is not known
+  EXPECT_EQ(received.copied_from->stack, kNoStack);
 }
 
 TEST(Tracker, a_number_that_the_service_was_given_and_closed_is_another_file_later) {
