@@ -42,6 +42,8 @@ def blames(finding, expected, lines):
     blame = finding.get("blame")
     if expected.get("blame", "line") is None:
         return blame is None and bool(finding.get("blame_reason"))
+    if not blame and expected.get("blame") == "line or null":
+        return bool(finding.get("blame_reason"))
     if not blame:
         return False
     choices = [expected] + expected.get("also", [])
@@ -82,7 +84,8 @@ def describe(finding):
 
 
 def on_rung(expected, rung):
-    """What is expected on a rung that sees less: `"seccomp": {"blame": null}`, or `{"missed": why}` for no finding at all."""
+    """What is expected on a rung that sees less: `"seccomp": {"blame": null}`, `{"blame": "line or null"}` where
+    that depends on when it is looked, or `{"missed": why}` for no finding at all."""
     return {**expected, **expected.get(rung, {})}
 
 

@@ -87,6 +87,12 @@ class Cases(unittest.TestCase):
         expected = {"kind": "tcp", "marker": "m", "function": "f", "seccomp": {"blame": None}}
         self.assertEqual(expectation.on_rung(expected, "bpf").get("blame", "line"), "line")
         self.assertIsNone(expectation.on_rung(expected, "seccomp")["blame"])
+        either = {"kind": "tcp", "marker": "m", "function": "f", "blame": "line or null"}
+        lines = {"m": {("x.c", 3): {"opened"}}}
+        blame = {"role": "opened", "function": "f", "file": "/x.c", "line": 3}
+        self.assertTrue(expectation.blames({"blame": blame}, either, lines))
+        self.assertTrue(expectation.blames({"blame": None, "blame_reason": "why"}, either, lines))
+        self.assertFalse(expectation.blames({"blame": {**blame, "line": 4}}, either, lines))
         missed = {"findings": [{"kind": "unix", "marker": "m", "function": "f", "seccomp": {"missed": "why"}}]}
         folder = pathlib.Path(__file__).parent / "cases"
         self.assertEqual(expectation.complaints_about_leak({"rung": "seccomp"}, missed, folder, {}), [])
