@@ -185,8 +185,12 @@ TEST_F(SupervisorTest, a_program_is_not_run_before_the_stacks_of_the_one_before_
     supervisor->collect(batch);
     ASSERT_FALSE(batch.calls.empty());
     for (const Call& call : batch.calls) kinds.push_back(call.kind);
-    if (kinds.back() == CallKind::kExecutes) EXPECT_EQ(supervisor->ending(), 0U);
-    if (kinds.size() == 1) EXPECT_TRUE(batch.calls.front().new_code);
+    if (kinds.back() == CallKind::kExecutes) {
+      EXPECT_EQ(supervisor->ending(), 0U);
+    }
+    if (kinds.size() == 1) {
+      EXPECT_TRUE(batch.calls.front().new_code);
+    }
     supervisor->let_held_go();
   }
   EXPECT_EQ(kinds.front(), CallKind::kOpens);
