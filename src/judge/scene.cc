@@ -45,24 +45,6 @@ std::string site_label(const Stacks& stacks, StackId opened) {
 
 }  // namespace
 
-bool outstanding(const ConnectionFacts& facts, bool answers) {
-  if (facts.state == TcpState::kSynSent || facts.state == TcpState::kSynRecv) return true;
-  if (facts.role == Role::kServer) return answers && later(facts.last_receive, facts.last_send);
-  return facts.recv_queue == 0 && later(facts.last_send, facts.last_receive);
-}
-
-std::optional<Instant> last_activity(const ConnectionFacts& facts) {
-  std::optional<Instant> last;
-  const auto take = [&](const std::optional<Instant>& at) {
-    if (later(at, last)) last = at;
-  };
-  if (!facts.before_attach) take(facts.opened.at);
-  take(facts.connect_finished);
-  take(facts.last_send);
-  take(facts.last_receive);
-  return last;
-}
-
 bool never_taken(const ConnectionFacts& facts) {
   return facts.role == Role::kClient && facts.bytes_received == 0 && facts.recv_queue == 0 &&
          facts.bytes_sent <= facts.send_queue;

@@ -15,6 +15,7 @@
 
 #include "judge/policy.h"
 #include "judge/stacks.h"
+#include "model/activity.h"
 #include "model/history.h"
 
 namespace unclosed {
@@ -110,8 +111,6 @@ struct Scene {
 };
 
 // What follows from the facts of one connection alone.
-bool outstanding(const ConnectionFacts& facts, bool answers);
-std::optional<Instant> last_activity(const ConnectionFacts& facts);
 // Whether the peer may never have taken the connection: its queue of those to be accepted may be
 // full. It has neither acknowledged nor sent a byte.
 bool never_taken(const ConnectionFacts& facts);

@@ -7,9 +7,9 @@
 #include <unordered_set>
 #include <utility>
 
-#include "ledger/activity.h"
 #include "ledger/cohorts.h"
 #include "ledger/left_counts.h"
+#include "model/activity.h"
 
 namespace unclosed {
 namespace {
@@ -155,7 +155,7 @@ void Ledger::State::note_reuse(Entry& entry, const ConnectionFacts& facts) {
 void Ledger::State::update(Entry& entry, const ConnectionFacts& facts, Instant at) {
   move_to(entry, facts);
   if (entry.last_seen.ns != 0 && facts.last_send) note_reuse(entry, facts);
-  const auto last = last_use(facts);
+  const auto last = last_activity(facts);
   // New bytes after a silence, and nothing was asked: the other side speaks by itself.
   if (entry.last_seen.ns != 0 && !entry.waiting && facts.bytes_received > entry.bytes_received &&
       facts.last_receive && *facts.last_receive - entry.idle_since > kDialRace &&
@@ -163,7 +163,7 @@ void Ledger::State::update(Entry& entry, const ConnectionFacts& facts, Instant a
     ++entry.pushes;
   }
   entry.idle_since = last.value_or(entry.first_seen);
-  entry.waiting = outstanding_use(facts);
+  entry.waiting = outstanding(facts, true);
   entry.use_tracked = is_socket(facts.kind) && facts.role != Role::kListener;
   entry.request_count = facts.request_count;
   entry.longest_gap = facts.longest_idle_gap;
