@@ -340,7 +340,10 @@ TEST_P(GoMemoryInMotion, stacks_are_of_one_moment_or_counted_as_moving) {
                                               "leftOuter churn ",
                                               "rightOuter churn ",
                                               "churn "};
-      EXPECT_TRUE(possible.contains(path)) << path;
+      const auto& whole = names.stack(goroutine).frames;
+      EXPECT_TRUE(possible.contains(path))
+          << path << " of " << to_string(goroutine.status) << ":\n  "
+          << fmt::format("{}", fmt::join(shown(whole, 0, whole.size()), "\n  "));
     }
   }
   EXPECT_GT(stacks, 20'000U);

@@ -195,6 +195,21 @@ TEST_P(GoNames, own_code_is_the_program_and_its_module) {
   }
 }
 
+TEST_P(GoNames, a_function_interrupted_at_its_first_instruction_is_named) {
+  const auto& go = x_modules.find(x_id)->go;
+  const auto interrupted = go->function_address("main.run");
+  ASSERT_TRUE(interrupted);
+  for (const char* interrupter : {"runtime.asyncPreempt", "runtime.sigpanic"}) {
+    const auto address = go->function_address(interrupter);
+    ASSERT_TRUE(address) << interrupter;
+    RawStack raw;
+    raw.frames = {{x_id, ElfAddr{*address + 1}}, {x_id, ElfAddr{*interrupted}}};
+    const auto frames = x_symbolizer.name(raw).frames;
+    ASSERT_EQ(frames.size(), 2U) << interrupter;
+    EXPECT_EQ(frames[1].function, "main.run") << interrupter;
+  }
+}
+
 TEST_P(GoNames, the_layout_says_release_goid_and_syscall_stubs) {
   const ModuleCode& code = x_modules.code(x_id);
   ASSERT_TRUE(code.go);

@@ -27,6 +27,12 @@ bool shows_wrappers(std::string_view callee) {
          callee == "runtime.panicwrap";
 }
 
+// Of Go: faults and preemption by a signal interrupt anywhere, and go on at that instruction. It may
+// be the first of its function.
+bool interrupts(std::string_view function) {
+  return function == "runtime.sigpanic" || function == "runtime.asyncPreempt";
+}
+
 // With `debug = "line-tables-only"` rustc leaves a function the last part of its name alone, and
 // every async function is `{async_fn#0}`. The symbol has the whole, but of an inlined call there is
 // none: of that the file tells the module.
@@ -211,8 +217,8 @@ NamedStack Symbolizer::name(const RawStack& stack) {
     const Frame& raw = stack.frames[i];
     uint64_t address = raw.address.value;
     const std::string callee = named.frames.empty() ? "" : named.frames.back().function;
-    // The call lies before the return address; but a fault in Go "returns" to its own instruction.
-    if (i > 0 && address > 0 && callee != "runtime.sigpanic") --address;
+    // The call lies before the return address.
+    if (i > 0 && address > 0 && !interrupts(callee)) --address;
     auto frames = name_address(raw.module, ElfAddr{address}, callee);
     // The signal trampoline is returned to at its first byte: nothing called from before it.
     if (i > 0 && frames.size() == 1 && frames.front().function.starts_with("[unknown]")) {
