@@ -66,10 +66,12 @@ std::optional<Instant> peer_gone_at(const ConnectionFacts& facts, Instant first_
     if (was_connected) gone = facts.state_since.value_or(first_seen);
   }
   if (!gone) gone = facts.end_seen_at;
-  // A half-closed connection on which we still send is in use.
+  // A half-closed connection on which we still send is in use. One that was accepted and answered
+  // to its end has nothing to wait for: its client cannot ask again.
   if (gone && facts.last_send && *facts.last_send > *gone + kSameMoment && facts.end_errno == 0 &&
       facts.state != TcpState::kClose) {
-    return std::nullopt;
+    if (facts.role != Role::kServer) return std::nullopt;
+    gone = facts.last_send;
   }
   return gone;
 }

@@ -62,7 +62,8 @@ struct Member {
   // How long it has to lie to count as left alone, and as left for long: after the siblings' usual
   // idle time, where that can excuse it.
   Duration settled{}, far{};
-  std::optional<Instant> gone_at;  // the peer closed or reset it, and nothing was sent since
+  // The peer closed or reset it, and nothing was sent since; or the last answer, of one accepted.
+  std::optional<Instant> gone_at;
   uint32_t passing_dials = 0;      // dials of siblings that began well after it had become idle
   Duration until_passed{};         // from then to the dial that made it passed over
   bool passed_over = false;

@@ -21,7 +21,7 @@ std::optional<Evidence> end_ignored(const Case& item) {
         *facts.last_receive > *facts.end_seen_at + std::chrono::milliseconds(10)) {
       continue;
     }
-    const Duration held = item.scene->now() - *facts.end_seen_at;
+    const Duration held = item.scene->now() - std::max(*facts.end_seen_at, *member->gone_at);
     if (held <= (member->waiting ? kOwingFactor * item.far : item.far)) continue;
     ++holding;
     errors += facts.end_errno != 0 ? 1 : 0;

@@ -53,6 +53,13 @@ TEST(PeerClosed, a_half_closed_connection_on_which_we_still_send_is_in_use) {
   EXPECT_TRUE(street.judge().findings.empty());
 }
 
+TEST(PeerClosed, one_that_was_answered_after_its_client_had_ended_its_side_has_nothing_to_wait_for) {
+  Street street;
+  auto& facts = client_left(street, 10);
+  facts.last_send = Street::at(12);
+  EXPECT_TRUE(find(street.judge(), "peer-closed"));
+}
+
 TEST(PeerClosed, a_dialled_one_counts_when_dials_passed_it_over_since) {
   for (const int count : {0, 5}) {
     Street street;
@@ -145,6 +152,14 @@ TEST(EndIgnored, an_end_that_was_told_and_ignored_is_conclusive) {
 TEST(EndIgnored, an_end_that_was_just_told_is_none) {
   Street street;
   client_left(street, 45).end_seen_at = Street::at(45);
+  EXPECT_TRUE(street.judge().findings.empty());
+}
+
+TEST(EndIgnored, an_answer_that_was_just_given_after_half_close_is_none) {
+  Street street;
+  auto& facts = client_left(street, 10);
+  facts.end_seen_at = Street::at(10);
+  facts.last_send = Street::at(45);
   EXPECT_TRUE(street.judge().findings.empty());
 }
 
