@@ -323,6 +323,7 @@ StackBook Session::name_stacks(const Histories& histories) {
     }
     if (facts.returned) name(facts.returned->stack);
     if (facts.first_receive) name(facts.first_receive->stack);
+    if (facts.told_of_end) name(facts.told_of_end->stack);
     if (facts.duplicated) name(facts.duplicated->stack);
     if (facts.copied_from) name(facts.copied_from->stack);
   };
@@ -426,7 +427,7 @@ void Session::keep_what_lasted(Report& report, const Histories& histories) {
     });
     for (const FoundConnection& one : finding.connections) {
       for (const StackId id :
-           {one.opened, one.used, one.borrowed, one.received, one.duplicated}) {
+           {one.opened, one.used, one.borrowed, one.received, one.told, one.duplicated}) {
         name_stack(id, report.stacks);
       }
     }

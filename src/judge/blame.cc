@@ -61,6 +61,16 @@ const Use* Blamer::hand_out(const ConnectionFacts& facts) const {
   return &*handed;
 }
 
+// Who was given the end of an accepted connection has had it last. Not where a peer that had ended
+// its own side alone was answered since; what is sent to one that is gone comes back as a reset.
+const Use* Blamer::told_last(const ConnectionFacts& facts) const {
+  const auto& told = facts.told_of_end;
+  if (!told || own(told->stack).view == nullptr) return nullptr;
+  const auto& newest = facts.requests[0];
+  const bool answered = newest && newest->at > told->at && facts.state != TcpState::kClose;
+  return answered ? nullptr : &*told;
+}
+
 // The stack of an opening or a request; none where it stands for nobody: a client library dialled
 // there by the user's own code, and has used or handed out the connection since.
 Blamer::Stack Blamer::standing(const ConnectionFacts& facts, StackId id) const {
@@ -83,6 +93,17 @@ Blamer::Tenure Blamer::tenure_of(const ConnectionFacts& facts) const {
     tenure.last = own(handed->stack);
     tenure.role = BlameRole::kBorrowed;
     tenure.keeps = keeps(facts, *handed);
+    return tenure;
+  }
+  if (const auto* told = told_last(facts)) {
+    tenure.last = own(told->stack);
+    tenure.told = true;
+    const auto& newest = facts.requests[0];
+    if (newest && newest->at < told->at && newest->by.same_as(told->by)) {
+      const auto stack = standing(facts, newest->stack);
+      if (stack.view != nullptr) tenure.requests.push_back(stack);
+    }
+    tenure.by_thread = told->by.goroutine == 0;
     return tenure;
   }
   bool requested = false;
@@ -205,7 +226,8 @@ Blamer::Choice Blamer::meet(const Tenure& tenure) const {
     if (opened) rule += "the opening";
     if (opened && !before && !received) rule += " and ";
     if (opened && (before || received)) rule += ", ";
-    rule += before ? "the last two requests" : "the last request";
+    rule += before && !tenure.told ? "the last two requests" : "the last request";
+    if (tenure.told) rule += " and of being told of the end";
     if (received) rule += " and its answer";
     const bool talks = innermost && !before && !opened;
     return {length - 1, rule, talks ? kLast : 0.95, talks};
@@ -222,7 +244,7 @@ Blamer::Choice Blamer::meet(const Tenure& tenure) const {
             tenure.library_sends ? "opening (requests are sent by library code)" : "opening",
             tenure.library_sends ? 0.5 : 0.8};
   }
-  return {last.own.size() - 1, kLastUse, kLast};
+  return {last.own.size() - 1, tenure.told ? kToldOfEnd : kLastUse, kLast};
 }
 
 // The one function by which several callers ask a peer, on connections that were opened elsewhere:
@@ -382,6 +404,8 @@ std::optional<Blamed> Blamer::holder_of(const Member& member) const {
   const auto site = held_by(*owner);
   if (holder.kind != HolderKind::kGoroutine || !site || site->function == "main.main")
     return std::nullopt;
+  const Tenure tenure = tenure_of(*member.facts);
+  if (tenure.last.view != nullptr && sends_for_another(*member.facts, tenure)) return std::nullopt;
   if (keeps_a_pool(*owner)) return std::nullopt;
   return Blamed{0, *site, BlameRole::kHeld,
                 fmt::format("held by a goroutine that is in {}", owner->holder_now->state),
@@ -444,10 +468,14 @@ std::optional<Blamed> Blamer::blame(const Member& member) const {
       static_cast<uint64_t>(facts.kind) << 16 | static_cast<uint64_t>(facts.role) << 8 |
           static_cast<uint64_t>(tenure.role) << 2 | (tenure.keeps ? 2 : 0) |
           (tenure.library_sends ? 1 : 0),
-      (tenure.sender ? 1U : 0U) + (tenure.at_home ? 1U : 0U),
+      (tenure.sender ? 1U : 0U) + (tenure.at_home ? 1U : 0U) + (tenure.told ? 4U : 0U),
       tenure.asked.view != nullptr ? tenure.asked.id : kNoStack};
   const auto known = x_known.find(key);
   if (known != x_known.end()) return trust(known->second, facts);
+  if (sends_for_another(facts, tenure)) {
+    x_known.emplace(key, std::nullopt);
+    return std::nullopt;
+  }
   Choice choice = meet(tenure);
   const auto healthy = x_healthy.find({facts.kind, role_of(facts)});
   if (healthy != x_healthy.end()) choice = compare(tenure, choice, healthy->second);

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -31,8 +32,13 @@ bool same_tenure(const ConnectionFacts& facts, const std::optional<Use>& use);
 
 class Blamer {
  public:
-  // The rule where nothing but the last use itself named the line.
+  // The rules where nothing but the last use itself named the line; the second where that was to
+  // be given its end.
   static constexpr const char* kLastUse = "last use";
+  static constexpr const char* kToldOfEnd = "was told here that the peer had ended it";
+  static bool by_last_use_alone(std::string_view rule) {
+    return rule == kLastUse || rule == kToldOfEnd;
+  }
 
   explicit Blamer(const Scene& scene);
   // nullopt: no own frame was seen on any stack of it.
@@ -71,6 +77,7 @@ class Blamer {
     bool sender = false;         // requests are sent for others by a goroutine of its own
     bool at_home = false;        // who opened it belongs to that sender
     bool keeps = false;          // what was handed out has not been handed back
+    bool told = false;           // `last` is where the end was given, `requests` the last request
   };
   struct Closing {
     const StackView* used = nullptr;
@@ -95,6 +102,7 @@ class Blamer {
 
   static Role role_of(const ConnectionFacts& facts);
   const Use* hand_out(const ConnectionFacts& facts) const;
+  const Use* told_last(const ConnectionFacts& facts) const;
   std::optional<Blamed> trust(std::optional<Blamed> blamed, const ConnectionFacts& facts) const;
   Tenure tenure_of(const ConnectionFacts& facts) const;
   Stack own(StackId id) const { return {id, x_scene.stacks.own_view(id)}; }
@@ -107,6 +115,7 @@ class Blamer {
   enum class Before { kRequested, kOpened };
   bool by_chance(StackId last, StackId other, Before what) const;
   void distrust(Tenure& tenure) const;
+  bool sends_for_another(const ConnectionFacts& facts, const Tenure& tenure) const;
   void look_behind_sender(const ConnectionFacts& facts, Tenure& tenure) const;
   bool forgotten(const Cohort& cohort, const ClosedSample& sample) const;
   void learn_healthy();

@@ -51,6 +51,7 @@ bool Blamer::passes_through(const Member& member, const std::string& function,
              return frame.frame->function == function && frame.frame->file == file;
            });
   };
+  if (const auto* told = told_last(facts)) return passes(told->stack);
   const bool by_goroutine = facts.tenure && facts.tenure->by.goroutine != 0;
   for (const auto& request : facts.requests) {
     if (same_tenure(facts, request) && passes(request->stack)) return true;
@@ -75,6 +76,26 @@ std::optional<Blamed> Blamer::trust(std::optional<Blamed> blamed,
   return blamed;
 }
 
+// An accepted connection on which a goroutine or thread sends that does nothing else, while others
+// close its siblings: whoever is given the end has it, and that was not seen.
+bool Blamer::sends_for_another(const ConnectionFacts& facts, const Tenure& tenure) const {
+  if (facts.role != Role::kServer || tenure.told || tenure.role != BlameRole::kUsed ||
+      tenure.last.view->own.size() != 1) {
+    return false;
+  }
+  const auto healthy = x_healthy.find({facts.kind, role_of(facts)});
+  if (healthy == x_healthy.end()) return false;
+  const FunctionId sender = tenure.last.view->own.front().function;
+  uint64_t by_others = 0;
+  uint64_t by_sender = 0;  // also where it was in a call when another closed: Go closes behind it
+  for (const auto& [key, closing] : healthy->second.closings) {
+    if (closing.used->own.front().function != sender) continue;
+    const bool itself = closing.closed->own.front().function == sender;
+    (itself ? by_sender : by_others) += closing.count;
+  }
+  return by_others >= kFewHealthy && by_others >= 5 * by_sender;
+}
+
 std::string Blamer::why_not(const Member& member) const {
   const auto& facts = *member.facts;
   const auto process = x_scene.histories.processes.find(facts.opener);
@@ -84,6 +105,12 @@ std::string Blamer::why_not(const Member& member) const {
   bool any = false;
   if (facts.requests[0]) {
     const auto* view = x_scene.stacks.own_view(facts.requests[0]->stack);
+    if (view != nullptr && facts.role == Role::kServer) {
+      return fmt::format(
+          "{} sends on it, from a goroutine or thread of its own, and others close its siblings: "
+          "whoever was given its end has it, which was not seen (the bpf rung sees it)",
+          view->own.back().frame->function);
+    }
     if (view != nullptr) {
       return fmt::format(
           "{} sends for others, from a goroutine or thread of its own, and the opening shows no "

@@ -73,6 +73,7 @@ FoundConnection found(const Scene& scene, const Member& member) {
   connection.opened = facts.copied_from.value_or(facts.opened).stack;
   connection.owner = member.owner;
   if (facts.first_receive) connection.received = facts.first_receive->stack;
+  if (facts.told_of_end) connection.told = facts.told_of_end->stack;
   if (facts.duplicated) connection.duplicated = facts.duplicated->stack;
   return connection;
 }
@@ -109,6 +110,7 @@ Finding describe(const Case& item, size_t most_listed) {
   SiteTally opened;
   SiteTally used;
   SiteTally borrowed;
+  SiteTally told;
   SiteTally held;
   std::map<TcpState, uint64_t> states;
   std::vector<const Member*> open;
@@ -127,6 +129,10 @@ Finding describe(const Case& item, size_t most_listed) {
       const auto* view = scene.stacks.own_view(facts.borrowed[0]->stack);
       if (view != nullptr) borrowed.add(site_of(*view->own.back().frame), count);
     }
+    if (facts.told_of_end) {
+      const auto* view = scene.stacks.own_view(facts.told_of_end->stack);
+      if (view != nullptr) told.add(site_of(*view->own.back().frame), count);
+    }
     if (member->owner != nullptr && member->owner->held && !keeps_a_pool(*member->owner)) {
       if (const auto site = held_by(*member->owner)) held.add(*site, count);
     }
@@ -140,6 +146,7 @@ Finding describe(const Case& item, size_t most_listed) {
   finding.all_opened = opened.sorted();
   finding.all_used = used.sorted();
   if (const auto sites = borrowed.sorted(); !sites.empty()) finding.borrowed = sites.front().site;
+  if (const auto sites = told.sorted(); !sites.empty()) finding.told = sites.front().site;
   if (const auto sites = held.sorted(); !sites.empty()) finding.held = sites.front().site;
   if (!finding.all_opened.empty()) finding.opened = finding.all_opened.front().site;
   if (!finding.all_used.empty()) finding.used = finding.all_used.front().site;

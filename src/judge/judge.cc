@@ -87,7 +87,7 @@ void Bench::blame_group(Finding& finding, const GroupKey& key,
 // handler of what was accepted.
 void Bench::blame_by_memory(Finding& finding, const std::vector<const Member*>& members) const {
   const bool opened = finding.blame && finding.blame->role == BlameRole::kOpened;
-  if (finding.blame && !opened && finding.blame->rule != Blamer::kLastUse) return;
+  if (finding.blame && !opened && !Blamer::by_last_use_alone(finding.blame->rule)) return;
   std::map<std::tuple<std::string, std::string, uint32_t>, std::pair<Blamed, size_t>> tally;
   size_t asked = 0;
   for (const auto* member : members) {

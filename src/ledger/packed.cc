@@ -174,6 +174,7 @@ void visit(Archive& archive, ConnectionFacts& facts) {
   visit(archive, facts.peer_closed_at);
   visit(archive, facts.end_seen_at);
   archive.field(facts.end_errno);
+  visit(archive, facts.told_of_end);
   visit(archive, facts.partly_closed_at);
   archive.field(facts.recv_queue);
   archive.field(facts.send_queue);

@@ -149,6 +149,8 @@ struct ConnectionFacts {
   std::optional<Instant> peer_closed_at;  // the peer's FIN arrived
   std::optional<Instant> end_seen_at;  // the application was given end-of-file, ECONNRESET or EPIPE
   int end_errno = 0;                   // 0 for end-of-file
+  // Who was given that end, of an accepted connection; first_receive is not known then.
+  std::optional<Use> told_of_end;
   // The last close of one of its descriptors, while others still referred to it.
   std::optional<Instant> partly_closed_at;
   uint64_t recv_queue = 0, send_queue = 0;  // bytes not read / not acknowledged

@@ -73,7 +73,7 @@ struct FoundConnection {
   uint64_t recv_queue = 0, send_queue = 0;
   Actor last_actor;
   StackId opened = kNoStack, used = kNoStack, borrowed = kNoStack, received = kNoStack,
-          duplicated = kNoStack;
+          told = kNoStack, duplicated = kNoStack;
   std::shared_ptr<const Owner> owner;  // null: not read from memory
 };
 
@@ -94,7 +94,8 @@ struct Finding {
   std::optional<Blame> blame;
   std::string
       no_blame_reason;  // why blame is absent and what would name the line; "" when blame is set
-  std::optional<Site> opened, used, borrowed, held;  // the commonest of each
+  // The commonest of each; told: where the service was given the end of what it had accepted.
+  std::optional<Site> opened, used, borrowed, told, held;
   std::optional<Site> duplicated, received;  // where further numbers of one file were made
   std::vector<SiteCount> all_opened, all_used;
   std::optional<NormallyClosed> normally_closed_at;

@@ -155,6 +155,7 @@ void FindingText::sites(const Finding& finding) {
   site_item("opened", finding.opened, finding.all_opened);
   site_item("borrowed", finding.borrowed, {});
   site_item("last used", finding.used, finding.all_used);
+  site_item("told end", finding.told, {});
   site_item("held", finding.held, {});
   site_item("duplicated", finding.duplicated, {});
   site_item("received", finding.received, {});
@@ -213,6 +214,7 @@ void FindingText::callers(const Finding& finding) {
   chain("open stack", member->opened);
   chain("borrow stack", member->borrowed);
   chain("use stack", member->used);
+  chain("told stack", member->told);
 }
 
 void FindingText::evidence(const Finding& finding) {

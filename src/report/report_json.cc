@@ -118,6 +118,7 @@ Json connection_json(const FoundConnection& connection, StackTable& stacks) {
                     {"used", stacks.index_of(connection.used)},
                     {"borrowed", stacks.index_of(connection.borrowed)},
                     {"received", stacks.index_of(connection.received)},
+                    {"told", stacks.index_of(connection.told)},
                     {"duplicated", stacks.index_of(connection.duplicated)}};
   json["owner"] = owner_json(connection.owner.get());
   return json;
@@ -164,6 +165,7 @@ Json finding_json(const Finding& finding, StackTable& stacks, const JsonOptions&
   json["sites"] = {{"opened", site_json(finding.opened)},
                    {"used", site_json(finding.used)},
                    {"borrowed", site_json(finding.borrowed)},
+                   {"told", site_json(finding.told)},
                    {"held", site_json(finding.held)},
                    {"duplicated", site_json(finding.duplicated)},
                    {"received", site_json(finding.received)}};

@@ -97,6 +97,7 @@ ConnectionFacts BpfCollector::State::facts(const uc_record& record, const uc_han
     if (use) settle(*use);
   }
   if (facts.first_receive) settle(*facts.first_receive);
+  if (facts.told_of_end) settle(*facts.told_of_end);
   if (facts.duplicated) settle(*facts.duplicated);
   older.complete(facts);
   return facts;

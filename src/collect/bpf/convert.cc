@@ -63,7 +63,8 @@ ConnectionFacts facts_of(const uc_record& record, const uc_handed* handed, const
     facts.borrowed_times[i] = handed->borrowed[i].times;
   }
   if (handed != nullptr) facts.returned = optional_use(handed->returned);
-  facts.first_receive = optional_use(record.receive);
+  const bool of_end = record.role == UC_ROLE_SERVER && record.receive.at == record.end_seen;
+  (of_end ? facts.told_of_end : facts.first_receive) = optional_use(record.receive);
   if (record.tenure.at != 0) {
     facts.tenure = Use{kNoStack,
                        Instant{static_cast<int64_t>(record.tenure.at)},

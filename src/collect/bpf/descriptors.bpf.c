@@ -287,14 +287,23 @@ static __always_inline void request(struct uc_record *record, struct uc_target *
   remember(record->requests, &use);
 }
 
+// The application is given the end of a connection. Of one that was accepted by whom: nothing further arrives on it, and whoever
+// read the end is the one to close it. The first receive after the last request gives its place to that.
+static __always_inline void told_of_end(struct uc_record *record, struct uc_target *target, long error, __u64 now) {
+  if (record->end_seen) return;
+  record->end_seen = now;
+  record->end_errno = error;
+  if (record->role != UC_ROLE_SERVER) return;
+  struct uc_use told = {};
+  note_use(&told, target, now);
+  if (told.stack) record->receive = told;
+}
+
 static __always_inline void sent(struct uc_record *record, struct sock *sk, struct uc_target *target, long ret, __u8 shut) {
   __u64 now = bpf_ktime_get_ns();
   note_state_in_use(record, sk, shut, now);
   if (ret < 0) {
-    if ((ret == -EPIPE || ret == -ECONNRESET) && !record->end_seen) {
-      record->end_seen = now;
-      record->end_errno = -ret;
-    }
+    if (ret == -EPIPE || ret == -ECONNRESET) told_of_end(record, target, -ret, now);
     return;
   }
   if (record->direction != UC_SENT) {
@@ -311,10 +320,7 @@ static __always_inline void received(struct uc_record *record, struct sock *sk, 
   note_state_in_use(record, sk, shut, now);
   if (ret <= 0) {
     bool end = ret == 0 && (shut & PEER_ENDED);
-    if ((end || ret == -ECONNRESET || ret == -EPIPE || ret == -ETIMEDOUT) && !record->end_seen) {
-      record->end_seen = now;
-      record->end_errno = -ret;
-    }
+    if (end || ret == -ECONNRESET || ret == -EPIPE || ret == -ETIMEDOUT) told_of_end(record, target, -ret, now);
     return;
   }
   if (record->direction == UC_SENT) {

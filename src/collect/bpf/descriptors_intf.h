@@ -111,7 +111,8 @@ struct uc_record {
   } where;
   struct uc_use opened;
   struct uc_use requests[UC_REQUESTS];
-  struct uc_use receive;  // the first receive after the last request
+  struct uc_use receive;  // the first receive after the last request; or, where its time is end_seen,
+                          // who was given the end of what was accepted
   struct uc_use duplicated;
   __u64 last_send, last_receive, bytes_sent, bytes_received;
   __u64 longest_gap, request_count;

@@ -9,6 +9,7 @@
 
 #include <map>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "base/fd.h"
@@ -312,6 +313,50 @@ TEST_F(States, what_came_already_ended_was_not_held_before_it_came) {
   ASSERT_TRUE(facts.peer_closed_at);
   EXPECT_GE(*facts.peer_closed_at, before);
   EXPECT_GT(*facts.peer_closed_at, left);
+}
+
+TEST_F(States, who_is_given_the_end_of_what_was_accepted_is_told) {
+  watch();
+  converse();
+  char byte = 0;
+  ASSERT_EQ(::send(client.get(), "?", 1, 0), 1);
+  ASSERT_EQ(::recv(peer.get(), &byte, 1, 0), 1);
+  ASSERT_EQ(::send(peer.get(), "!", 1, 0), 1);
+  ASSERT_EQ(::shutdown(client.get(), SHUT_WR), 0);
+  uint32_t reader = 0;
+  std::thread([&] {
+    reader = static_cast<uint32_t>(::gettid());
+    EXPECT_EQ(::recv(peer.get(), &byte, 1, 0), 0);
+  }).join();
+  EXPECT_EQ(::recv(peer.get(), &byte, 1, 0), 0);   // the first is it
+  scan();
+  const auto& accepted = seen.open.at(peer.get());
+  ASSERT_TRUE(accepted.end_seen_at);
+  ASSERT_TRUE(accepted.told_of_end);
+  EXPECT_EQ(accepted.told_of_end->at, *accepted.end_seen_at);
+  EXPECT_EQ(accepted.told_of_end->by.thread, reader);
+  EXPECT_NE(accepted.told_of_end->stack, kNoStack);
+  EXPECT_FALSE(accepted.first_receive);
+  // Of what was dialled the first answer is of more use.
+  ASSERT_EQ(::recv(client.get(), &byte, 1, 0), 1);
+  peer.reset();
+  ASSERT_EQ(::recv(client.get(), &byte, 1, 0), 0);
+  scan();
+  const auto& dialled = seen.open.at(client.get());
+  EXPECT_TRUE(dialled.end_seen_at);
+  EXPECT_FALSE(dialled.told_of_end);
+  EXPECT_TRUE(dialled.first_receive);
+}
+
+TEST_F(States, a_write_to_what_was_reset_tells_the_end_too) {
+  watch();
+  converse();
+  abort_connection(client);
+  ASSERT_EQ(::send(peer.get(), "!", 1, MSG_NOSIGNAL), -1);
+  scan();
+  const auto& accepted = seen.open.at(peer.get());
+  ASSERT_TRUE(accepted.told_of_end);
+  EXPECT_NE(accepted.end_errno, 0);
 }
 
 TEST_F(States, the_end_that_was_read_is_the_end_though_more_was_sent) {
