@@ -23,15 +23,22 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
+// Ends with the process that forked it, which may have ended before it could ask for that.
+void end_with(pid_t parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(1);
+}
+
 // A process that has begun to wait; ends with the test.
 class Child {
  public:
   explicit Child(const std::function<void()>& begin) {
     int ready[2];
     EXPECT_EQ(::pipe2(ready, O_CLOEXEC), 0);
+    const pid_t test = ::getpid();
     x_pid = ::fork();
     if (x_pid == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      end_with(test);
       begin();
       if (::write(ready[1], "x", 1) != 1) ::_exit(1);
       ::close(ready[1]);
@@ -89,9 +96,10 @@ TEST(Targets, two_of_a_name_are_listed_and_none_is_taken) {
 TEST(Targets, a_parent_with_children_of_its_name_is_one_target) {
   const Child parent([] {
     take_name("unclosed-tt-c");
+    const pid_t self = ::getpid();
     for (int i = 0; i < 2; ++i) {
       if (::fork() == 0) {
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        end_with(self);
         for (;;) ::pause();
       }
     }
@@ -220,8 +228,9 @@ TEST(Targets, a_container_is_known_by_the_start_of_its_id) {
 
 TEST(Targets, descendants_come_after_their_parents) {
   const Child parent([] {
+    const pid_t self = ::getpid();
     if (::fork() != 0) return;
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    end_with(self);
     for (;;) ::pause();
   });
   const ProcFs proc;
