@@ -140,25 +140,34 @@ void tell_user(const ConnectionFacts& facts, Instant at, std::optional<Goroutine
   owner.user_now = std::move(now);
 }
 
-LimitUse limit_of(const SqlPool& pool, const ProcessId& process,
-                  const std::vector<const History*>& connections) {
+// Of each descriptor of a process, whom it leads to.
+using Peers = std::unordered_map<int, std::string>;
+
+Peers peers_of(const ProcessId& process, const std::vector<History>& open) {
+  Peers peers;
+  for (const History& history : open) {
+    if (!history.facts.peer.known()) continue;
+    for (const Descriptor& descriptor : history.descriptors) {
+      if (descriptor.process == process)
+        peers.emplace(descriptor.fd, history.facts.peer.to_string());
+    }
+  }
+  return peers;
+}
+
+LimitUse limit_of(const SqlPool& pool, const ProcessId& process, const Peers& peers) {
   LimitUse use;
   use.name = "pool";
   use.process = process;
   use.used = static_cast<uint64_t>(std::max<int64_t>(pool.in_use, 0));
   if (pool.max_open > 0) use.max = static_cast<uint64_t>(pool.max_open);
   use.waits = static_cast<uint64_t>(std::max<int64_t>(pool.waits, 0));
-  std::set<int> fds;
+  use.idle = static_cast<uint64_t>(std::max<int64_t>(pool.idle, 0));
   for (const auto& connection : pool.connections) {
     if (!connection.fd) continue;
-    fds.insert(*connection.fd);
     if (connection.in_use) use.lent.push_back(*connection.fd);
-  }
-  for (const History* history : connections) {
-    for (const Descriptor& descriptor : history->descriptors) {
-      if (descriptor.process == process && fds.contains(descriptor.fd))
-        use.peer = history->facts.peer.to_string();
-    }
+    const auto peer = peers.find(*connection.fd);
+    if (peer != peers.end()) use.peer = peer->second;
   }
   return use;
 }
@@ -269,8 +278,10 @@ Status Owners::tell_of(GoProcess& process, Histories& histories,
     }
     histories.owners[history->facts.id] = owner;
   }
-  for (const auto& pool : moment.pools()) {
-    histories.limits.push_back(limit_of(*pool, process.process(), connections));
+  if (!moment.pools().empty()) {
+    const Peers peers = peers_of(process.process(), histories.open);
+    for (const auto& pool : moment.pools())
+      histories.limits.push_back(limit_of(*pool, process.process(), peers));
   }
   if (fds.empty()) return {};
   HolderNamesOf holder_names(process, x_modules, x_symbolizer);

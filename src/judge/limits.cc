@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <set>
 
+#include "judge/alike_pools.h"
+
 namespace unclosed {
 namespace {
 
@@ -197,7 +199,7 @@ std::optional<double> growing_slope(const UseCourse& course) {
 
 std::vector<Limit> weigh_limits(const Scene& scene, const std::vector<Finding>& findings) {
   std::vector<Limit> limits;
-  const auto& uses = scene.histories.limits;
+  const auto uses = join_alike_pools(scene.histories.limits);
   // What a process had when it ended is nobody's limit any more; but when all have, that is told.
   const bool any_left = std::any_of(uses.begin(), uses.end(), [&](const LimitUse& use) {
     return use.name == "nofile" && !of_the_ended(scene, use);

@@ -243,5 +243,18 @@ TEST(Limits, a_pool_that_is_lent_out_is_called_leaking_only_where_a_finding_has_
   }
 }
 
+TEST(Limits, a_pool_for_each_request_is_one_limit_with_their_number) {
+  Street street;
+  LimitUse pool{"pool", {100, 5}, 0, 2};
+  pool.peer = "10.0.0.7:5432";
+  pool.idle = 1;
+  street.histories.limits.assign(1000, pool);
+  const auto judgement = street.judge();
+  ASSERT_EQ(judgement.limits.size(), 1U);
+  EXPECT_EQ(judgement.limits[0].use.pools, 1000U);
+  EXPECT_EQ(judgement.limits[0].use.idle, 1000U);
+  EXPECT_FALSE(judgement.limits[0].exhausted_in_seconds);
+}
+
 }  // namespace
 }  // namespace unclosed

@@ -32,6 +32,8 @@ struct LimitUse {
   uint64_t time_wait = 0;       // of `used`: held by TIME_WAIT, by no descriptor
   std::vector<int> lent = {};   // of a pool: the descriptors that `used` counts, as far as known
   uint64_t waits = 0;           // of a pool: borrowers that had to wait, since it was made
+  uint64_t idle = 0;            // of a pool: connections that it has to give
+  uint64_t pools = 1;           // of a pool: that are alike, of which these are the sums
   LimitKey key() const { return {name, process, peer, local}; }
 };
 

@@ -67,6 +67,23 @@ TEST(GoMemoryText, requests_beyond_the_top_are_counted) {
   EXPECT_THAT(goroutines_text(live(), style), HasSubstr("and 1 more"));
 }
 
+TEST(GoMemoryText, pools_with_the_same_numbers_are_told_as_one) {
+  GoroutineCapture capture = live();
+  auto& pools = capture.memory->pools;
+  pools.clear();
+  for (int i = 0; i < 1000; ++i)
+    pools.push_back({static_cast<uint64_t>(0xc000 + i), 2, 2, 1, 0, 1, 0, 0, {{false, 30 + i}}});
+  const auto text = goroutines_text(capture, GoroutinesStyle());
+  EXPECT_THAT(text, HasSubstr("1,000 pools of database/sql each 0 in use, 1 idle of at most 2"));
+  EXPECT_THAT(text, HasSubstr("and 980 more"));
+}
+
+TEST(GoMemoryText, pools_beyond_the_top_are_counted) {
+  GoroutinesStyle style;
+  style.top = 1;
+  EXPECT_THAT(goroutines_text(live(), style), HasSubstr("and 1 more pool of database/sql"));
+}
+
 TEST(GoMemoryJson, is_what_the_schema_says) {
   std::ifstream file(std::string(UNCLOSED_SOURCE_DIR) + "/docs/schema/goroutines-1.json");
   SchemaCheck check(nlohmann::ordered_json::parse(file));

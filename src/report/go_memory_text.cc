@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "report/printable.h"
@@ -14,33 +16,56 @@ namespace {
 
 constexpr size_t kMostNumbers = 20;  // descriptors of one pool
 
-std::string numbers(const SqlPool& pool, bool in_use) {
+// Pools with the same numbers: a service that makes one for each request has thousands.
+using AlikePools = std::vector<const SqlPool*>;
+
+std::vector<AlikePools> alike_pools(const std::vector<SqlPool>& pools) {
+  std::vector<AlikePools> kinds;
+  std::map<std::tuple<int64_t, int64_t, int64_t, int64_t>, size_t> known;
+  for (const SqlPool& pool : pools) {
+    const auto [at, fresh] =
+        known.try_emplace({pool.in_use, pool.idle, pool.max_open, pool.waits}, kinds.size());
+    if (fresh) kinds.emplace_back();
+    kinds[at->second].push_back(&pool);
+  }
+  return kinds;
+}
+
+std::string numbers(const AlikePools& pools, bool in_use) {
   std::vector<int> shown;
   size_t all = 0;
-  for (const auto& one : pool.connections) {
-    if (one.in_use != in_use || !one.fd) continue;
-    if (++all <= kMostNumbers) shown.push_back(*one.fd);
+  for (const SqlPool* pool : pools) {
+    for (const auto& one : pool->connections) {
+      if (one.in_use != in_use || !one.fd) continue;
+      if (++all <= kMostNumbers) shown.push_back(*one.fd);
+    }
   }
   std::string text = fmt::format("{}", fmt::join(shown, ", "));
   if (all > shown.size()) text += fmt::format(" and {} more", all - shown.size());
   return text;
 }
 
-void write_pool(const SqlPool& pool, TextPage& page) {
+void write_pools(const AlikePools& pools, TextPage& page) {
+  const SqlPool& pool = *pools.front();
+  const bool many = pools.size() > 1;
   const bool full = pool.max_open > 0 && pool.in_use >= pool.max_open;
-  std::string text = fmt::format("{} in use, {} idle", pool.in_use, pool.idle);
+  std::string text =
+      fmt::format("{}{} in use, {} idle", many ? "each " : "", pool.in_use, pool.idle);
   text += pool.max_open > 0 ? fmt::format(" of at most {}", pool.max_open) : " without a limit";
   if (full) text += " · exhausted";
   page.blank();
-  page.bullet(0, "pool of database/sql", full ? Ink::kBad : Ink::kBold, text);
+  page.bullet(0, many ? grouped(pools.size()) + " pools of database/sql" : "pool of database/sql",
+              full ? Ink::kBad : Ink::kBold, text);
   if (pool.waits > 0) {
+    double seconds = 0;
+    for (const SqlPool* one : pools) seconds += one->wait_seconds;
     page.item(2, "waits",
-              fmt::format("{}, together {}", grouped(static_cast<uint64_t>(pool.waits)),
-                          duration_words(pool.wait_seconds)));
+              fmt::format("{}{}, together {}", many ? "each " : "",
+                          grouped(static_cast<uint64_t>(pool.waits)), duration_words(seconds)));
   }
-  if (const auto used = numbers(pool, true); !used.empty())
+  if (const auto used = numbers(pools, true); !used.empty())
     page.item(2, "in use", "descriptors " + used);
-  if (const auto idle = numbers(pool, false); !idle.empty())
+  if (const auto idle = numbers(pools, false); !idle.empty())
     page.item(2, "idle", "descriptors " + idle);
 }
 
@@ -92,7 +117,14 @@ void write_descriptors(const GoMemory& memory, TextPage& page) {
 
 void write_go_memory(const GoMemory& memory, size_t top, DescriptorLines descriptors,
                      TextPage& page) {
-  for (size_t i = 0; i < std::min(top, memory.pools.size()); ++i) write_pool(memory.pools[i], page);
+  const auto pools = alike_pools(memory.pools);
+  for (size_t i = 0; i < std::min(top, pools.size()); ++i) write_pools(pools[i], page);
+  if (pools.size() > top) {
+    size_t rest = 0;
+    for (size_t i = top; i < pools.size(); ++i) rest += pools[i].size();
+    page.blank();
+    page.line(0, "and " + counted(rest, "more pool", "more pools") + " of database/sql");
+  }
   write_requests(memory, top, page);
   if (descriptors == DescriptorLines::kAll) write_descriptors(memory, page);
 }

@@ -238,7 +238,11 @@ Json limits_json(const std::vector<Limit>& limits) {
     one["exhausted_in_seconds"] = rounded(limit.exhausted_in_seconds);
     one["diagnosis"] = to_string(limit.diagnosis);
     if (!limit.use.peer.empty()) one["peer"] = limit.use.peer;
-    if (limit.use.name == "pool") one["waits"] = limit.use.waits;
+    if (limit.use.name == "pool") {
+      one["waits"] = limit.use.waits;
+      one["idle"] = limit.use.idle;
+      one["pools"] = limit.use.pools;
+    }
     if (limit.use.name == "local-ports") {
       one["local"] = limit.use.local;
       one["time_wait"] = limit.use.time_wait;

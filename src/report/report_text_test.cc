@@ -162,6 +162,17 @@ TEST(ReportText, local_ports_are_told_with_whom_they_lead_to) {
                         "%), 21,000 of them in TIME_WAIT, exhausted now"));
 }
 
+TEST(ReportText, pools_that_are_alike_are_told_with_their_number) {
+  auto report = sample::nothing_found();
+  LimitUse use{"pool", {4242, 100}, 3, 2'000, "10.0.0.3:5432"};
+  use.pools = 1'000;
+  use.idle = 997;
+  report.judgement.limits = {{use, {}, {}}};
+  EXPECT_THAT(text_of(report, {.width = 200}),
+              HasSubstr("1,000 pools of database/sql of 4242 to 10.0.0.3:5432: 3 in use of 2,000 "
+                        "(under 1 %), 997 idle"));
+}
+
 TEST(ReportText, no_line_is_wider_than_the_page) {
   for (const size_t width : {60, 80, 100, 120}) {
     std::istringstream lines(text_of(sample::two_findings(), {.width = width, .all_groups = true}));

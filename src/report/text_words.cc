@@ -147,9 +147,11 @@ std::string limit_words(const Limit& limit) {
   if (limit.use.name == "local-ports") {
     what = fmt::format("local ports from {} to {}", printable(limit.use.local),
                        printable(limit.use.peer));
-  } else if (pool && !limit.use.peer.empty()) {
-    what += " to " + printable(limit.use.peer);
+  } else if (pool && limit.use.pools > 1) {
+    what = fmt::format("{} pools of database/sql of {}", grouped(limit.use.pools),
+                       limit.use.process.pid);
   }
+  if (pool && !limit.use.peer.empty()) what += " to " + printable(limit.use.peer);
   std::string text = fmt::format("{}: {} in use", what, grouped(limit.use.used));
   if (limit.use.max) {
     const auto percent = share > 0 && share < 0.01 ? "under 1" : fmt::format("{:.0f}", share * 100);
@@ -157,6 +159,7 @@ std::string limit_words(const Limit& limit) {
   } else {
     text += ", unlimited";
   }
+  if (limit.use.pools > 1) text += fmt::format(", {} idle", grouped(limit.use.idle));
   if (limit.use.time_wait > 0) {
     text += fmt::format(", {} of them in TIME_WAIT", grouped(limit.use.time_wait));
   }
