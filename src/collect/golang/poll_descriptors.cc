@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "base/bytes.h"
+#include "collect/golang/heap_map.h"
 #include "collect/golang/memory_scan.h"
 
 namespace unclosed {
@@ -46,6 +47,20 @@ Result<Areas> anonymous(GoProcess& process) {
   return areas;
 }
 
+// Variables point to pages of the heap, too, and objects there may look like descriptors: a word
+// that points back to where another one's fields would begin is enough.
+void leave_heap(GoProcess& process, Areas& areas) {
+  const auto heap = HeapMap::read(process);
+  if (!heap) return;
+  std::erase_if(areas, [&](const AddressRange& area) {
+    const auto& spans = heap->spans();
+    const auto span = std::upper_bound(
+        spans.begin(), spans.end(), area.start,
+        [](uint64_t value, const HeapSpan& one) { return value < one.end; });
+    return span != spans.end() && span->start < area.end;
+  });
+}
+
 // Without symbols: every variable that may be the head of the list of chunks.
 Result<Areas> likely_chunks(GoProcess& process) {
   const auto maps = anonymous(process);
@@ -81,6 +96,7 @@ Result<Areas> likely_chunks(GoProcess& process) {
       if (holds_chunk(area.start) && known.insert(area.start).second) areas.push_back(area);
     }
   }
+  leave_heap(process, areas);
   return areas;
 }
 
