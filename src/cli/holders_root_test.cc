@@ -83,12 +83,26 @@ class HoldersOf : public testing::TestWithParam<Build> {
     ASSERT_TRUE(ready);
   }
 
-  void ask() {
+  static bool all_parked(const GoroutineList& list) {
+    return list.moving == 0 && std::all_of(list.goroutines.begin(), list.goroutines.end(),
+                                           [](const LiveGoroutine& one) {
+                                             return one.status == GoroutineStatus::kWaiting;
+                                           });
+  }
+
+  void ask() { ASSERT_NO_FATAL_FAILURE(ask(x_report)); }
+
+  void ask(HeldReport& into) {
     const auto process = ProcFs().identify(x_child);
     ASSERT_TRUE(process);
     auto opened = GoProcess::open(*process, x_modules);
     ASSERT_TRUE(opened) << opened.error().context;
-    const auto list = read_goroutines(*opened);
+    auto list = read_goroutines(*opened);
+    // Main may still be on its way from saying that it is ready to where it waits, and so may others.
+    for (int i = 0; i < 200 && list && !all_parked(*list); ++i) {
+      ::usleep(10'000);
+      list = read_goroutines(*opened);
+    }
     ASSERT_TRUE(list) << list.error().context;
     Symbolizer symbolizer(x_modules);
     HolderNamesOf names(*opened, x_modules, symbolizer);
@@ -96,7 +110,7 @@ class HoldersOf : public testing::TestWithParam<Build> {
     for (const auto& [kind, some] : x_kept) fds.insert(fds.end(), some.begin(), some.end());
     auto report = holders_of(*opened, *list, fds, names);
     ASSERT_TRUE(report) << report.error().context;
-    x_report = std::move(*report);
+    into = std::move(*report);
   }
 
   void TearDown() override {
@@ -175,6 +189,42 @@ TEST_P(HoldersOf, each_way_to_keep_a_connection_names_its_holder) {
   expect_goroutine(only("receipt"), "main.keepReceipt");
   EXPECT_EQ(only("receipt").holder.certainty, HolderCertainty::kCertain);
   EXPECT_EQ(only("timer").holder.kind, HolderKind::kRuntime) << holder_words(only("timer").holder);
+}
+
+TEST_P(HoldersOf, what_many_goroutines_reach_is_held_by_what_keeps_it) {
+  for (const int fd : x_kept["crowdvariable"]) expect_variable(held(fd), "main.museum", "");
+  for (const int fd : x_kept["crowdmain"]) {
+    expect_goroutine(held(fd), "main.main");
+    EXPECT_EQ(held(fd).holder.goroutine, 1U);
+  }
+  for (const int fd : x_kept["crowdguarded"]) expect_goroutine(held(fd), "main.(*hall).guard");
+  for (const int fd : x_kept["hub"]) expect_goroutine(held(fd), "main.keepMap");
+  for (const std::string kind : {"crowdalone", "crowdvisited"}) {
+    ASSERT_EQ(x_kept[kind].size(), 20U);
+    const std::string function =
+        kind == "crowdalone" ? "main.(*hall).wander" : "main.(*visitor).visit";
+    for (const int fd : x_kept[kind]) {
+      expect_goroutine(held(fd), function);
+      EXPECT_EQ(held(fd).holder.alike, 50U) << kind;
+    }
+  }
+  EXPECT_EQ(only("local").holder.alike, 1U);
+  EXPECT_EQ(only("receipt").holder.alike, 1U);
+}
+
+TEST_P(HoldersOf, the_answer_is_the_same_each_time) {
+  HeldReport again;
+  ASSERT_NO_FATAL_FAILURE(ask(again));
+  ASSERT_EQ(again.held.size(), x_report.held.size());
+  for (size_t i = 0; i < again.held.size(); ++i) {
+    const Holder& one = again.held[i].holder;
+    const Holder& other = x_report.held[i].holder;
+    const std::string words = holder_words(one) + ", before: " + holder_words(other);
+    EXPECT_EQ(one.kind, other.kind) << words;
+    EXPECT_EQ(one.name, other.name) << words;
+    EXPECT_EQ(one.goroutine, other.goroutine) << words;
+    EXPECT_EQ(one.alike, other.alike) << words;
+  }
 }
 
 TEST_P(HoldersOf, what_a_pool_keeps_to_give_is_in_its_free_list_and_what_is_borrowed_is_not) {

@@ -51,6 +51,7 @@ struct Holder {
   std::string type;                     // of the variable; "" when not known
   uint64_t goroutine = 0;               // its id
   bool deferred = false;                // by a call that the goroutine deferred
+  uint64_t alike = 1;                   // goroutines that began alike and reach it, it the oldest
   bool own = false;                     // the user's own variable, or a goroutine with own code
   bool by_pool = false;                 // only by way of the pool that the connection is of
   std::optional<NamedFrame> frame;      // of the goroutine, that holds it

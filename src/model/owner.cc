@@ -16,7 +16,7 @@ bool lent_to_holder(const Owner& owner) {
 bool holds_what_was_lent(const Holder& holder) {
   const auto of_sql = [](const HeldStep& step) { return step.type.starts_with("database/sql."); };
   const auto is_pool = [](const HeldStep& step) { return step.type == "database/sql.DB"; };
-  return holder.kind == HolderKind::kGoroutine && !holder.chain.empty() &&
+  return holder.kind == HolderKind::kGoroutine && holder.alike == 1 && !holder.chain.empty() &&
          of_sql(holder.chain.front()) &&
          std::none_of(holder.chain.begin(), holder.chain.end(), is_pool);
 }
@@ -35,6 +35,7 @@ bool unawaited(const Owner& owner) {
 
 bool keeps_a_pool(const Owner& owner) {
   if (!owner.held || owner.held->holder.kind != HolderKind::kGoroutine) return false;
+  if (owner.held->holder.alike > 1) return true;
   const uint64_t holder = owner.held->holder.goroutine;
   const bool serves = owner.request && owner.request->role == HttpRequest::Role::kServing &&
                       owner.request->goroutine == holder;

@@ -56,7 +56,8 @@ bool unawaited(const Owner& owner);
 
 // Whether what holds it is a goroutine that neither used it last, nor borrowed it, nor serves the
 // request on it, nor holds one as others of its kind do where nobody is known to have used them:
-// such a one reaches the pool that the connection is of, and says nothing of it.
+// such a one, and each of many alike, reaches the pool that the connection is of, and says nothing
+// of it.
 bool keeps_a_pool(const Owner& owner);
 
 }  // namespace unclosed

@@ -24,6 +24,7 @@ Json holder_json(const Holder& holder) {
           {"type", text_or_null(holder.type)},
           {"own", holder.own},
           {"goroutine", holder.goroutine == 0 ? Json() : Json(holder.goroutine)},
+          {"alike", holder.alike},
           {"deferred", holder.deferred},
           {"frame", holder.frame ? frame_json(*holder.frame) : Json()},
           {"own_frame", holder.own_frame ? frame_json(*holder.own_frame) : Json()},

@@ -34,6 +34,10 @@ std::string variable_words(const Holder& holder) {
 
 std::string goroutine_words(const Holder& holder) {
   std::string text = fmt::format("goroutine {}", holder.goroutine);
+  if (holder.alike > 1) {
+    text = fmt::format("{} goroutines that began alike and reach it, the oldest is {}",
+                       grouped(holder.alike), holder.goroutine);
+  }
   if (holder.deferred) text += " by a call that it deferred";
   if (holder.own_frame) {
     text += " in " + place_words(*holder.own_frame);

@@ -35,6 +35,7 @@ Json holder_json(const Owner& owner) {
   json["variable"] = holder.name.empty() ? Json() : Json(holder.name);
   json["goroutine"] =
       holder.goroutine == 0 ? Json() : goroutine_json(holder.goroutine, owner.holder_now);
+  json["alike"] = holder.alike;
   json["frame"] = frame_or_null(holder.own_frame ? holder.own_frame : holder.frame);
   json["own"] = holder.own;
   return json;

@@ -19,11 +19,11 @@ constexpr uint64_t kWord = 8;
 }  // namespace
 
 HolderGraph::HolderGraph(GoProcess& process, const HeapMap& map, const GoroutineList& list,
-                         CountsRoot counts, const HolderSettings& settings)
+                         RankRoot rank, const HolderSettings& settings)
     : x_process(process),
       x_map(map),
       x_list(list),
-      x_counts(std::move(counts)),
+      x_rank(std::move(rank)),
       x_settings(settings),
       x_taken(process.memory(), map) {}
 
@@ -135,12 +135,13 @@ bool HolderGraph::names_descriptor(uint32_t target, uint64_t word) {
 }
 
 void HolderGraph::root(uint32_t target, RootPlace::Kind kind, uint32_t goroutine, uint64_t word) {
-  if (!x_counts({kind, goroutine, word})) return;
+  const auto rank = x_rank({kind, goroutine, word});
+  if (!rank) return;
   if (x_roots.size() >= x_settings.most_links) {
     ++x_left_out;
     return;
   }
-  x_roots.push_back({target, {kind, goroutine, word}});
+  x_roots.push_back({target, {kind, goroutine, word}, *rank});
 }
 
 void HolderGraph::hit(const Group& group, const Piece& piece, uint64_t value, uint64_t word,
@@ -255,27 +256,48 @@ Status HolderGraph::pass() {
   return small();
 }
 
-// Whether some root leads to each of the descriptors that any object holds.
+// What leads to an object, as far as roots are told apart: nothing, what is not known to keep it,
+// one of many goroutines alike (by index), several of those, something else.
+constexpr uint32_t kNobody = UINT32_MAX, kWeak = UINT32_MAX - 1, kSeveral = UINT32_MAX - 2,
+                   kOwner = UINT32_MAX - 3;
+
+static uint32_t reached_by(const HolderGraph::Root& root) {
+  if (root.rank.keeps == RootRank::kNever) return kWeak;
+  return root.rank.kind == RootRank::kNoKind ? kOwner : root.place.goroutine;
+}
+
+static uint32_t join(uint32_t one, uint32_t two) {
+  if (one == two) return one;
+  for (const uint32_t least : {kNobody, kWeak}) {
+    if (one == least) return two;
+    if (two == least) return one;
+  }
+  return one == kOwner || two == kOwner ? kOwner : kSeveral;
+}
+
+// Whether some root leads to each of the descriptors that any object holds. Where several of many
+// goroutines alike do, something else may own what they reach, further away.
 bool HolderGraph::all_rooted() {
   std::sort(x_links.begin(), x_links.end());
   x_links.erase(std::unique(x_links.begin(), x_links.end()), x_links.end());
-  std::vector<uint32_t> todo;
-  std::vector<bool> rooted(x_objects.size());
-  for (const Root& root : x_roots) {
-    if (!rooted[root.target]) todo.push_back(root.target);
-    rooted[root.target] = true;
-  }
+  std::vector<uint32_t> todo, by(x_objects.size(), kNobody);
+  const auto reach = [&](uint32_t object, uint32_t from) {
+    const uint32_t joined = join(by[object], from);
+    if (joined == by[object]) return;
+    by[object] = joined;
+    todo.push_back(object);
+  };
+  for (const Root& root : x_roots) reach(root.target, reached_by(root));
   while (!todo.empty()) {
     const uint32_t holder = todo.back();
     todo.pop_back();
     auto link = std::lower_bound(x_links.begin(), x_links.end(), Link{holder, 0, 0});
-    for (; link != x_links.end() && link->holder == holder; ++link) {
-      if (!rooted[link->target]) todo.push_back(link->target);
-      rooted[link->target] = true;
-    }
+    for (; link != x_links.end() && link->holder == holder; ++link)
+      reach(link->target, by[holder]);
   }
-  return std::all_of(rooted.begin(), rooted.begin() + static_cast<int64_t>(x_numbers.size()),
-                     [](bool one) { return one; });
+  const bool any = beyond(x_settings.owner_passes);
+  return std::all_of(by.begin(), by.begin() + static_cast<int64_t>(x_numbers.size()),
+                     [&](uint32_t one) { return one != kNobody && (any || one != kSeveral); });
 }
 
 Status HolderGraph::build(const std::vector<PollDescriptor>& descriptors) {
@@ -296,7 +318,7 @@ Status HolderGraph::build(const std::vector<PollDescriptor>& descriptors) {
     return std::any_of(x_groups.begin(), x_groups.end(),
                        [&](const Group& group) { return stale(group); });
   };
-  while (x_passes < x_settings.most_passes && !x_late) {
+  while (!beyond(x_settings.most_passes) && !x_late) {
     const auto done = pass();
     if (!done) return done;
     const bool enough = all_rooted() && x_passes >= x_settings.least_passes && !near_stale();

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -23,8 +24,10 @@ struct HolderSettings {
   size_t most_links = size_t{1} << 24;    // between them, and roots
   uint32_t most_levels = 40;              // from a descriptor
   uint32_t least_passes = 2;              // over the heap, before what was found is enough
+  uint32_t owner_passes = 6;              // before several goroutines of many alike are enough
   uint32_t least_levels = 0;              // of which all is found, before it is enough
   uint32_t most_passes = 8;
+  uint64_t cheap = 256 << 20;  // bytes read, up to which passes are not counted
   double most_seconds = 20;
   size_t most_others = 4;  // further holders that are told of each descriptor
   std::chrono::milliseconds between_moments{1};  // at which a pool is read
@@ -40,6 +43,15 @@ struct RootPlace {
   Kind kind = Kind::kVariable;
   uint32_t goroutine = 0;  // index into the list; of a stack or a deferred call
   uint64_t word = 0;       // address of the word that points to the object
+};
+
+// How long a root keeps what it leads to, as far as that is known.
+struct RootRank {
+  static constexpr uint64_t kNever = UINT64_MAX;
+  static constexpr uint32_t kNoKind = UINT32_MAX;
+  uint64_t keeps = kNever;  // the less, the longer; kNever: it is not known to keep anything
+  uint64_t age = 0;         // among equals, the less the older
+  uint32_t kind = kNoKind;  // of goroutines that began alike and are many
 };
 
 class HolderGraph {
@@ -58,12 +70,13 @@ class HolderGraph {
   struct Root {
     uint32_t target = 0;
     RootPlace place;
+    RootRank rank;
   };
 
-  // Whether a word of a stack counts: those that its function no longer uses do not.
-  using CountsRoot = std::function<bool(const RootPlace&)>;
+  // Of a word of a stack or variable. nullopt: it does not count, its function no longer uses it.
+  using RankRoot = std::function<std::optional<RootRank>(const RootPlace&)>;
 
-  HolderGraph(GoProcess& process, const HeapMap& map, const GoroutineList& list, CountsRoot counts,
+  HolderGraph(GoProcess& process, const HeapMap& map, const GoroutineList& list, RankRoot rank,
               const HolderSettings& settings);
 
   // Looks for what leads to these: the first objects of the graph, in their order.
@@ -112,12 +125,17 @@ class HolderGraph {
   bool stale(const Group& group) const;
   bool near_stale() const;
   bool all_rooted();
+  // Over memory that stands still no more passes are needed than it has levels.
+  bool beyond(uint32_t passes) const {
+    return x_passes >= passes &&
+           (x_bytes >= x_settings.cheap || x_passes > x_settings.most_levels);
+  }
   Status pass();
 
   GoProcess& x_process;
   const HeapMap& x_map;
   const GoroutineList& x_list;
-  CountsRoot x_counts;
+  RankRoot x_rank;
   HolderSettings x_settings;
   TakenObjects x_taken;
   TargetFilter x_filter;

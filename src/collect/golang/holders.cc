@@ -91,6 +91,10 @@ class Telling {
 
  private:
   Status leave_runtime();
+  std::optional<HolderPath> choose(uint32_t descriptor);
+  bool through_map(const HolderPath& path);
+  void learn_along(const HolderPath& path);
+  uint64_t alike(uint32_t descriptor);
   Result<std::vector<uint32_t>> places_in_queues();
   Result<std::vector<uint32_t>> check(const std::vector<uint32_t>& objects);
   bool points_at(uint64_t value, uint32_t object) const;
@@ -109,6 +113,7 @@ class Telling {
   std::unique_ptr<ObjectTypes> x_types;
   std::vector<std::optional<HolderPath>> x_best;
   std::vector<bool> x_reached;  // by a way that held at first
+  std::unordered_map<uint32_t, uint64_t> x_alike;  // goroutines, by the root that is told of
   uint64_t x_changed = 0;
 };
 
@@ -116,15 +121,18 @@ Status Telling::prepare(uint32_t count) {
   x_paths = std::make_unique<HolderPaths>(x_graph);
   x_types = std::make_unique<ObjectTypes>(x_process, x_map, x_graph, *x_paths, *x_book);
   std::vector<uint32_t> costs;
+  std::vector<RootRank> ranks;
   costs.reserve(x_graph.roots().size());
+  ranks.reserve(x_graph.roots().size());
   for (const auto& root : x_graph.roots()) {
     const auto cost = x_roots.cost(root.place);
     if (!cost) return cost.error();
     const bool said =
         root.place.kind == RootPlace::Kind::kVariable || !x_types->of_scheduler(root.target);
     costs.push_back(said ? *cost : kScheduler);
+    ranks.push_back(said ? root.rank : RootRank());
   }
-  x_paths->find(std::move(costs));
+  x_paths->find(std::move(costs), std::move(ranks));
   std::vector<uint32_t> pools;
   for (uint32_t descriptor = 0; descriptor < count; ++descriptor) learn_around(descriptor, pools);
   x_paths->burden(pools, kThroughPool);
@@ -255,6 +263,39 @@ Result<std::vector<uint32_t>> Telling::check(const std::vector<uint32_t>& object
   return changed;
 }
 
+// Whether it leads through what holds many: who reaches that has not this one in hand.
+bool Telling::through_map(const HolderPath& path) {
+  learn_along(path);
+  return std::any_of(path.links.begin(), path.links.end(), [&](uint32_t link) {
+    const auto known = x_types->of(x_graph.links()[link].holder);
+    return known.type != nullptr && (inside_of_map(known.type->name) ||
+                                     known.type->name.starts_with("internal/sync.") ||
+                                     known.type->name.starts_with("sync.entry"));
+  });
+}
+
+// The best way, unless it is one of a goroutine that merely reaches what many do: then the one from
+// what keeps it longest.
+std::optional<HolderPath> Telling::choose(uint32_t descriptor) {
+  auto best = x_paths->to(descriptor);
+  if (!best || x_graph.roots()[best->root].place.kind == RootPlace::Kind::kVariable) return best;
+  if (!x_paths->alike(descriptor) && !through_map(*best)) return best;
+  auto kept = x_paths->kept(descriptor);
+  // Who has it in hand says more than who has the pool that lent it.
+  return kept && kept->burden <= best->burden ? kept : best;
+}
+
+// Goroutines alike of which the one that is told of is the oldest; 1: it stands for itself.
+uint64_t Telling::alike(uint32_t descriptor) {
+  const HolderPath& path = *x_best[descriptor];
+  const uint32_t kind = x_paths->rank(path.root).kind;
+  if (kind == RootRank::kNoKind) return 1;
+  if (!x_paths->alike(descriptor) && !through_map(path)) return 1;
+  const auto [known, fresh] = x_alike.try_emplace(path.root, 0);
+  if (fresh) known->second = std::max<uint64_t>(x_paths->reaching(descriptor, kind), 1);
+  return known->second;
+}
+
 Status Telling::settle(size_t count) {
   std::vector<uint32_t> objects(count);
   for (uint32_t i = 0; i < count; ++i) objects[i] = i;
@@ -262,7 +303,7 @@ Status Telling::settle(size_t count) {
   x_best.assign(count, std::nullopt);
   for (int attempt = 0; attempt < kAttempts && !objects.empty(); ++attempt) {
     for (const uint32_t object : objects) {
-      x_best[object] = x_paths->to(object);
+      x_best[object] = choose(object);
       if (x_best[object]) x_reached[object] = true;
     }
     auto changed = check(objects);
@@ -279,11 +320,14 @@ std::optional<uint64_t> Telling::first_word(uint32_t object) {
   return word ? *word : std::nullopt;
 }
 
+void Telling::learn_along(const HolderPath& path) {
+  if (path.links.empty()) return;
+  x_types->assume(x_graph.links()[path.links.back()].holder, kFiles);
+  for (size_t i = path.links.size(); i-- > 0;) x_types->learn(path.links[i]);
+}
+
 std::vector<HeldStep> Telling::chain_of(const HolderPath& path) {
-  if (!path.links.empty()) {
-    x_types->assume(x_graph.links()[path.links.back()].holder, kFiles);
-    for (size_t i = path.links.size(); i-- > 0;) x_types->learn(path.links[i]);
-  }
+  learn_along(path);
   std::vector<HeldStep> chain;
   bool in_map = false;  // behind a field or variable that is one
   for (size_t i = 0; i < path.links.size(); ++i) {
@@ -368,7 +412,10 @@ void Telling::learn_around(uint32_t descriptor, std::vector<uint32_t>& pools) {
 Status Telling::tell(uint32_t descriptor, size_t most_others, Held& held) {
   if (x_best[descriptor]) {
     held.holder = holder_of(*x_best[descriptor]);
+    held.holder.alike = alike(descriptor);
+    const uint32_t kind = x_paths->rank(x_best[descriptor]->root).kind;
     for (const HolderPath& path : x_paths->others(descriptor, *x_best[descriptor], most_others)) {
+      if (held.holder.alike > 1 && x_paths->rank(path.root).kind == kind) continue;
       Holder other = holder_of(path);
       if (other.kind != HolderKind::kRuntime) held.others.push_back(std::move(other));
     }
@@ -407,12 +454,14 @@ Result<HeldReport> holders_of(GoProcess& process, const GoroutineList& list,
   FreeLists pools(process, *map, book, open,
                   [&](std::string_view module) { return names.release_of(module); });
   RootPlaces roots(process, list, names);
-  const auto counts = [&](const RootPlace& place) {
-    return roots.use(place) != RootPlaces::Use::kUnused;
+  const auto rank = [&](const RootPlace& place) -> std::optional<RootRank> {
+    if (roots.use(place) == RootPlaces::Use::kUnused) return std::nullopt;
+    const auto known = roots.rank(place);
+    return known ? *known : RootRank();
   };
   HolderSettings search = settings;
   if (pools.any()) search.least_levels = std::max(search.least_levels, kPoolLevels);
-  HolderGraph graph(process, *map, list, counts, search);
+  HolderGraph graph(process, *map, list, rank, search);
   auto done = graph.build(*polled);
   if (!done) return done.error();
   Telling telling(process, list, *map, graph, roots, book);

@@ -148,6 +148,39 @@ Result<uint32_t> RootPlaces::cost(const RootPlace& place) {
   return cost + (in_own_frame(place) ? kPerhapsUnused : 2 * kPerhapsUnused);
 }
 
+Result<RootRank> RootPlaces::rank(const RootPlace& place) {
+  // In the upper bits of what a root keeps.
+  enum Keeper : uint64_t { kOwn, kMain, kSingle, kPerhaps, kOfLibrary, kSingleOfLibrary, kMany };
+  const auto keeps = [](Keeper keeper, uint64_t then) { return uint64_t{keeper} << 56 | then; };
+  RootRank rank;
+  if (place.kind == RootPlace::Kind::kVariable) {
+    const auto known = variable(place.word);
+    if (!known) return known.error();
+    rank.age = place.word;
+    if ((*known)->kind != HolderKind::kRuntime)
+      rank.keeps = keeps((*known)->named.own ? kOwn : kOfLibrary, 0);
+    return rank;
+  }
+  const LiveGoroutine& goroutine = x_list.goroutines[place.goroutine];
+  const GoroutineKinds::Kind& kind = x_kinds.of(goroutine);
+  constexpr uint64_t kHalf = (uint64_t{1} << 28) - 1;
+  rank.age = goroutine.id;
+  if (kind.count > 1) rank.kind = kind.index;
+  if (goroutine.stack == kNoGoroutineStack) return rank;
+  // What lies on a stack itself is in use as long as something points there.
+  const bool used = use(place) == Use::kUsed;
+  if (!used && (kind.count > 1 || !in_own_frame(place))) return rank;
+  if (kind.count > 1)
+    // Fewer are rather those that began the others.
+    rank.keeps = keeps(kMany, std::min<uint64_t>(kind.count, kHalf) << 28 | (kind.oldest & kHalf));
+  else if (goroutine.id == 1)
+    rank.keeps = keeps(kMain, 0);
+  else
+    rank.keeps = keeps(!own_stack(goroutine.stack) ? kSingleOfLibrary : used ? kSingle : kPerhaps,
+                       goroutine.id & (kHalf << 28 | kHalf));
+  return rank;
+}
+
 bool RootPlaces::in_own_frame(const RootPlace& place) {
   const Stack& stack = stack_of(place.goroutine);
   const size_t frame = frame_of(stack, place.word);

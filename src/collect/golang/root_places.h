@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "collect/golang/goroutine_kinds.h"
 #include "collect/golang/holder_graph.h"
 #include "collect/golang/holders.h"
 #include "collect/golang/stack_walk.h"
@@ -18,13 +19,16 @@ class RootPlaces {
  public:
   // All must outlive it.
   RootPlaces(GoProcess& process, const GoroutineList& list, HolderNames& names)
-      : x_process(process), x_list(list), x_names(names), x_walk(process) {}
+      : x_process(process), x_list(list), x_kinds(list), x_names(names), x_walk(process) {}
 
   // Whether its function still uses a word of a stack, as far as the compiler says.
   enum class Use : uint8_t { kUsed, kMaybe, kUnused };
   Use use(const RootPlace& place);
   // The less, the more it says; against links, of which each costs one.
   Result<uint32_t> cost(const RootPlace& place);
+  // How long it keeps what it leads to: a variable of the program always, then main, then the one
+  // that began first; of many goroutines alike each comes and goes.
+  Result<RootRank> rank(const RootPlace& place);
   // Whether it is a variable of the runtime itself.
   Result<bool> of_runtime(const RootPlace& place);
   // Whether a goroutine is parked as it was; of variables always.
@@ -65,6 +69,7 @@ class RootPlaces {
 
   GoProcess& x_process;
   const GoroutineList& x_list;
+  GoroutineKinds x_kinds;
   HolderNames& x_names;
   StackWalk x_walk;
   std::optional<VariableUsers> x_users;

@@ -47,7 +47,8 @@ const GoroutineNow* asks_for_another(const Member& member, const Case& item) {
   const Owner& owner = *member.owner;
   const Holder& holder = owner.held->holder;
   if (member.waiting || member.idle <= item.far || owner.held->in_pool != InPool::kLent ||
-      holder.kind != HolderKind::kGoroutine || holder.certainty != HolderCertainty::kCertain)
+      holder.kind != HolderKind::kGoroutine || holder.alike > 1 ||
+      holder.certainty != HolderCertainty::kCertain)
     return nullptr;
   const auto& now = owner.holder_now;
   return now && now->for_pool && now->wait_seconds > seconds(item.far) ? &*now : nullptr;

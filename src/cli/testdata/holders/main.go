@@ -38,6 +38,22 @@ type server struct {
 	current *session
 }
 
+// What many goroutines reach, and only some of them own.
+type hall struct {
+	label    string
+	sessions map[string]*session
+}
+
+type wing struct {
+	number int
+	halls  []*hall
+}
+
+type building struct {
+	label string
+	wings map[string]*wing
+}
+
 type job struct {
 	priority int
 	s        *session
@@ -57,6 +73,7 @@ var (
 	client     = &http.Client{Transport: &http.Transport{}}
 	timers     []*time.Timer
 	many       = map[int]*session{}
+	museum     *building
 )
 
 var address string
@@ -297,6 +314,74 @@ func fillTight(never chan int) {
 	}
 }
 
+//go:noinline
+func (h *hall) attend(never chan int) {
+	<-never
+	fmt.Println(h.label)
+}
+
+//go:noinline
+func (h *hall) wander(never chan int) {
+	<-never
+	fmt.Println(h.label)
+}
+
+// Each visitor reaches the hall by its own session.
+type visitor struct {
+	number int
+	in     *hall
+}
+
+//go:noinline
+func (v *visitor) visit(never chan int) {
+	<-never
+	fmt.Println(v.number, v.in.label)
+}
+
+//go:noinline
+func (h *hall) guard(never chan int) {
+	w := &wing{halls: []*hall{h}}
+	<-never
+	fmt.Println(w.halls[0].label)
+}
+
+func fillHall(kind string) *hall {
+	h := &hall{label: kind, sessions: map[string]*session{}}
+	for i := 0; i < 20; i++ {
+		h.sessions[fmt.Sprint(kind, i)] = open(kind)
+	}
+	return h
+}
+
+// Halls that fifty goroutines reach on the shortest way.
+func fillHalls(never chan int) {
+	inMuseum := fillHall("crowdvariable")
+	guarded := fillHall("crowdguarded")
+	alone := fillHall("crowdalone")
+	museum = &building{wings: map[string]*wing{"east": {halls: []*hall{inMuseum}}}}
+	go guarded.guard(never)
+	for i := 0; i < 50; i++ {
+		go inMuseum.attend(never)
+		go guarded.attend(never)
+		go alone.wander(never)
+	}
+	visited := fillHall("crowdvisited")
+	for i := 0; i < 50; i++ {
+		go (&visitor{i, visited}).visit(never)
+	}
+}
+
+// Its goroutine alone has the map.
+func keepMap(never, done chan int) {
+	sessions := map[string]*session{}
+	for i := 0; i < 20; i++ {
+		sessions[fmt.Sprint(i)] = open("hub")
+	}
+	done <- len(sessions)
+	<-never
+	fmt.Println(sessions)
+}
+
 var leaked *sql.Conn
 var unread *http.Response
 
@@ -323,6 +408,14 @@ func main() {
 	fill()
 	fillPools()
 	fillTight(never)
+	fillHalls(never)
+	full := make(chan int)
+	go keepMap(never, full)
+	<-full
+	front := fillHall("crowdmain")
+	for i := 0; i < 50; i++ {
+		go front.attend(never)
+	}
 	time.Sleep(100 * time.Millisecond)
 	// The collector leaves behind where it was, and tickers lead there.
 	for i := 0; i < 3 && len(os.Args) > 1; i++ {
@@ -331,4 +424,5 @@ func main() {
 	}
 	fmt.Println("ready", os.Getpid())
 	<-never
+	fmt.Println(front.label)
 }
