@@ -181,9 +181,11 @@ TEST_F(SupervisorTest, a_program_is_not_run_before_the_stacks_of_the_one_before_
   std::vector<CallKind> kinds;
   // Held twice: at its first call, until it is known what it runs, and in front of the exec.
   while (kinds.empty() || kinds.back() != CallKind::kExecutes) {
-    std::this_thread::sleep_for(milliseconds(100));
-    supervisor->collect(batch);
-    ASSERT_FALSE(batch.calls.empty());
+    ASSERT_TRUE(wait_until([&] {
+      std::this_thread::sleep_for(milliseconds(100));  // it is held by then, on an idle machine
+      supervisor->collect(batch);
+      return !batch.calls.empty();
+    }));
     for (const Call& call : batch.calls) kinds.push_back(call.kind);
     if (kinds.back() == CallKind::kExecutes) {
       EXPECT_EQ(supervisor->ending(), 0U);
