@@ -1,7 +1,8 @@
 // All goroutines of a Go process at about one moment, from its memory. Each goroutine is read,
 // then its stack, then itself again; only what did not run meanwhile is believed, by the runtime's
-// own count of that. What did is read again, and what always does is counted as moving. What runs has no stack in memory. Nothing
-// is stopped: the goroutines are each of one moment, not all of the same. One thread at a time.
+// own count of that. What did is read again, and what always does is counted as moving. What runs
+// has no stack in memory. Nothing is stopped: the goroutines are each of one moment, not all of the
+// same. One thread at a time.
 #pragma once
 
 #include <cstdint>
